@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The plan: the configuration, the servers' states and their MACs compiled into what a worker reads
+ * for a frame. Main builds a whole new one for every change; workers only ever read it; it is immutable
+ * from then on, so no lock is needed and a worker sees the old or the new, never a mixture.
+ *
+ * Numbers. A connection's entry names its service (VIP address, protocol, port) and its server by 16-bit
+ * numbers. They are stable: a plan takes over from the previous one the number of whatever is still there, and
+ * gives new things numbers from a cursor that goes round, so that a number is used again only after all
+ * others were: an old entry never meets a stranger under its number.
+ */
+#ifndef GT_BALANCE_PLAN_H
+#define GT_BALANCE_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/frame.h"
+#include "base/hash.h"
+#include "config/config.h"
+
+/* Highest number + 1 of each kind; number 0 of services and servers is never given. */
+#define GT_SERVICES_MAX 65536
+#define GT_SERVERS_MAX	65536
+#define GT_VIPS_MAX	16384
+#define GT_NO_SERVER	0
+
+/* A port range of a VIP is spread over services of its own up to this many ports; above, and for
+ * `any`, its connections carry the port in their (wide) key. */
+#define GT_PORTS_EXPANDED_MAX 256
+
+/* Flags of a server. */
+#define GT_SERVER_KEEPS	   0x01 /* up and not disabled: known connections stay */
+#define GT_SERVER_RESOLVED 0x02 /* its MAC is known */
+
+/* What a worker needs to send to a server, 16 bytes. */
+struct gt_plan_server {
+	uint8_t macs[12]; /* destination, then source: the first 12 bytes of its frames */
+	uint16_t vip;	  /* number */
+	uint8_t out_if;
+	uint8_t flags;
+};
+
+/* Which service a port range of an address is. */
+struct gt_plan_range {
+	uint16_t first, last; /* ports in host order */
+	uint16_t service;     /* of `first`; of all ports where wide */
+	uint8_t protocol;
+	bool wide;
+};
+
+/* An address that is ours. */
+struct gt_plan_address {
+	struct gt_addr addr;
+	uint32_t ranges; /* index of its first range */
+	uint16_t n_ranges;
+	uint8_t in_if;	     /* interface that it belongs to */
+	bool used;
+	bool vip;	     /* a VIP, else an own address */
+	bool answers_echo;   /* a VIP with a healthy server */
+};
+
+/* What a worker needs of a VIP. */
+struct gt_plan_vip {
+	const uint16_t *maglev; /* server numbers; NULL: no server takes new connections */
+	uint32_t maglev_size;
+	uint32_t idle_ticks; /* established and UDP; by GT_TICK_MS */
+	bool tcp, wide;
+	bool by_source; /* persistence = source */
+	uint8_t in_if;
+};
+
+struct gt_plan_interface {
+	struct gt_mac mac;
+	uint16_t vlan; /* 0: none */
+};
+
+struct gt_maglev_table; /* shared by successive plans */
+
+/* For people: what a number stands for. Main reads it, workers do not. */
+struct gt_plan_names {
+	const struct gt_config_vip *vip;
+	const struct gt_config_server *server; /* with servers */
+	bool used;
+	bool available; /* takes new connections */
+	bool up;
+	enum gt_admin admin;
+	uint16_t weight;
+};
+
+struct gt_plan {
+	uint64_t generation; /* 1, 2, ... */
+	struct gt_siphash_key seed;
+	struct gt_plan_interface interfaces[GT_INTERFACES_MAX];
+	unsigned n_interfaces;
+	/* VIPs and own addresses: open addressing, linear, a power of two, at most half full */
+	const struct gt_plan_address *addresses;
+	uint32_t addresses_mask;
+	const struct gt_plan_range *ranges; /* of one address together, sorted by protocol and port */
+	/* by number */
+	const uint16_t *service_vip; /* VIP number of a service */
+	const struct gt_plan_vip *vips;
+	const struct gt_plan_server *servers;
+	uint32_t n_services, n_vips, n_servers; /* highest number + 1 */
+	const struct gt_plan_names *vip_names, *server_names;
+	/* the builder's own */
+	struct gt_plan_build *build;
+};
+
+/* What main knows of a server beside its configuration. */
+struct gt_server_state {
+	bool up;
+	enum gt_admin admin;
+	uint16_t weight;
+	bool resolved;
+	struct gt_mac mac;
+};
+
+/*
+ * Builds a plan. `config` must outlive it (the plan points into it: main frees both together).
+ * states: one for each server of each VIP in file order, VIP by VIP. macs: one for each interface.
+ * previous: NULL, or the plan whose numbers and Maglev tables are taken over; it may be freed before or after
+ * this one. *out is to be freed by gt_plan_free. 0, -ENOMEM, -ENOSPC (more services or servers than
+ * numbers; never, if gt_config_load passed the file). Main.
+ */
+int gt_plan_build(const struct gt_config *config, const struct gt_server_state *states,
+		  const struct gt_mac *macs, const struct gt_plan *previous, struct gt_plan **out);
+/* NULL is allowed. Main, when no worker reads it any more. */
+void gt_plan_free(struct gt_plan *plan);
+
+/* The address's record, or NULL. Worker. */
+static inline const struct gt_plan_address *gt_plan_find_address(const struct gt_plan *plan,
+								 const struct gt_addr *a)
+{
+	uint64_t w[2];
+
+	memcpy(w, a->b, 16);
+	/* Addresses come from the configuration and no attacker places them: one multiplication
+	 * spreads them well enough (splitmix64's constant). */
+	uint64_t h = (w[0] ^ w[1]) * 0x9e3779b97f4a7c15ULL;
+
+	for (uint32_t i = (uint32_t)(h >> 40) & plan->addresses_mask;;
+	     i = (i + 1) & plan->addresses_mask) {
+		const struct gt_plan_address *e = &plan->addresses[i];
+
+		if (!e->used)
+			return NULL;
+		if (gt_addr_equal(&e->addr, a))
+			return e;
+	}
+}
+
+/* Of an address's ranges the one that holds a protocol and port (host order), or NULL. Worker. */
+const struct gt_plan_range *gt_plan_find_range(const struct gt_plan *plan,
+					       const struct gt_plan_address *address,
+					       uint8_t protocol, uint16_t port);
+
+/* The service of a port that lies in the range. Worker. */
+static inline uint16_t gt_plan_service(const struct gt_plan_range *r, uint16_t port)
+{
+	return r->wide ? r->service : (uint16_t)(r->service + (port - r->first));
+}
+
+/*
+ * The server that the scheduler chooses for a new connection: SipHash under the seed of client address
+ * and port, VIP address and port, protocol (ports in network order); with persistence = source of the
+ * client address alone. GT_NO_SERVER if there is none. The same on every node. Worker.
+ */
+uint16_t gt_plan_schedule(const struct gt_plan *plan, uint16_t vip, const struct gt_addr *client,
+			  rte_be16_t client_port, const struct gt_addr *vip_addr,
+			  rte_be16_t vip_port);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * IP addresses and prefixes of both families in one shape: 16 bytes, an IPv4 address as its
+ * IPv4-mapped form ::ffff:a.b.c.d (RFC 4291 2.5.5.2). So comparing, hashing and storing need no
+ * family switch; a frame that carries an IPv4-mapped address in an IPv6 header is martian and never
+ * meets these tables.
+ */
+#ifndef GT_BASE_ADDR_H
+#define GT_BASE_ADDR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <rte_byteorder.h>
+
+struct gt_addr {
+	uint8_t b[16];
+};
+
+struct gt_mac {
+	uint8_t b[6];
+};
+
+/* An address and the length of its prefix, 0 to 32 or 0 to 128 by its own family. */
+struct gt_prefix {
+	struct gt_addr addr;
+	uint8_t len;
+};
+
+#define GT_ADDR_STRLEN	 46
+#define GT_PREFIX_STRLEN 50
+#define GT_MAC_STRLEN	 18
+
+static inline struct gt_addr gt_addr_from_v4(rte_be32_t v4)
+{
+	struct gt_addr a = {{[10] = 0xff, [11] = 0xff}};
+
+	memcpy(&a.b[12], &v4, 4);
+	return a;
+}
+
+static inline bool gt_addr_is_v4(const struct gt_addr *a)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
+}
+
+static inline rte_be32_t gt_addr_v4(const struct gt_addr *a)
+{
+	rte_be32_t v4;
+
+	memcpy(&v4, &a->b[12], 4);
+	return v4;
+}
+
+static inline bool gt_addr_equal(const struct gt_addr *a, const struct gt_addr *b)
+{
+	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+static inline bool gt_mac_equal(const struct gt_mac *a, const struct gt_mac *b)
+{
+	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+/*
+ * All of these: Any caller, no allocation. Parsers take the whole string, without surrounding blanks,
+ * and return 0 or -EINVAL with *out untouched. Formatters return buf.
+ */
+int gt_addr_parse(const char *s, struct gt_addr *out);
+int gt_prefix_parse(const char *s, struct gt_prefix *out);
+int gt_mac_parse(const char *s, struct gt_mac *out);
+char *gt_addr_format(const struct gt_addr *a, char buf[GT_ADDR_STRLEN]);
+char *gt_prefix_format(const struct gt_prefix *p, char buf[GT_PREFIX_STRLEN]);
+char *gt_mac_format(const struct gt_mac *m, char buf[GT_MAC_STRLEN]);
+
+/* Is `a` of the prefix's family and inside it? Any caller. */
+bool gt_prefix_contains(const struct gt_prefix *p, const struct gt_addr *a);
+
+/*
+ * Addresses that no station may have: unspecified, loopback, multicast, IPv4 0/8 and 240/4 with the
+ * limited broadcast, IPv6 ::/96 and IPv4-mapped (RFC 1122 3.2.1.3, RFC 6890, RFC 4291). The v6 form
+ * looks at raw header bytes. Any caller.
+ */
+bool gt_addr_is_martian_v4(rte_be32_t v4);
+bool gt_addr_is_martian_v6(const uint8_t v6[16]);
+bool gt_addr_is_martian(const struct gt_addr *a);
+
+static inline bool gt_mac_is_unicast(const struct gt_mac *m)
+{
+	static const struct gt_mac zero;
+
+	return (m->b[0] & 1) == 0 && !gt_mac_equal(m, &zero);
+}
+
+#endif

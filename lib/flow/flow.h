@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The connection table of one worker. A bucket is one cache line of four slots of 16 bytes. The VIP
+ * look-up comes first, so that (client address, client port, service) is the whole key: 8 bytes in IPv4,
+ * exact, never a signature. An IPv6 connection, or one of a VIP whose service does not tell the port
+ * (`port = any`), is wide: two neighbouring slots of one bucket.
+ *
+ * A key has two buckets. It is inserted in the second only when the first is full, and then the first
+ * is marked as spilled; so a look-up reads one line unless that mark is there. When both are full, what
+ * yields is said at gt_flow_insert.
+ *
+ * Time is counted in ticks of 250 ms, 24 bits of them: 48 days around. Entries expire when they are met
+ * and by gt_flow_sweep, which must pass each bucket more often than that (it does every 10 s).
+ *
+ * Slot                 0       4    6        8       10     12            16
+ *   narrow             client  port service | server extra  meta
+ *   wide, first        client bytes 0-7     | port service  dst_port  tag
+ *   wide, second       client bytes 8-15    | server extra  meta
+ * meta: bits 31-30 what the slot is, 29 the bucket spilled (in slot 0), 28-26 state, 23-0 tick.
+ * The top bits of tag lie where those of meta lie.
+ */
+#ifndef GT_FLOW_FLOW_H
+#define GT_FLOW_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_prefetch.h>
+
+#include "base/addr.h"
+#include "base/hash.h"
+#include "base/memory.h"
+
+#define GT_TICK_MS   250
+#define GT_TICK_BITS 24
+#define GT_TICK_MASK ((1U << GT_TICK_BITS) - 1)
+
+enum gt_flow_state {
+	GT_FLOW_SYN,	     /* TCP: only SYNs seen */
+	GT_FLOW_ESTABLISHED, /* TCP: an ACK was seen */
+	GT_FLOW_FIN,	     /* TCP: a FIN was seen */
+	GT_FLOW_CLOSED,	     /* TCP: a RST was seen */
+	GT_FLOW_UDP,
+	GT_FLOW_SOURCE, /* not a connection: which server a client address keeps (persistence) */
+	GT_FLOW_STATES
+};
+
+struct gt_flow_slot {
+	uint64_t key;
+	union {
+		struct {
+			uint16_t server;
+			uint16_t extra; /* the SNAT port, once there is SNAT */
+			uint32_t meta;
+		};
+		struct {
+			rte_be16_t port;
+			uint16_t service;
+			rte_be16_t dst_port;
+			uint16_t tag;
+		};
+	};
+};
+_Static_assert(sizeof(struct gt_flow_slot) == 16, "four slots are a cache line");
+
+#define GT_FLOW_BUCKET_SLOTS 4
+
+struct gt_flow_bucket {
+	struct gt_flow_slot slots[GT_FLOW_BUCKET_SLOTS];
+} __attribute__((aligned(64)));
+
+/* A key ready to be hashed and compared. */
+struct gt_flow_key {
+	uint64_t lo; /* narrow: the whole key; wide: client bytes 0-7 */
+	uint64_t hi; /* wide: client bytes 8-15 */
+	uint16_t service;
+	rte_be16_t port, dst_port;
+	bool wide;
+};
+
+static inline void gt_flow_key_narrow(struct gt_flow_key *k, rte_be32_t client, rte_be16_t port,
+				      uint16_t service)
+{
+	*k = (struct gt_flow_key){.lo = (uint64_t)client | (uint64_t)port << 32 |
+					(uint64_t)service << 48};
+}
+
+static inline void gt_flow_key_wide(struct gt_flow_key *k, const struct gt_addr *client,
+				    rte_be16_t port, uint16_t service, rte_be16_t dst_port)
+{
+	*k = (struct gt_flow_key){
+		.service = service, .port = port, .dst_port = dst_port, .wide = true};
+	memcpy(&k->lo, client->b, 8);
+	memcpy(&k->hi, client->b + 8, 8);
+}
+
+struct gt_flow_table {
+	struct gt_flow_bucket *buckets;
+	uint32_t n_buckets;
+	uint32_t hand; /* of the sweep */
+	struct gt_aeshash_key key;
+	gt_aeshash_fn *hash;
+	struct gt_memory memory;
+	uint64_t entries; /* connections and source records; slots in use, a wide one once */
+};
+
+/* What the table must know to judge an entry's age and whether it may yield. */
+struct gt_flow_judge {
+	/* Ticks of silence after which an entry is gone. */
+	uint32_t (*timeout)(const void *ctx, uint16_t service, enum gt_flow_state state);
+	/* Would the scheduler send this connection, if it came as a new one, to the same server? */
+	bool (*rehashes)(const void *ctx, const struct gt_flow_key *key, uint16_t server);
+	/* The entry has gone: expired, or evicted to make room. */
+	void (*gone)(void *ctx, uint16_t server, uint16_t service, enum gt_flow_state state,
+		     bool evicted);
+	void *ctx;
+};
+
+/* An entry found or made: where its changing half lies. */
+struct gt_flow_ref {
+	struct gt_flow_slot *slot; /* the narrow one, or the second of a wide one; NULL: none */
+};
+
+/*
+ * Takes memory for `connections` of 16 bytes, or of 32 if wide, at five eighths load: 26 or 51 bytes
+ * for each; at 80 % use that is 32 and 64 bytes a connection. random: 16 bytes that nobody can guess. 0,
+ * -ENOMEM. Main.
+ */
+int gt_flow_create(struct gt_flow_table *t, uint32_t connections, bool wide,
+		   const uint8_t random[16], const struct gt_memory *memory);
+void gt_flow_destroy(struct gt_flow_table *t);
+
+/* Bytes that gt_flow_create will take. Any caller. */
+uint64_t gt_flow_bytes(uint32_t connections, bool wide);
+
+/* Hashes n keys at once; n at most GT_BURST_MAX. Worker. */
+void gt_flow_hash(const struct gt_flow_table *t, const struct gt_flow_key *keys, uint64_t *hashes,
+		  unsigned n);
+
+static inline uint32_t gt_flow_bucket_first(const struct gt_flow_table *t, uint64_t hash)
+{
+	return (uint32_t)(((hash & 0xffffffff) * t->n_buckets) >> 32);
+}
+
+static inline void gt_flow_prefetch(const struct gt_flow_table *t, uint64_t hash)
+{
+	rte_prefetch0(&t->buckets[gt_flow_bucket_first(t, hash)]);
+}
+
+/*
+ * Finds a key's entry, live or expired: the caller judges by gt_flow_expired. slot is NULL if there is
+ * none. Worker.
+ */
+struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t, const struct gt_flow_key *key,
+				uint64_t hash);
+
+/*
+ * Makes an entry for a key that has none. Takes the first free or expired place of the first bucket,
+ * then of the second. Both full: the oldest SYN entry yields, then the oldest closed one, then FIN,
+ * then the longest idle whose server the scheduler would find again; never another. slot is NULL if none
+ * yields: the caller forwards without an entry. Worker.
+ */
+struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_key *key,
+				  uint64_t hash, uint16_t server, enum gt_flow_state state,
+				  uint32_t tick, const struct gt_flow_judge *judge);
+
+/* Frees an entry without telling judge->gone. Worker. */
+void gt_flow_remove(struct gt_flow_table *t, struct gt_flow_ref ref);
+
+/* Frees the expired ones of the next n buckets. Worker. */
+void gt_flow_sweep(struct gt_flow_table *t, uint32_t n, uint32_t tick,
+		   const struct gt_flow_judge *judge);
+
+static inline enum gt_flow_state gt_flow_state(struct gt_flow_ref ref)
+{
+	return (enum gt_flow_state)(ref.slot->meta >> 26 & 7);
+}
+
+/* Sets state and time. Worker. */
+static inline void gt_flow_touch(struct gt_flow_ref ref, enum gt_flow_state state, uint32_t tick)
+{
+	ref.slot->meta = (ref.slot->meta & 0xe3000000U) | (uint32_t)state << 26 |
+			 (tick & GT_TICK_MASK);
+}
+
+/* Ticks since it was last touched. Any caller. */
+static inline uint32_t gt_flow_idle(uint32_t meta, uint32_t tick)
+{
+	return (tick - meta) & GT_TICK_MASK;
+}
+
+/* One entry for people. */
+struct gt_flow_entry {
+	struct gt_addr client;
+	rte_be16_t client_port;
+	rte_be16_t dst_port; /* 0 unless wide: the service tells it */
+	uint16_t service, server;
+	enum gt_flow_state state;
+	uint32_t idle_ticks;
+};
+
+/*
+ * Reads bucket `index` while the worker goes on: an entry that changes under the reader's eyes is left
+ * out. Returns how many it put into out. Main.
+ */
+unsigned gt_flow_read(const struct gt_flow_table *t, uint32_t index, uint32_t tick,
+		      struct gt_flow_entry out[GT_FLOW_BUCKET_SLOTS]);
+
+#endif

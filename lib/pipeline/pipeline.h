@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The burst: frames in, a verdict for each out, in four stages
+ *   1 parse all      2 find VIP, hash, prefetch      3 find the connection or schedule      4 rewrite, account
+ * and everything that a worker owns. No clock, lock, port or global: time and the plan are arguments.
+ */
+#ifndef GT_PIPELINE_PIPELINE_H
+#define GT_PIPELINE_PIPELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "balance/plan.h"
+#include "base/counters.h"
+#include "base/frame.h"
+#include "base/memory.h"
+#include "flow/flow.h"
+#include "flow/fragments.h"
+
+/* What a server got from this worker, by server number. */
+struct gt_server_counters {
+	uint64_t frames, bytes; /* forwarded; bytes of Ethernet as they came, without FCS */
+	uint64_t connections;	/* ever given to it */
+	int64_t active;		/* that it has now */
+};
+
+/* By VIP number. */
+struct gt_vip_counters {
+	uint64_t frames, bytes; /* forwarded */
+	uint64_t connections;
+	uint64_t untracked; /* frames forwarded by the scheduler alone: the table was full */
+	uint64_t no_server; /* frames dropped because no server may take them */
+};
+
+struct gt_worker {
+	struct gt_counters counters;
+	struct gt_server_counters *servers; /* GT_SERVERS_MAX */
+	struct gt_vip_counters *vips;	    /* GT_VIPS_MAX */
+	struct gt_flow_table flows;
+	struct gt_fragments fragments;
+	const struct gt_plan *plan; /* of the burst that runs */
+	uint64_t swept_ms;
+	struct gt_memory memory;
+	/* Frames that come back: valid until the next call. */
+	struct gt_frame released[GT_FRAGMENT_HELD_MAX];
+	unsigned n_released;
+};
+
+struct gt_worker_params {
+	uint32_t connections;
+	bool wide;	    /* room for IPv6 connections: see gt_flow_create */
+	uint8_t random[16]; /* keys of the tables */
+	struct gt_memory memory;
+};
+
+/* NULL: no memory. Main. */
+struct gt_worker *gt_worker_create(const struct gt_worker_params *params);
+/* Held frames must have been taken back by gt_worker_flush. NULL is allowed. Main. */
+void gt_worker_destroy(struct gt_worker *w);
+
+/*
+ * Handles n frames, at most GT_BURST_MAX. Each has its verdict afterwards. After it, w->released holds
+ * n_released frames that were held in earlier calls (or this one) and now have their verdict: they go
+ * behind the burst. now_ms: any monotonic clock. Worker.
+ */
+void gt_worker_burst(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms,
+		     struct gt_frame *frames, unsigned n);
+
+/*
+ * What time alone brings: held fragments dropped (in w->released), a share of the table swept. Call it
+ * after each burst, or every few ms. Worker.
+ */
+void gt_worker_tick(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms);
+
+/* Drops all held frames into w->released and sweeps the whole table. Worker, or main after it. */
+void gt_worker_flush(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms);
+
+/* A frame with verdict SEND or ANSWER that the device did not take: counted as tx-full. Worker. */
+void gt_worker_unsent(struct gt_worker *w, const struct gt_frame *frame);
+
+/* A frame with verdict PUNT for which main has no room: counted as punt-full. Worker. */
+void gt_worker_unpunted(struct gt_worker *w, struct gt_frame *frame);
+
+#endif
