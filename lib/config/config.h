@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The configuration as a typed, validated model: what an INI file says, with every default filled in.
- * Read by inih, typed and checked by one schema table (schema.c), then checked as a whole
+ * The configuration as a typed, validated model: what an INI file says, with every default filled
+ * in. Read by inih, typed and checked by one schema table (schema.c), then checked as a whole
  * (validate.c). All errors are collected, each with its line; nothing of a wrong file is used.
  * Immutable once loaded.
  */
@@ -17,6 +17,21 @@
 #define GT_NAME_MAX    63 /* bytes of a name of an interface, VIP, server, check or node */
 #define GT_CPUS_MAX    1024
 #define GT_WORKERS_MAX 64
+
+/* How much one file may ask for: the numbers that balance/plan.h can give. */
+#define GT_CONFIG_VIPS_MAX     16383
+#define GT_CONFIG_SERVERS_MAX  65535
+#define GT_CONFIG_SERVICES_MAX 65535
+
+/*
+ * Line of each key of a section, in the order of the schema; 0: not written, the default stands.
+ * Read by gt_config_line.
+ */
+#define GT_CONFIG_KEYS_MAX 18
+struct gt_config_lines {
+	unsigned key[GT_CONFIG_KEYS_MAX];
+	uint32_t wrong; /* while loading: bit of each key whose value was refused */
+};
 
 enum gt_protocol { GT_PROTO_TCP = 6, GT_PROTO_UDP = 17 };
 
@@ -49,14 +64,15 @@ struct gt_port_range {
 
 struct gt_config_check {
 	char name[GT_NAME_MAX + 1];
-	unsigned line;
+	unsigned line; /* of the section, here and below */
+	struct gt_config_lines lines;
 	enum gt_check_type type;
 	uint32_t interval_ms, timeout_ms;
 	uint32_t rise, fall;
 	uint16_t port; /* 0: the server's */
 	char calling_aet[17], called_aet[17];
-	char *message; /* path of a file; NULL: the built-in probe */
-	char *expect;  /* as written: comma-separated acknowledgment codes */
+	char *message;	   /* path of a file; NULL: the built-in probe */
+	char *expect;	   /* as written: comma-separated acknowledgment codes */
 	char *path, *host; /* host NULL: none */
 	uint16_t expect_status_first, expect_status_last;
 	char *command; /* NULL but for exec */
@@ -65,19 +81,22 @@ struct gt_config_check {
 struct gt_config_server {
 	char name[GT_NAME_MAX + 1];
 	unsigned line;
+	struct gt_config_lines lines;
 	struct gt_addr address;
 	uint16_t port; /* 0: the client's */
 	uint16_t weight;
 	bool has_mac;
 	struct gt_mac mac;
 	enum gt_admin state;
-	uint8_t interface; /* index of the interface whose subnet holds the address (set by validation;
-			    * by gateway where the mode allows it) */
+	uint8_t interface; /* index of the interface whose subnet holds the address (set by
+			    * validation; by gateway where the mode allows it) */
 };
 
 struct gt_config_vip {
 	char name[GT_NAME_MAX + 1];
 	unsigned line;
+	struct gt_config_lines lines;
+	char interface_name[GT_NAME_MAX + 1];
 	uint8_t interface; /* index */
 	struct gt_addr address;
 	enum gt_protocol protocol;
@@ -96,7 +115,7 @@ struct gt_config_vip {
 	struct gt_addr *snat_addresses;
 	size_t n_snat_addresses;
 	enum gt_encapsulation encapsulation;
-	char fallback[GT_NAME_MAX + 1]; /* empty: none */
+	char fallback[GT_NAME_MAX + 1];	  /* empty: none */
 	struct gt_config_server *servers; /* in file order, at least one */
 	size_t n_servers;
 };
@@ -104,6 +123,7 @@ struct gt_config_vip {
 struct gt_config_interface {
 	char name[GT_NAME_MAX + 1];
 	unsigned line;
+	struct gt_config_lines lines;
 	char *device;
 	unsigned device_line;
 	bool has_mac;
@@ -118,8 +138,10 @@ struct gt_config_interface {
 };
 
 struct gt_config {
-	char *file; /* as given */
-	char name[GT_NAME_MAX + 1];
+	char *file;		    /* as given */
+	char name[GT_NAME_MAX + 1]; /* the host's, if not written */
+	unsigned line;		    /* of [gantry]; 0: there is none */
+	struct gt_config_lines lines;
 	uint64_t seed;
 	uint16_t workers;
 	int main_core;	   /* -1: chosen */
@@ -145,16 +167,21 @@ struct gt_config_messages {
 		unsigned line; /* 0: about the file as a whole */
 		bool warning;  /* told, but the file stands */
 		char *text;
-	} *list;
+	} * list;
 	size_t n, n_errors;
+	size_t n_untold; /* errors beyond GT_CONFIG_MESSAGES_MAX: counted, not kept */
+	bool no_memory;	 /* one at least is missing here */
 };
+
+/* A file with more errors than this is not a configuration: the rest is only counted. */
+#define GT_CONFIG_MESSAGES_MAX 10000
 
 /*
  * Reads and validates a file, or `len` bytes that stand for it (`file` then only names them in
  * messages). On success *out is a config to be freed with gt_config_free, and `messages` may hold
- * warnings. -EINVAL: the configuration is wrong and messages->n_errors > 0; -errno of opening or reading
- * (also then with a message), -ENOMEM. *out is NULL on every error. Messages are always to be freed.
- * Any caller.
+ * warnings. -EINVAL: the configuration is wrong and messages->n_errors > 0; -errno of opening or
+ * reading (also then with a message), -ENOMEM. *out is NULL on every error. Messages are always to
+ * be freed. Any caller.
  */
 int gt_config_load(const char *file, struct gt_config **out, struct gt_config_messages *messages);
 int gt_config_parse(const char *file, const char *text, size_t len, struct gt_config **out,
@@ -162,7 +189,8 @@ int gt_config_parse(const char *file, const char *text, size_t len, struct gt_co
 void gt_config_free(struct gt_config *config);
 void gt_config_messages_free(struct gt_config_messages *messages);
 
-/* Writes the reference page of all keys (docs/configuration.md) from the schema table. Any caller. */
+/* Writes the reference page of all keys (docs/configuration.md) from the schema table. Any caller.
+ */
 struct gt_config_writer {
 	void (*write)(void *ctx, const char *text, size_t len);
 	void *ctx;
@@ -171,8 +199,9 @@ void gt_config_reference(const struct gt_config_writer *w);
 
 /*
  * What is asked for by a valid configuration and is not in this version: errors where the
- * traffic would be treated otherwise than written, warnings where it would only be watched less. For
- * `check` and `run`; replay takes errors only. Returns 0 or -EINVAL. Appends to messages. Any caller.
+ * traffic would be treated otherwise than written, warnings where it would only be watched less.
+ * For `check` and `run`; replay takes errors only. Returns 0 or -EINVAL. Appends to messages. Any
+ * caller.
  */
 int gt_config_unsupported(const struct gt_config *config, struct gt_config_messages *messages);
 
@@ -180,11 +209,21 @@ int gt_config_unsupported(const struct gt_config *config, struct gt_config_messa
 const struct gt_config_check *gt_config_vip_check(const struct gt_config *config,
 						  const struct gt_config_vip *vip);
 
+/*
+ * Line of a key, by a section's kind ("vip"), its lines and the key's name; 0: not written. For
+ * what only the application can tell to be wrong: an absent device, a core that the machine lacks.
+ * Any caller.
+ */
+unsigned gt_config_line(const char *section, const struct gt_config_lines *lines, const char *key);
+
 /* Names of enumeration values as the file writes them ("dr", "maglev", "enabled"). Any caller. */
 const char *gt_mode_name(enum gt_mode mode);
 const char *gt_scheduler_name(enum gt_scheduler scheduler);
 const char *gt_admin_name(enum gt_admin state);
 const char *gt_protocol_name(enum gt_protocol protocol);
+const char *gt_policy_name(enum gt_policy policy);
+const char *gt_persistence_name(enum gt_persistence persistence);
+const char *gt_check_type_name(enum gt_check_type type);
 /* "104, 11112", "5000-5010" or "any", cut to fit. Returns buf. */
 char *gt_ports_format(const struct gt_config_vip *vip, char *buf, size_t size);
 
