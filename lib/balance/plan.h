@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The plan: the configuration, the servers' states and their MACs compiled into what a worker reads
- * for a frame. Main builds a whole new one for every change; workers only ever read it; it is immutable
- * from then on, so no lock is needed and a worker sees the old or the new, never a mixture.
+ * for a frame. Main builds a whole new one for every change; workers only ever read it; it is
+ * immutable from then on, so no lock is needed and a worker sees the old or the new, never a
+ * mixture.
  *
- * Numbers. A connection's entry names its service (VIP address, protocol, port) and its server by 16-bit
- * numbers. They are stable: a plan takes over from the previous one the number of whatever is still there, and
- * gives new things numbers from a cursor that goes round, so that a number is used again only after all
- * others were: an old entry never meets a stranger under its number.
+ * Numbers. A connection's entry names its service (VIP address, protocol, port) and its server by
+ * 16-bit numbers. They are stable: a plan takes over from the previous one the number of whatever
+ * is still there, and gives new things numbers from a cursor that goes round, so that a number is
+ * used again only after all others were: an old entry never meets a stranger under its number.
  */
 #ifndef GT_BALANCE_PLAN_H
 #define GT_BALANCE_PLAN_H
@@ -31,9 +32,19 @@
  * `any`, its connections carry the port in their (wide) key. */
 #define GT_PORTS_EXPANDED_MAX 256
 
+/* What main knows of a server beside its configuration. */
+struct gt_server_state {
+	bool up;
+	enum gt_admin admin;
+	uint16_t weight;
+	bool resolved;
+	struct gt_mac mac;
+};
+
 /* Flags of a server. */
 #define GT_SERVER_KEEPS	   0x01 /* up and not disabled: known connections stay */
-#define GT_SERVER_RESOLVED 0x02 /* its MAC is known */
+#define GT_SERVER_TAKES	   0x02 /* and enabled with a weight: new connections come */
+#define GT_SERVER_RESOLVED 0x04 /* its MAC is known */
 
 /* What a worker needs to send to a server, 16 bytes. */
 struct gt_plan_server {
@@ -55,21 +66,27 @@ struct gt_plan_range {
 struct gt_plan_address {
 	struct gt_addr addr;
 	uint32_t ranges; /* index of its first range */
-	uint16_t n_ranges;
-	uint8_t in_if;	     /* interface that it belongs to */
+	uint32_t n_ranges;
+	uint8_t in_if; /* interface that it belongs to */
 	bool used;
-	bool vip;	     /* a VIP, else an own address */
-	bool answers_echo;   /* a VIP with a healthy server */
+	bool vip;	   /* a VIP, else an own address */
+	bool answers_echo; /* a VIP with a healthy server */
 };
 
 /* What a worker needs of a VIP. */
 struct gt_plan_vip {
 	const uint16_t *maglev; /* server numbers; NULL: no server takes new connections */
 	uint32_t maglev_size;
-	uint32_t idle_ticks; /* established and UDP; by GT_TICK_MS */
-	bool tcp, wide;
-	bool by_source; /* persistence = source */
-	uint8_t in_if;
+	uint32_t idle_ticks;	 /* of established and UDP connections, in ticks of flow/flow.h */
+	uint16_t source_service; /* with persistence = source: the service of its source records,
+				    else 0 */
+	uint8_t protocol;
+	struct gt_addr addr;
+};
+
+struct gt_plan_service {
+	uint16_t vip;	 /* number; 0: there is no such service any more */
+	rte_be16_t port; /* 0 where the connection's key has it */
 };
 
 struct gt_plan_interface {
@@ -77,17 +94,11 @@ struct gt_plan_interface {
 	uint16_t vlan; /* 0: none */
 };
 
-struct gt_maglev_table; /* shared by successive plans */
-
-/* For people: what a number stands for. Main reads it, workers do not. */
+/* For people: what the number of a VIP or a server stands for. Workers do not read it. */
 struct gt_plan_names {
-	const struct gt_config_vip *vip;
-	const struct gt_config_server *server; /* with servers */
-	bool used;
-	bool available; /* takes new connections */
-	bool up;
-	enum gt_admin admin;
-	uint16_t weight;
+	const struct gt_config_vip *vip; /* NULL: the number is not used */
+	const struct gt_config_server *server;
+	struct gt_server_state state;
 };
 
 struct gt_plan {
@@ -96,34 +107,25 @@ struct gt_plan {
 	struct gt_plan_interface interfaces[GT_INTERFACES_MAX];
 	unsigned n_interfaces;
 	/* VIPs and own addresses: open addressing, linear, a power of two, at most half full */
-	const struct gt_plan_address *addresses;
+	struct gt_plan_address *addresses;
 	uint32_t addresses_mask;
-	const struct gt_plan_range *ranges; /* of one address together, sorted by protocol and port */
-	/* by number */
-	const uint16_t *service_vip; /* VIP number of a service */
-	const struct gt_plan_vip *vips;
-	const struct gt_plan_server *servers;
-	uint32_t n_services, n_vips, n_servers; /* highest number + 1 */
-	const struct gt_plan_names *vip_names, *server_names;
-	/* the builder's own */
-	struct gt_plan_build *build;
-};
-
-/* What main knows of a server beside its configuration. */
-struct gt_server_state {
-	bool up;
-	enum gt_admin admin;
-	uint16_t weight;
-	bool resolved;
-	struct gt_mac mac;
+	struct gt_plan_range *ranges; /* of one address together, sorted by protocol and port */
+	uint32_t n_ranges;
+	/* by number; n is the highest number + 1 */
+	struct gt_plan_service *services;
+	struct gt_plan_vip *vips;
+	struct gt_plan_server *servers;
+	uint32_t n_services, n_vips, n_servers;
+	struct gt_plan_names *vip_names, *server_names;
+	struct gt_plan_build *build; /* the builder's own */
 };
 
 /*
- * Builds a plan. `config` must outlive it (the plan points into it: main frees both together).
+ * Builds a plan. `config` must outlive it (it points into it: main frees both together).
  * states: one for each server of each VIP in file order, VIP by VIP. macs: one for each interface.
- * previous: NULL, or the plan whose numbers and Maglev tables are taken over; it may be freed before or after
- * this one. *out is to be freed by gt_plan_free. 0, -ENOMEM, -ENOSPC (more services or servers than
- * numbers; never, if gt_config_load passed the file). Main.
+ * previous: NULL, or the plan whose numbers and Maglev tables are taken over; it may be freed
+ * before or after this one. *out is to be freed by gt_plan_free. 0, -ENOMEM, -ENOSPC (more services
+ * or servers than numbers; never, if gt_config_load passed the file). Main.
  */
 int gt_plan_build(const struct gt_config *config, const struct gt_server_state *states,
 		  const struct gt_mac *macs, const struct gt_plan *previous, struct gt_plan **out);
@@ -137,8 +139,8 @@ static inline const struct gt_plan_address *gt_plan_find_address(const struct gt
 	uint64_t w[2];
 
 	memcpy(w, a->b, 16);
-	/* Addresses come from the configuration and no attacker places them: one multiplication
-	 * spreads them well enough (splitmix64's constant). */
+	/* The addresses in the table come from the configuration, no attacker places them: one
+	 * multiplication by 2^64 / golden ratio spreads them well enough. */
 	uint64_t h = (w[0] ^ w[1]) * 0x9e3779b97f4a7c15ULL;
 
 	for (uint32_t i = (uint32_t)(h >> 40) & plan->addresses_mask;;
@@ -158,18 +160,17 @@ const struct gt_plan_range *gt_plan_find_range(const struct gt_plan *plan,
 					       uint8_t protocol, uint16_t port);
 
 /* The service of a port that lies in the range. Worker. */
-static inline uint16_t gt_plan_service(const struct gt_plan_range *r, uint16_t port)
+static inline uint16_t gt_plan_range_service(const struct gt_plan_range *r, uint16_t port)
 {
 	return r->wide ? r->service : (uint16_t)(r->service + (port - r->first));
 }
 
 /*
- * The server that the scheduler chooses for a new connection: SipHash under the seed of client address
- * and port, VIP address and port, protocol (ports in network order); with persistence = source of the
- * client address alone. GT_NO_SERVER if there is none. The same on every node. Worker.
+ * The server that the scheduler chooses for a new connection: SipHash under the seed of client
+ * address and port, VIP address and port, protocol; with persistence = source of the client address
+ * alone. GT_NO_SERVER if there is none. The same on every node. Worker.
  */
 uint16_t gt_plan_schedule(const struct gt_plan *plan, uint16_t vip, const struct gt_addr *client,
-			  rte_be16_t client_port, const struct gt_addr *vip_addr,
-			  rte_be16_t vip_port);
+			  rte_be16_t client_port, rte_be16_t vip_port);
 
 #endif

@@ -66,8 +66,8 @@ static inline bool gt_mac_equal(const struct gt_mac *a, const struct gt_mac *b)
 }
 
 /*
- * All of these: Any caller, no allocation. Parsers take the whole string, without surrounding blanks,
- * and return 0 or -EINVAL with *out untouched. Formatters return buf.
+ * All of these: Any caller, no allocation. Parsers take the whole string, without surrounding
+ * blanks, and return 0 or -EINVAL with *out untouched. Formatters return buf.
  */
 int gt_addr_parse(const char *s, struct gt_addr *out);
 int gt_prefix_parse(const char *s, struct gt_prefix *out);

@@ -15,34 +15,45 @@
  * X(NAME, "name-in-reports", "what it means and what to do, in one sentence")
  * The names are an interface: `gantryctl drops`, the replay report and docs/drops.md show them.
  */
-#define GT_DROP_REASONS(X)                                                                          \
-	X(SHORT, "short", "frame ends inside a header that it announces")                           \
-	X(OTHER_MAC, "other-mac", "destination MAC is another station's")                           \
-	X(LINK_GROUP, "link-group", "IP packet for a VIP or own address in a broadcast or multicast frame") \
-	X(VLAN, "vlan", "VLAN tag other than the interface's")                                      \
-	X(NOT_IP, "not-ip", "neither IPv4, IPv6, ARP nor a VLAN tag")                               \
-	X(IP_HEADER, "ip-header", "bad IP version, header length or total length")                  \
-	X(IP_CHECKSUM, "ip-checksum", "bad IPv4 header checksum")                                   \
-	X(IP_EXTENSION, "ip-extension", "IPv6 extension headers that are malformed, too many, or route through us") \
-	X(MARTIAN, "martian", "source address that no station may have")                            \
-	X(SOURCE_VIP, "source-vip", "source address is a VIP: a server's reply that came back, or a forgery") \
-	X(NOT_OURS, "not-ours", "destination is neither a VIP nor an own address")                  \
-	X(OWN_ADDRESS, "own-address", "for an own address, and the interface has no kernel path")   \
-	X(NO_SERVICE, "no-service", "for a VIP's address, but for no protocol and port of it")      \
-	X(NO_SERVER, "no-server", "the VIP has no server that may take it")                         \
-	X(NO_NEIGHBOUR, "no-neighbour", "the server's MAC is not known: it does not answer ARP or NDP") \
-	X(TCP_HEADER, "tcp-header", "bad TCP header length")                                        \
-	X(UDP_HEADER, "udp-header", "bad UDP length")                                               \
-	X(TINY_FRAGMENT, "tiny-fragment", "first fragment without its whole L4 header, or one that overlaps it (RFC 1858)") \
-	X(FRAGMENT_TIMEOUT, "fragment-timeout", "a later fragment whose first one did not come within a second") \
-	X(FRAGMENT_FULL, "fragment-full", "a later fragment came before its first one, and 32 are held already") \
-	X(FRAGMENT_BAD, "fragment-bad", "fragment lengths that no datagram can have")               \
-	X(ICMP_BAD, "icmp-bad", "ICMP error whose embedded packet is malformed or not from its destination") \
-	X(ICMP_OTHER, "icmp-other", "ICMP type that a VIP does not answer")                         \
-	X(NEIGHBOUR_BAD, "neighbour-bad", "malformed ARP or NDP")                                   \
-	X(NEIGHBOUR_OTHER, "neighbour-other", "ARP or NDP that asks for another station")           \
-	X(NEIGHBOUR_TOLD, "neighbour-told", "ARP or NDP that told gantry something and wants no answer") \
-	X(PUNT_FULL, "punt-full", "main cannot keep up with ARP and NDP: a flood, or main is stuck") \
+#define GT_DROP_REASONS(X)                                                                         \
+	X(SHORT, "short", "frame ends inside a header that it announces")                          \
+	X(OTHER_MAC, "other-mac", "destination MAC is another station's")                          \
+	X(SOURCE_MAC, "source-mac", "source MAC is a group address")                               \
+	X(LINK_GROUP, "link-group",                                                                \
+	  "IP packet for a VIP or own address in a broadcast or multicast frame")                  \
+	X(VLAN, "vlan", "VLAN tag other than the interface's")                                     \
+	X(NOT_IP, "not-ip", "neither IPv4, IPv6, ARP nor a VLAN tag")                              \
+	X(IP_HEADER, "ip-header", "bad IP version, header length or total length")                 \
+	X(IP_CHECKSUM, "ip-checksum", "bad IPv4 header checksum")                                  \
+	X(IP_EXTENSION, "ip-extension",                                                            \
+	  "IPv6 extension headers that are malformed, too many, or route through us")              \
+	X(MARTIAN, "martian", "source address that no station may have")                           \
+	X(SOURCE_VIP, "source-vip",                                                                \
+	  "source address is a VIP: a server's reply that came back, or a forgery")                \
+	X(NOT_OURS, "not-ours", "destination is neither a VIP nor an own address")                 \
+	X(OWN_ADDRESS, "own-address", "for an own address, and the interface has no kernel path")  \
+	X(NO_SERVICE, "no-service", "for a VIP's address, but for no protocol and port of it")     \
+	X(NO_SERVER, "no-server", "the VIP has no server that may take it")                        \
+	X(NO_NEIGHBOUR, "no-neighbour",                                                            \
+	  "the server's MAC is not known: it does not answer ARP or NDP")                          \
+	X(TCP_HEADER, "tcp-header", "bad TCP header length")                                       \
+	X(UDP_HEADER, "udp-header", "bad UDP length")                                              \
+	X(TINY_FRAGMENT, "tiny-fragment",                                                          \
+	  "first fragment without its whole L4 header, or one that overlaps it (RFC 1858)")        \
+	X(FRAGMENT_TIMEOUT, "fragment-timeout",                                                    \
+	  "a later fragment whose first one did not come within a second")                         \
+	X(FRAGMENT_FULL, "fragment-full",                                                          \
+	  "a later fragment came before its first one, and 32 are held already")                   \
+	X(FRAGMENT_BAD, "fragment-bad", "fragment lengths that no datagram can have")              \
+	X(ICMP_BAD, "icmp-bad",                                                                    \
+	  "ICMP error whose embedded packet is malformed or not from its destination")             \
+	X(ICMP_OTHER, "icmp-other", "ICMP type that a VIP does not answer")                        \
+	X(NEIGHBOUR_BAD, "neighbour-bad", "malformed ARP or NDP")                                  \
+	X(NEIGHBOUR_OTHER, "neighbour-other", "ARP or NDP that asks for another station")          \
+	X(NEIGHBOUR_TOLD, "neighbour-told",                                                        \
+	  "ARP or NDP that told gantry something and wants no answer")                             \
+	X(PUNT_FULL, "punt-full",                                                                  \
+	  "main cannot keep up with ARP and NDP: a flood, or main is stuck")                       \
 	X(TX_FULL, "tx-full", "the device took no more frames")
 
 enum gt_drop_reason {

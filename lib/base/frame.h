@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A frame as the packet core sees it: bytes, where they came from, and what became of them. The
- * bytes belong to the caller (an mbuf, a record of a capture, a fuzzer's heap block); the core reads
- * and rewrites them in place and never frees them.
+ * bytes belong to the caller (an mbuf, a record of a capture, a fuzzer's heap block); the core
+ * reads and rewrites them in place and never frees them.
  */
 #ifndef GT_BASE_FRAME_H
 #define GT_BASE_FRAME_H
@@ -28,10 +28,10 @@ enum gt_verdict {
 #define GT_INTERFACES_MAX 16
 
 struct gt_frame {
-	uint8_t *data;	   /* first byte of the Ethernet header; GT_HEADROOM bytes before it are free */
-	uint32_t len;	   /* bytes that can be read and written at data */
-	uint32_t wire_len; /* bytes of the whole frame without FCS; more than len where a capture cut
-			    * it or further mbuf segments follow */
+	uint8_t *data; /* first byte of the Ethernet header; GT_HEADROOM bytes before it are free */
+	uint32_t len;  /* bytes that can be read and written at data */
+	uint32_t wire_len; /* bytes of the whole frame without FCS; more than len where a capture
+			    * cut it or further mbuf segments follow */
 	uint8_t in_if;	   /* index of the interface it came in by */
 	uint8_t out_if;	   /* out: with GT_SEND and GT_ANSWER */
 	uint8_t verdict;   /* out: enum gt_verdict */

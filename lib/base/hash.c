@@ -136,9 +136,8 @@ void gt_aeshash_portable(const struct gt_aeshash_key *key, const void *blocks, u
 }
 
 #if defined(__x86_64__)
-__attribute__((target("aes,sse4.1"))) void gt_aeshash_aesni(const struct gt_aeshash_key *key,
-							     const void *blocks, uint64_t *out,
-							     size_t n)
+__attribute__((target("aes,sse4.1"))) void
+gt_aeshash_aesni(const struct gt_aeshash_key *key, const void *blocks, uint64_t *out, size_t n)
 {
 	__m128i k[4];
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The two hashes. SipHash-2-4 (Aumasson, Bernstein 2012) chooses servers: the same on every node and
- * CPU under the configured seed, on a miss only. AES rounds under a per-boot random key index the
- * connection table: about 1 ns, and nobody who lacks the key can aim at a bucket. CRC32c and Toeplitz
- * were rejected: linear, so colliding tuples collide under every key.
+ * The two hashes. SipHash-2-4 (Aumasson, Bernstein 2012) chooses servers: the same on every node
+ * and CPU under the configured seed, on a miss only. AES rounds under a per-boot random key index
+ * the connection table: about 1 ns, and nobody who lacks the key can aim at a bucket. CRC32c and
+ * Toeplitz were rejected: linear, so colliding tuples collide under every key.
  */
 #ifndef GT_BASE_HASH_H
 #define GT_BASE_HASH_H
@@ -34,13 +34,14 @@ struct gt_aeshash_key {
 void gt_aeshash_key_init(struct gt_aeshash_key *key, const uint8_t random[16]);
 
 /*
- * Hashes n blocks of 16 bytes (block i starts at blocks + i * 16) to 64 bits each: four AESENC rounds.
- * The portable twin gives the same values. Any caller.
+ * Hashes n blocks of 16 bytes (block i starts at blocks + i * 16) to 64 bits each: four AESENC
+ * rounds. The portable twin gives the same values. Any caller.
  */
 void gt_aeshash_portable(const struct gt_aeshash_key *key, const void *blocks, uint64_t *out,
 			 size_t n);
 #if defined(__x86_64__)
-void gt_aeshash_aesni(const struct gt_aeshash_key *key, const void *blocks, uint64_t *out, size_t n);
+void gt_aeshash_aesni(const struct gt_aeshash_key *key, const void *blocks, uint64_t *out,
+		      size_t n);
 #endif
 
 typedef void gt_aeshash_fn(const struct gt_aeshash_key *, const void *, uint64_t *, size_t);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How the core tells of a change of state: through a hook that the application gives. One line, who,
- * what and why, without a newline; levels are syslog's (LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO).
- * Never called for a frame.
+ * How the core tells of a change of state: through a hook that the application gives. One line,
+ * who, what and why, without a newline; levels are syslog's (LOG_ERR, LOG_WARNING, LOG_NOTICE,
+ * LOG_INFO). Never called for a frame.
  */
 #ifndef GT_BASE_LOG_H
 #define GT_BASE_LOG_H

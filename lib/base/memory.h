@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where long-lived memory comes from. The core takes all of it at creation through this hook: hugepages
- * of the right NUMA node under `gantry run`, the C heap in tests and replay. Nothing is allocated
- * for a frame.
+ * Where long-lived memory comes from. The core takes all of it at creation through this hook:
+ * hugepages of the right NUMA node under `gantry run`, the C heap in tests and replay. Nothing is
+ * allocated for a frame.
  */
 #ifndef GT_BASE_MEMORY_H
 #define GT_BASE_MEMORY_H

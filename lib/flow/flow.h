@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The connection table of one worker. A bucket is one cache line of four slots of 16 bytes. The VIP
- * look-up comes first, so that (client address, client port, service) is the whole key: 8 bytes in IPv4,
- * exact, never a signature. An IPv6 connection, or one of a VIP whose service does not tell the port
+ * look-up comes first, so that (client address, client port, service) is the whole key: 8 bytes in
+ * IPv4, exact, never a signature. An IPv6 connection, or one of a VIP whose service does not tell
+ * the port
  * (`port = any`), is wide: two neighbouring slots of one bucket.
  *
- * A key has two buckets. It is inserted in the second only when the first is full, and then the first
- * is marked as spilled; so a look-up reads one line unless that mark is there. When both are full, what
- * yields is said at gt_flow_insert.
+ * A key has two buckets. It is inserted in the second only when the first is full, and then the
+ * first is marked as spilled; so a look-up reads one line unless that mark is there. When both are
+ * full, what yields is said at gt_flow_insert.
  *
- * Time is counted in ticks of 250 ms, 24 bits of them: 48 days around. Entries expire when they are met
- * and by gt_flow_sweep, which must pass each bucket more often than that (it does every 10 s).
+ * Time is counted in ticks of 250 ms, 24 bits of them: 48 days around. Entries expire when they are
+ * met and by gt_flow_sweep, which must pass each bucket more often than that (it does every 10 s).
  *
  * Slot                 0       4    6        8       10     12            16
  *   narrow             client  port service | server extra  meta
@@ -30,10 +31,7 @@
 #include "base/addr.h"
 #include "base/hash.h"
 #include "base/memory.h"
-
-#define GT_TICK_MS   250
-#define GT_TICK_BITS 24
-#define GT_TICK_MASK ((1U << GT_TICK_BITS) - 1)
+#include "base/tick.h"
 
 enum gt_flow_state {
 	GT_FLOW_SYN,	     /* TCP: only SYNs seen */
@@ -82,7 +80,9 @@ static inline void gt_flow_key_narrow(struct gt_flow_key *k, rte_be32_t client, 
 				      uint16_t service)
 {
 	*k = (struct gt_flow_key){.lo = (uint64_t)client | (uint64_t)port << 32 |
-					(uint64_t)service << 48};
+					(uint64_t)service << 48,
+				  .service = service,
+				  .port = port};
 }
 
 static inline void gt_flow_key_wide(struct gt_flow_key *k, const struct gt_addr *client,
@@ -92,6 +92,17 @@ static inline void gt_flow_key_wide(struct gt_flow_key *k, const struct gt_addr 
 		.service = service, .port = port, .dst_port = dst_port, .wide = true};
 	memcpy(&k->lo, client->b, 8);
 	memcpy(&k->hi, client->b + 8, 8);
+}
+
+/* The client's address that a key names. */
+static inline void gt_flow_client(const struct gt_flow_key *k, struct gt_addr *client)
+{
+	if (!k->wide) {
+		*client = gt_addr_from_v4((rte_be32_t)k->lo);
+	} else {
+		memcpy(client->b, &k->lo, 8);
+		memcpy(client->b + 8, &k->hi, 8);
+	}
 }
 
 struct gt_flow_table {
@@ -122,9 +133,9 @@ struct gt_flow_ref {
 };
 
 /*
- * Takes memory for `connections` of 16 bytes, or of 32 if wide, at five eighths load: 26 or 51 bytes
- * for each; at 80 % use that is 32 and 64 bytes a connection. random: 16 bytes that nobody can guess. 0,
- * -ENOMEM. Main.
+ * Takes memory for `connections` of 16 bytes, or of 32 if wide, at five eighths load: 26 or 51
+ * bytes for each; at 80 % use that is 32 and 64 bytes a connection. random: 16 bytes that nobody
+ * can guess. 0, -ENOMEM. Main.
  */
 int gt_flow_create(struct gt_flow_table *t, uint32_t connections, bool wide,
 		   const uint8_t random[16], const struct gt_memory *memory);
@@ -148,17 +159,21 @@ static inline void gt_flow_prefetch(const struct gt_flow_table *t, uint64_t hash
 }
 
 /*
- * Finds a key's entry, live or expired: the caller judges by gt_flow_expired. slot is NULL if there is
- * none. Worker.
+ * Finds a key's entry, live or expired: the caller judges by gt_flow_expired. slot is NULL if there
+ * is none. Worker.
  */
 struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t, const struct gt_flow_key *key,
 				uint64_t hash);
 
+/* An established or UDP entry may yield to another connection once it was idle for so long. */
+#define GT_FLOW_LONG_IDLE_TICKS GT_TICKS(60)
+
 /*
- * Makes an entry for a key that has none. Takes the first free or expired place of the first bucket,
- * then of the second. Both full: the oldest SYN entry yields, then the oldest closed one, then FIN,
- * then the longest idle whose server the scheduler would find again; never another. slot is NULL if none
- * yields: the caller forwards without an entry. Worker.
+ * Makes an entry for a key that has none. Takes the first free or expired place of the first
+ * bucket, then of the second. Both full: the oldest SYN entry yields, then the oldest closed one,
+ * then the oldest FIN, then the longest idle one whose server the scheduler would find again; never
+ * another, and the last kind never to a SYN, so that a flood of SYNs costs no established
+ * connection its entry. slot is NULL if none yields: the caller forwards without an entry. Worker.
  */
 struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash, uint16_t server, enum gt_flow_state state,
@@ -179,8 +194,8 @@ static inline enum gt_flow_state gt_flow_state(struct gt_flow_ref ref)
 /* Sets state and time. Worker. */
 static inline void gt_flow_touch(struct gt_flow_ref ref, enum gt_flow_state state, uint32_t tick)
 {
-	ref.slot->meta = (ref.slot->meta & 0xe3000000U) | (uint32_t)state << 26 |
-			 (tick & GT_TICK_MASK);
+	ref.slot->meta =
+		(ref.slot->meta & 0xe3000000U) | (uint32_t)state << 26 | (tick & GT_TICK_MASK);
 }
 
 /* Ticks since it was last touched. Any caller. */
@@ -200,8 +215,8 @@ struct gt_flow_entry {
 };
 
 /*
- * Reads bucket `index` while the worker goes on: an entry that changes under the reader's eyes is left
- * out. Returns how many it put into out. Main.
+ * Reads bucket `index` while the worker goes on: an entry that changes under the reader's eyes is
+ * left out. Returns how many it put into out. Main.
  */
 unsigned gt_flow_read(const struct gt_flow_table *t, uint32_t index, uint32_t tick,
 		      struct gt_flow_entry out[GT_FLOW_BUCKET_SLOTS]);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What became of a datagram's first fragment, so that the later ones share its fate, and the later ones
- * that came before it. The key is the whole (source, destination, protocol, identification). Bounded:
- * 4096 datagrams for 15 s, and 32 held frames for 1 s (algorithms.md); a flood costs strangers their
- * early fragments, never memory.
+ * What became of a datagram's first fragment, so that the later ones share its fate, and the later
+ * ones that came before it. The key is the whole (source, destination, protocol, identification).
+ * Bounded: 4096 datagrams for 15 s, and 32 held frames for 1 s (algorithms.md); a flood costs
+ * strangers their early fragments, never memory.
  */
 #ifndef GT_FLOW_FRAGMENTS_H
 #define GT_FLOW_FRAGMENTS_H
@@ -47,6 +47,9 @@ struct gt_fragments {
 	} held[GT_FRAGMENT_HELD_MAX]; /* in the order they came */
 	unsigned n_held;
 };
+
+/* Bytes that gt_fragments_create will take. Any caller. */
+uint64_t gt_fragments_bytes(void);
 
 /* 0, -ENOMEM. Main. */
 int gt_fragments_create(struct gt_fragments *f, const uint8_t random[16],

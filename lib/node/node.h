@@ -37,8 +37,8 @@ struct gt_node {
 };
 
 /*
- * Takes config over (also on failure it is the node's to free only if *out is not NULL). macs: one for each
- * interface. All servers begin up. The first plan is built. 0, -ENOMEM, -ENOSPC.
+ * Takes config over (also on failure it is the node's to free only if *out is not NULL). macs: one
+ * for each interface. All servers begin up. The first plan is built. 0, -ENOMEM, -ENOSPC.
  */
 int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 		   const struct gt_node_hooks *hooks, struct gt_node **out);
@@ -61,14 +61,15 @@ enum gt_node_action {
 	GT_ACTION_DISABLE,
 	GT_ACTION_WEIGHT, /* value: 0 to 65535 */
 };
-/* 0, or -ENOENT (no such server; the message says which there are). -ERANGE: weight. error may be NULL. */
+/* 0, or -ENOENT (no such server; the message says which there are). -ERANGE: weight. error may be
+ * NULL. */
 int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *server, long value,
 		char *error, size_t error_size);
 
 /*
- * Takes another configuration into force: states of servers that are in both are kept. Interfaces must be
- * the same (names, devices, MACs, tags): -EXDEV with a message otherwise, and nothing changed. Takes config
- * over on success only. 0, -ENOMEM, -ENOSPC, -EXDEV.
+ * Takes another configuration into force: states of servers that are in both are kept. Interfaces
+ * must be the same (names, devices, MACs, tags): -EXDEV with a message otherwise, and nothing
+ * changed. Takes config over on success only. 0, -ENOMEM, -ENOSPC, -EXDEV.
  */
 int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, size_t error_size);
 
@@ -78,7 +79,8 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, 
  */
 bool gt_node_refresh(struct gt_node *node);
 
-/* Frees all plans but the newest, and configurations that only they used: no worker reads them now. */
+/* Frees all plans but the newest, and configurations that only they used: no worker reads them now.
+ */
 void gt_node_reclaim(struct gt_node *node);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ICMP and ICMPv6 (RFC 792, RFC 4443): what is an error, and an echo request turned into its reply. */
+/* ICMP and ICMPv6 (RFC 792, RFC 4443): what is an error, and an echo request turned into its reply.
+ */
 #ifndef GT_PACKET_ICMP_H
 #define GT_PACKET_ICMP_H
 
@@ -20,10 +21,11 @@ bool gt_icmp_is_echo_request(const struct gt_packet *p);
 /*
  * Turns an echo request, or any fragment of one, into the reply in place: MACs and IP addresses
  * swapped, TTL or hop limit 64, and in the piece that has the ICMP header its type; checksums
- * updated by RFC 1624, so that a datagram that came damaged leaves damaged. `mac` becomes the source.
- * A fragment needs no reassembly: identification and offsets stay, and the sender puts them together.
- * Worker.
+ * updated by RFC 1624, so that a datagram that came damaged leaves damaged. `mac` becomes the
+ * source. A fragment needs no reassembly: identification and offsets stay, and the sender puts them
+ * together. Worker.
  */
-void gt_icmp_answer_echo(struct gt_frame *frame, const struct gt_packet *p, const struct gt_mac *mac);
+void gt_icmp_answer_echo(struct gt_frame *frame, const struct gt_packet *p,
+			 const struct gt_mac *mac);
 
 #endif

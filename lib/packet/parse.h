@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bounds-checked parsing of one frame into what the pipeline needs: offsets, ports, flags. Reads only
- * bytes below frame->len, believes no length field that it has not compared with wire_len, and gives
- * the drop reason of the first thing that is wrong. Ethernet II and 802.1Q; IPv4 with options
+ * Bounds-checked parsing of one frame into what the pipeline needs: offsets, ports, flags. Reads
+ * only bytes below frame->len, believes no length field that it has not compared with wire_len, and
+ * gives the drop reason of the first thing that is wrong. Ethernet II and 802.1Q; IPv4 with options
  * (RFC 791), IPv6 with extension headers (RFC 8200), TCP (RFC 9293), UDP (RFC 768), ICMP (RFC 792),
  * ICMPv6 (RFC 4443), ARP by its type alone.
  */
@@ -19,7 +19,7 @@
 #include "base/frame.h"
 
 enum gt_packet_kind {
-	GT_PACKET_ARP,	/* only l3_off is set */
+	GT_PACKET_ARP, /* only l3_off is set */
 	GT_PACKET_IPV4,
 	GT_PACKET_IPV6,
 };
@@ -38,15 +38,14 @@ enum gt_packet_fragment {
 struct gt_packet {
 	uint16_t l3_off; /* of the IP or ARP header from frame->data */
 	uint16_t l4_off; /* of the TCP, UDP or ICMP header, or of whatever follows the IP header */
-	uint16_t l3_end; /* from frame->data: where the IP datagram ends; what follows is padding.
-			  * 65535 where it ends later still */
+	uint32_t l3_end; /* from frame->data: where the IP datagram ends; what follows is padding */
 	uint8_t kind;	 /* enum gt_packet_kind */
-	uint8_t fragment; /* enum gt_packet_fragment */
-	uint8_t protocol; /* of L4, behind all extension headers */
-	uint8_t tcp_flags; /* 0 unless TCP with its header here */
+	uint8_t fragment;	      /* enum gt_packet_fragment */
+	uint8_t protocol;	      /* of L4, behind all extension headers */
+	uint8_t tcp_flags;	      /* 0 unless TCP with its header here */
 	uint8_t icmp_type, icmp_code; /* with ICMP and ICMPv6 */
-	bool link_group;   /* destination MAC was broadcast or multicast */
-	uint16_t vlan;	   /* VID of the tag, 0: none or a priority tag */
+	bool link_group;	      /* destination MAC was broadcast or multicast */
+	uint16_t vlan;		      /* VID of the tag, 0: none or a priority tag */
 	bool tagged;
 	rte_be16_t src_port, dst_port; /* TCP and UDP */
 	uint32_t fragment_id;	       /* as in the header; 0 if not a fragment */
@@ -57,18 +56,25 @@ struct gt_packet {
 #define GT_PARSE_OK GT_DROP_REASON_COUNT
 
 /*
- * Parses frame->data into *p. GT_PARSE_OK, or the reason to drop it: SHORT, VLAN (a second tag),
- * NOT_IP, IP_HEADER, IP_CHECKSUM, IP_EXTENSION, MARTIAN, TCP_HEADER, UDP_HEADER, TINY_FRAGMENT,
- * FRAGMENT_BAD. Does not judge MAC, tag or addresses against an interface: the pipeline does.
- * Worker.
+ * The link layer: MACs' kind, tag, where the next header starts; kind if the type is known.
+ * GT_PARSE_OK or SHORT, VLAN (a second tag), NOT_IP. Worker.
  */
-enum gt_drop_reason gt_parse_frame(const struct gt_frame *frame, struct gt_packet *p);
+enum gt_drop_reason gt_parse_link(const struct gt_frame *frame, struct gt_packet *p);
 
 /*
- * Parses the IP packet that an ICMP error embeds: `len` bytes at `ip`, which may be cut behind 8 bytes
- * of L4 (RFC 792; RFC 4443 gives more). Fills kind, protocol, ports, src, dst, fragment. The embedded lengths
- * and checksums are not believed and not checked. GT_PARSE_OK or ICMP_BAD. Worker.
+ * The rest of what gt_parse_link found to be IPv4 or IPv6. GT_PARSE_OK, or SHORT, IP_HEADER,
+ * IP_CHECKSUM, IP_EXTENSION, MARTIAN, TCP_HEADER, UDP_HEADER, TINY_FRAGMENT, FRAGMENT_BAD. MAC, tag
+ * and addresses are not compared with an interface's here: the pipeline does. Worker.
  */
-enum gt_drop_reason gt_parse_embedded(const uint8_t *ip, uint32_t len, bool v6, struct gt_packet *p);
+enum gt_drop_reason gt_parse_network(const struct gt_frame *frame, struct gt_packet *p);
+
+/*
+ * Parses the IP packet that an ICMP error embeds: `len` bytes at `ip`, which may be cut behind 8
+ * bytes of L4 (RFC 792; RFC 4443 gives more). Fills kind, protocol, ports, src, dst. Embedded
+ * lengths and checksums are neither believed nor checked: routers are known to spoil them.
+ * GT_PARSE_OK or ICMP_BAD. Worker.
+ */
+enum gt_drop_reason gt_parse_embedded(const uint8_t *ip, uint32_t len, bool v6,
+				      struct gt_packet *p);
 
 #endif

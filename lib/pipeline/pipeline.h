@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The burst: frames in, a verdict for each out, in four stages
- *   1 parse all      2 find VIP, hash, prefetch      3 find the connection or schedule      4 rewrite, account
- * and everything that a worker owns. No clock, lock, port or global: time and the plan are arguments.
+ *   1 parse all      2 find VIP, hash, prefetch      3 find the connection or schedule      4
+ * rewrite, account and everything that a worker owns. No clock, lock, port or global: time and the
+ * plan are arguments.
  */
 #ifndef GT_PIPELINE_PIPELINE_H
 #define GT_PIPELINE_PIPELINE_H
@@ -32,6 +33,9 @@ struct gt_vip_counters {
 	uint64_t no_server; /* frames dropped because no server may take them */
 };
 
+/* All that were held, and all of one burst that were held and let go in it. */
+#define GT_RELEASED_MAX (GT_FRAGMENT_HELD_MAX + GT_BURST_MAX)
+
 struct gt_worker {
 	struct gt_counters counters;
 	struct gt_server_counters *servers; /* GT_SERVERS_MAX */
@@ -42,7 +46,7 @@ struct gt_worker {
 	uint64_t swept_ms;
 	struct gt_memory memory;
 	/* Frames that come back: valid until the next call. */
-	struct gt_frame released[GT_FRAGMENT_HELD_MAX];
+	struct gt_frame released[GT_RELEASED_MAX];
 	unsigned n_released;
 };
 
@@ -53,22 +57,25 @@ struct gt_worker_params {
 	struct gt_memory memory;
 };
 
+/* Bytes that gt_worker_create will take, within a page or so. Any caller. */
+uint64_t gt_worker_bytes(const struct gt_worker_params *params);
+
 /* NULL: no memory. Main. */
 struct gt_worker *gt_worker_create(const struct gt_worker_params *params);
 /* Held frames must have been taken back by gt_worker_flush. NULL is allowed. Main. */
 void gt_worker_destroy(struct gt_worker *w);
 
 /*
- * Handles n frames, at most GT_BURST_MAX. Each has its verdict afterwards. After it, w->released holds
- * n_released frames that were held in earlier calls (or this one) and now have their verdict: they go
- * behind the burst. now_ms: any monotonic clock. Worker.
+ * Handles n frames, at most GT_BURST_MAX. Each has its verdict afterwards. After it, w->released
+ * holds n_released frames that were held in earlier calls (or this one) and now have their verdict:
+ * they go behind the burst. now_ms: any monotonic clock. Worker.
  */
 void gt_worker_burst(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms,
 		     struct gt_frame *frames, unsigned n);
 
 /*
- * What time alone brings: held fragments dropped (in w->released), a share of the table swept. Call it
- * after each burst, or every few ms. Worker.
+ * What time alone brings: held fragments dropped (in w->released), a share of the table swept. Call
+ * it after each burst, or every few ms. Worker.
  */
 void gt_worker_tick(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms);
 

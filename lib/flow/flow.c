@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The connection table; see flow.h for its layout and rules. */
+#include "flow/flow.h"
+
+#include <errno.h>
+
+#include "base/frame.h"
+
+#define TYPE_FREE	 0U
+#define TYPE_NARROW	 1U
+#define TYPE_WIDE_FIRST	 2U
+#define TYPE_WIDE_SECOND 3U
+
+#define META_SPILLED	(1U << 29)
+#define META_TYPE(type) ((type) << 30)
+#define META_STATE(s)	((uint32_t)(s) << 26)
+#define TAG_TYPE(type)	((uint16_t)((type) << 14))
+#define TAG_SPILLED	((uint16_t)(META_SPILLED >> 16))
+#define NO_PLACE	GT_FLOW_BUCKET_SLOTS
+
+static inline unsigned slot_type(const struct gt_flow_slot *s)
+{
+	return s->meta >> 30;
+}
+
+static inline bool is_spilled(const struct gt_flow_bucket *b)
+{
+	return (b->slots[0].meta & META_SPILLED) != 0;
+}
+
+static uint64_t count_buckets(uint32_t connections, bool wide)
+{
+	/* Five eighths of the slots at `connections`; a wide one takes two. At that load a key
+	 * finds both of its buckets full less than once in 10^4 (test_flow measures it). */
+	uint64_t slots = (uint64_t)connections * (wide ? 2 : 1) * 8 / 5;
+	uint64_t buckets = (slots + GT_FLOW_BUCKET_SLOTS - 1) / GT_FLOW_BUCKET_SLOTS;
+
+	return buckets < 2 ? 2 : buckets;
+}
+
+uint64_t gt_flow_bytes(uint32_t connections, bool wide)
+{
+	return count_buckets(connections, wide) * sizeof(struct gt_flow_bucket);
+}
+
+int gt_flow_create(struct gt_flow_table *t, uint32_t connections, bool wide,
+		   const uint8_t random[16], const struct gt_memory *memory)
+{
+	uint64_t n = count_buckets(connections, wide);
+
+	if (n > UINT32_MAX)
+		return -ENOMEM;
+	memset(t, 0, sizeof(*t));
+	t->buckets = memory->alloc(memory->ctx, n * sizeof(*t->buckets));
+	if (t->buckets == NULL)
+		return -ENOMEM;
+	t->n_buckets = (uint32_t)n;
+	t->memory = *memory;
+	t->hash = gt_aeshash_select();
+	gt_aeshash_key_init(&t->key, random);
+	return 0;
+}
+
+void gt_flow_destroy(struct gt_flow_table *t)
+{
+	if (t->buckets != NULL)
+		t->memory.free(t->memory.ctx, t->buckets);
+	memset(t, 0, sizeof(*t));
+}
+
+void gt_flow_hash(const struct gt_flow_table *t, const struct gt_flow_key *keys, uint64_t *hashes,
+		  unsigned n)
+{
+	uint64_t blocks[GT_BURST_MAX][2], second[GT_BURST_MAX];
+	unsigned wide[GT_BURST_MAX], n_wide = 0;
+
+	if (n == 0)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		blocks[i][0] = keys[i].lo;
+		blocks[i][1] = keys[i].hi;
+		if (keys[i].wide)
+			wide[n_wide++] = i;
+	}
+	t->hash(&t->key, blocks, hashes, n);
+	if (n_wide == 0)
+		return;
+	/* A wide key is longer than a block. Its rest goes through a second one, chained: folding
+	 * it into the first would let a client trade address bits for port bits at will. */
+	for (unsigned i = 0; i < n_wide; i++) {
+		const struct gt_flow_key *k = &keys[wide[i]];
+
+		blocks[i][0] = hashes[wide[i]];
+		blocks[i][1] = (uint64_t)k->port | (uint64_t)k->dst_port << 16 |
+			       (uint64_t)k->service << 32 | 1ULL << 63;
+	}
+	t->hash(&t->key, blocks, second, n_wide);
+	for (unsigned i = 0; i < n_wide; i++)
+		hashes[wide[i]] = second[i];
+}
+
+static inline uint32_t second_bucket(const struct gt_flow_table *t, uint64_t hash, uint32_t first)
+{
+	uint32_t second = (uint32_t)(((hash >> 32) * t->n_buckets) >> 32);
+
+	if (second == first)
+		second = first + 1 < t->n_buckets ? first + 1 : 0;
+	return second;
+}
+
+/* ---- finding ---- */
+
+static inline struct gt_flow_slot *find_narrow(struct gt_flow_bucket *b, uint64_t key)
+{
+	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i++)
+		if (b->slots[i].key == key && slot_type(&b->slots[i]) == TYPE_NARROW)
+			return &b->slots[i];
+	return NULL;
+}
+
+static inline bool is_wide_match(const struct gt_flow_slot *s, const struct gt_flow_key *key)
+{
+	return slot_type(s) == TYPE_WIDE_FIRST && s[0].key == key->lo && s[1].key == key->hi &&
+	       s->port == key->port && s->service == key->service && s->dst_port == key->dst_port;
+}
+
+static inline struct gt_flow_slot *find_in(struct gt_flow_bucket *b, const struct gt_flow_key *key)
+{
+	if (!key->wide)
+		return find_narrow(b, key->lo);
+	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i += 2)
+		if (is_wide_match(&b->slots[i], key))
+			return &b->slots[i + 1];
+	return NULL;
+}
+
+struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t, const struct gt_flow_key *key,
+				uint64_t hash)
+{
+	uint32_t first = gt_flow_bucket_first(t, hash);
+	struct gt_flow_bucket *b = &t->buckets[first];
+	struct gt_flow_slot *s = find_in(b, key);
+
+	if (s == NULL && is_spilled(b))
+		s = find_in(&t->buckets[second_bucket(t, hash, first)], key);
+	return (struct gt_flow_ref){s};
+}
+
+/* ---- reading and clearing what a place holds ---- */
+
+/* A place is where an entry begins: any slot if narrow, an even one if wide. */
+
+static struct gt_flow_slot *changing_half(struct gt_flow_bucket *b, unsigned place)
+{
+	return &b->slots[slot_type(&b->slots[place]) == TYPE_WIDE_FIRST ? place + 1 : place];
+}
+
+static void read_key(const struct gt_flow_bucket *b, unsigned place, struct gt_flow_key *key)
+{
+	const struct gt_flow_slot *s = &b->slots[place];
+
+	if (slot_type(s) == TYPE_WIDE_FIRST) {
+		*key = (struct gt_flow_key){.lo = s[0].key,
+					    .hi = s[1].key,
+					    .service = s->service,
+					    .port = s->port,
+					    .dst_port = s->dst_port,
+					    .wide = true};
+	} else {
+		*key = (struct gt_flow_key){.lo = s->key,
+					    .port = (rte_be16_t)(s->key >> 32),
+					    .service = (uint16_t)(s->key >> 48)};
+	}
+}
+
+static void clear_slot(struct gt_flow_slot *s)
+{
+	s->key = 0;
+	s->server = 0;
+	s->extra = 0;
+	s->meta &= META_SPILLED;
+}
+
+static void clear_place(struct gt_flow_table *t, struct gt_flow_bucket *b, unsigned place)
+{
+	if (slot_type(&b->slots[place]) == TYPE_WIDE_FIRST)
+		clear_slot(&b->slots[place + 1]);
+	clear_slot(&b->slots[place]);
+	t->entries--;
+}
+
+void gt_flow_remove(struct gt_flow_table *t, struct gt_flow_ref ref)
+{
+	/* Buckets are 64-byte aligned: the slot's place follows from its address. */
+	size_t index = (size_t)(ref.slot - t->buckets[0].slots);
+	struct gt_flow_bucket *b = &t->buckets[index / GT_FLOW_BUCKET_SLOTS];
+	unsigned place = index % GT_FLOW_BUCKET_SLOTS;
+
+	clear_place(t, b, slot_type(ref.slot) == TYPE_WIDE_SECOND ? place - 1 : place);
+}
+
+/* Calls judge->gone and clears it. */
+static void end_entry(struct gt_flow_table *t, struct gt_flow_bucket *b, unsigned place,
+		      const struct gt_flow_judge *judge, bool evicted)
+{
+	struct gt_flow_ref ref = {changing_half(b, place)};
+	uint16_t server = ref.slot->server;
+	enum gt_flow_state state = gt_flow_state(ref);
+	struct gt_flow_key key;
+
+	read_key(b, place, &key);
+	clear_place(t, b, place);
+	judge->gone(judge->ctx, server, key.service, state, evicted);
+}
+
+static bool is_place(const struct gt_flow_bucket *b, unsigned i)
+{
+	unsigned type = slot_type(&b->slots[i]);
+
+	return type == TYPE_NARROW || type == TYPE_WIDE_FIRST;
+}
+
+static void reap(struct gt_flow_table *t, struct gt_flow_bucket *b, uint32_t tick,
+		 const struct gt_flow_judge *judge)
+{
+	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i++) {
+		struct gt_flow_ref ref;
+		struct gt_flow_key key;
+
+		if (!is_place(b, i))
+			continue;
+		ref.slot = changing_half(b, i);
+		read_key(b, i, &key);
+		if (gt_flow_idle(ref.slot->meta, tick) >
+		    judge->timeout(judge->ctx, key.service, gt_flow_state(ref)))
+			end_entry(t, b, i, judge, false);
+	}
+}
+
+void gt_flow_sweep(struct gt_flow_table *t, uint32_t n, uint32_t tick,
+		   const struct gt_flow_judge *judge)
+{
+	while (n-- > 0) {
+		reap(t, &t->buckets[t->hand], tick, judge);
+		if (++t->hand == t->n_buckets)
+			t->hand = 0;
+	}
+}
+
+/* ---- inserting ---- */
+
+static bool is_free(const struct gt_flow_bucket *b, unsigned i)
+{
+	return slot_type(&b->slots[i]) == TYPE_FREE;
+}
+
+/* Narrow entries fill a bucket from its end, wide ones from its front: pairs stay whole. */
+static unsigned find_free(const struct gt_flow_bucket *b, bool wide)
+{
+	if (wide) {
+		for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i += 2)
+			if (is_free(b, i) && is_free(b, i + 1))
+				return i;
+	} else {
+		for (unsigned i = GT_FLOW_BUCKET_SLOTS; i-- > 0;)
+			if (is_free(b, i))
+				return i;
+	}
+	return NO_PLACE;
+}
+
+/* The lower the rank, the sooner it yields; RANK_NEVER does not. */
+#define RANK_NEVER UINT32_MAX
+
+static uint32_t rank_place(struct gt_flow_bucket *b, unsigned place, uint32_t tick,
+			   enum gt_flow_state newcomer, const struct gt_flow_judge *judge)
+{
+	struct gt_flow_ref ref = {changing_half(b, place)};
+	uint32_t idle = gt_flow_idle(ref.slot->meta, tick);
+	uint32_t young = GT_TICK_MASK - idle;
+	struct gt_flow_key key;
+
+	switch (gt_flow_state(ref)) {
+	case GT_FLOW_SYN:
+		return young;
+	case GT_FLOW_CLOSED:
+		return 1U << 24 | young;
+	case GT_FLOW_FIN:
+		return 2U << 24 | young;
+	default:
+		if (newcomer == GT_FLOW_SYN || idle < GT_FLOW_LONG_IDLE_TICKS)
+			return RANK_NEVER;
+		read_key(b, place, &key);
+		return judge->rehashes(judge->ctx, &key, ref.slot->server) ? 3U << 24 | young
+									   : RANK_NEVER;
+	}
+}
+
+/* A pair yields as reluctantly as its more reluctant half; a free half does not mind. */
+static uint32_t rank_pair(struct gt_flow_bucket *b, unsigned pair, uint32_t tick,
+			  enum gt_flow_state newcomer, const struct gt_flow_judge *judge)
+{
+	uint32_t rank = 0;
+
+	for (unsigned i = pair; i < pair + 2; i++) {
+		uint32_t r = is_place(b, i) ? rank_place(b, i, tick, newcomer, judge) : 0;
+
+		if (r > rank)
+			rank = r;
+	}
+	return rank;
+}
+
+struct victim {
+	struct gt_flow_bucket *bucket;
+	unsigned place;
+	uint32_t rank;
+};
+
+static void find_victim(struct gt_flow_bucket *b, bool wide, uint32_t tick,
+			enum gt_flow_state newcomer, const struct gt_flow_judge *judge,
+			struct victim *best)
+{
+	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i += wide ? 2 : 1) {
+		uint32_t rank;
+
+		if (wide)
+			rank = rank_pair(b, i, tick, newcomer, judge);
+		else if (is_place(b, i))
+			rank = rank_place(b, i, tick, newcomer, judge);
+		else
+			continue;
+		if (rank < best->rank)
+			*best = (struct victim){b, i, rank};
+	}
+}
+
+/* Makes room in either bucket; NO_PLACE if nothing yields. */
+static unsigned evict(struct gt_flow_table *t, struct gt_flow_bucket *buckets[2], bool wide,
+		      uint32_t tick, enum gt_flow_state newcomer, const struct gt_flow_judge *judge,
+		      struct gt_flow_bucket **in)
+{
+	struct victim v = {NULL, NO_PLACE, RANK_NEVER};
+
+	for (unsigned i = 0; i < 2; i++)
+		find_victim(buckets[i], wide, tick, newcomer, judge, &v);
+	if (v.bucket == NULL)
+		return NO_PLACE;
+	for (unsigned i = v.place; i < v.place + (wide ? 2 : 1); i++)
+		if (is_place(v.bucket, i))
+			end_entry(t, v.bucket, i, judge, true);
+	*in = v.bucket;
+	return v.place;
+}
+
+static struct gt_flow_ref write_entry(struct gt_flow_table *t, struct gt_flow_bucket *b,
+				      unsigned place, const struct gt_flow_key *key,
+				      uint16_t server, enum gt_flow_state state, uint32_t tick)
+{
+	struct gt_flow_slot *s = &b->slots[place];
+	uint32_t meta = META_STATE(state) | (tick & GT_TICK_MASK);
+
+	t->entries++;
+	s->key = key->lo;
+	if (key->wide) {
+		s->port = key->port;
+		s->service = key->service;
+		s->dst_port = key->dst_port;
+		s->tag = (uint16_t)((s->tag & TAG_SPILLED) | TAG_TYPE(TYPE_WIDE_FIRST));
+		s++;
+		s->key = key->hi;
+		meta |= META_TYPE(TYPE_WIDE_SECOND);
+	} else {
+		meta |= META_TYPE(TYPE_NARROW);
+	}
+	s->server = server;
+	s->extra = 0;
+	s->meta = (s->meta & META_SPILLED) | meta;
+	return (struct gt_flow_ref){s};
+}
+
+struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_key *key,
+				  uint64_t hash, uint16_t server, enum gt_flow_state state,
+				  uint32_t tick, const struct gt_flow_judge *judge)
+{
+	uint32_t first = gt_flow_bucket_first(t, hash);
+	struct gt_flow_bucket *buckets[2] = {&t->buckets[first],
+					     &t->buckets[second_bucket(t, hash, first)]};
+	struct gt_flow_bucket *in = buckets[0];
+	unsigned place = find_free(in, key->wide);
+
+	for (unsigned i = 0; i < 2 && place == NO_PLACE; i++) {
+		in = buckets[i];
+		reap(t, in, tick, judge);
+		place = find_free(in, key->wide);
+	}
+	if (place == NO_PLACE)
+		place = evict(t, buckets, key->wide, tick, state, judge, &in);
+	if (place == NO_PLACE)
+		return (struct gt_flow_ref){NULL};
+	if (in == buckets[1])
+		buckets[0]->slots[0].meta |= META_SPILLED;
+	return write_entry(t, in, place, key, server, state, tick);
+}
+
+/* ---- for reports ---- */
+
+unsigned gt_flow_read(const struct gt_flow_table *t, uint32_t index, uint32_t tick,
+		      struct gt_flow_entry out[GT_FLOW_BUCKET_SLOTS])
+{
+	struct gt_flow_bucket copy, again;
+	const uint64_t *from = (const uint64_t *)&t->buckets[index];
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof(copy) / 8; i++)
+		((uint64_t *)&copy)[i] = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE);
+	for (size_t i = 0; i < sizeof(copy) / 8; i++)
+		((uint64_t *)&again)[i] = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE);
+	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i++) {
+		struct gt_flow_ref ref;
+		struct gt_flow_entry *e = &out[n];
+		struct gt_flow_key key;
+
+		if (!is_place(&copy, i) || copy.slots[i].key != again.slots[i].key ||
+		    slot_type(&copy.slots[i]) != slot_type(&again.slots[i]))
+			continue;
+		ref.slot = changing_half(&copy, i);
+		read_key(&copy, i, &key);
+		gt_flow_client(&key, &e->client);
+		e->client_port = key.port;
+		e->dst_port = key.dst_port;
+		e->service = key.service;
+		e->server = ref.slot->server;
+		e->state = gt_flow_state(ref);
+		e->idle_ticks = gt_flow_idle(ref.slot->meta, tick);
+		n++;
+	}
+	return n;
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The burst; see pipeline.h. One frame's way: classify (stage 1) parses it, finds whose address it
+ * is for and what it asks; prepare (2) makes the keys, hashes the burst's at once and prefetches
+ * their buckets; decide (3) finds or makes the connection; forward (4) rewrites and accounts.
+ */
+#include "pipeline/pipeline.h"
+
+#include <netinet/in.h>
+
+#include <rte_ether.h>
+
+#include "packet/icmp.h"
+#include "packet/parse.h"
+#include "pipeline/connection.h"
+#include "pipeline/internal.h"
+
+/* What is left to do with a frame behind stage 1. */
+enum task {
+	TASK_DONE,	     /* it has its verdict */
+	TASK_CONNECTION,     /* TCP or UDP of a service */
+	TASK_ERROR,	     /* an ICMP error about a connection */
+	TASK_ECHO,	     /* an echo request, or its first fragment */
+	TASK_LATER_FRAGMENT, /* shares its first fragment's fate */
+	TASK_FIRST_DROPPED,  /* a first fragment with its verdict: the later ones must hear of it */
+};
+
+struct work {
+	struct gt_packet packet;
+	struct gt_packet embedded; /* with TASK_ERROR */
+	const struct gt_plan_range *range;
+	const struct gt_plan_address *address;
+	uint16_t vip;
+	uint8_t task; /* enum task */
+	struct gt_flow_key key;
+	uint64_t hash;
+};
+
+/* ---- stage 1: whose is it, and what does it want ---- */
+
+/* Group addresses that an interface listens to: broadcast, all nodes, solicited nodes (RFC
+ * 4291 2.7.1). */
+static bool is_own_group(const uint8_t *mac)
+{
+	static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	static const uint8_t all_nodes[6] = {0x33, 0x33, 0, 0, 0, 1};
+	static const uint8_t solicited[3] = {0x33, 0x33, 0xff};
+
+	return memcmp(mac, broadcast, 6) == 0 || memcmp(mac, solicited, 3) == 0 ||
+	       memcmp(mac, all_nodes, 6) == 0;
+}
+
+static bool is_neighbour_discovery(const struct gt_packet *p)
+{
+	return p->kind == GT_PACKET_IPV6 && p->protocol == IPPROTO_ICMPV6 &&
+	       p->fragment == GT_FRAGMENT_NONE && (p->icmp_type == 135 || p->icmp_type == 136);
+}
+
+/* An ICMP error to a VIP: the connection is that of the packet from the VIP that it embeds. */
+static enum gt_drop_reason classify_error(const struct gt_plan *plan, const struct gt_frame *f,
+					  struct work *w)
+{
+	const struct gt_packet *p = &w->packet;
+	uint32_t from = p->l4_off + 8U, to = p->l3_end < f->len ? p->l3_end : f->len;
+	struct gt_packet *e = &w->embedded;
+
+	if (p->fragment != GT_FRAGMENT_NONE || from > to ||
+	    gt_parse_embedded(f->data + from, to - from, p->kind == GT_PACKET_IPV6, e) !=
+		    GT_PARSE_OK ||
+	    !gt_addr_equal(&e->src, &p->dst))
+		return GT_DROP_ICMP_BAD;
+	if (e->protocol != IPPROTO_TCP && e->protocol != IPPROTO_UDP)
+		return GT_DROP_ICMP_OTHER;
+	w->range = gt_plan_find_range(plan, w->address, e->protocol, rte_be_to_cpu_16(e->src_port));
+	if (w->range == NULL)
+		return GT_DROP_NO_SERVICE;
+	w->task = TASK_ERROR;
+	return GT_PARSE_OK;
+}
+
+/* A packet for a VIP's address. */
+static enum gt_drop_reason classify_vip(const struct gt_plan *plan, const struct gt_frame *f,
+					struct work *w)
+{
+	const struct gt_packet *p = &w->packet;
+
+	if (p->fragment == GT_FRAGMENT_LATER) {
+		w->task = TASK_LATER_FRAGMENT;
+		return GT_PARSE_OK;
+	}
+	if (p->protocol == (p->kind == GT_PACKET_IPV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
+		if (gt_icmp_is_error(p))
+			return classify_error(plan, f, w);
+		if (!gt_icmp_is_echo_request(p))
+			return GT_DROP_ICMP_OTHER;
+		w->task = TASK_ECHO;
+		return GT_PARSE_OK;
+	}
+	if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP)
+		return GT_DROP_NO_SERVICE;
+	w->range = gt_plan_find_range(plan, w->address, p->protocol, rte_be_to_cpu_16(p->dst_port));
+	if (w->range == NULL)
+		return GT_DROP_NO_SERVICE;
+	w->task = TASK_CONNECTION;
+	return GT_PARSE_OK;
+}
+
+static enum gt_drop_reason classify_ip(const struct gt_plan *plan, struct gt_frame *f,
+				       struct work *w)
+{
+	const struct gt_plan_address *source;
+	struct gt_packet *p = &w->packet;
+	enum gt_drop_reason bad = gt_parse_network(f, p);
+
+	if (bad != GT_PARSE_OK)
+		return bad;
+	w->address = gt_plan_find_address(plan, &p->dst);
+	/* Before the source is judged: another station that answers for a VIP must be heard of. */
+	if (is_neighbour_discovery(p) && (w->address != NULL || p->dst.b[0] == 0xff)) {
+		f->verdict = GT_PUNT;
+		return GT_PARSE_OK;
+	}
+	source = gt_plan_find_address(plan, &p->src);
+	if (source != NULL)
+		return source->vip ? GT_DROP_SOURCE_VIP : GT_DROP_MARTIAN;
+	if (w->address == NULL)
+		return GT_DROP_NOT_OURS;
+	/* RFC 1122 3.3.6: what came by a link-layer broadcast is not for a unicast address. */
+	if (p->link_group)
+		return GT_DROP_LINK_GROUP;
+	return w->address->vip ? classify_vip(plan, f, w) : GT_DROP_OWN_ADDRESS;
+}
+
+static enum gt_drop_reason classify(const struct gt_plan *plan, struct gt_frame *f, struct work *w)
+{
+	const struct gt_plan_interface *in = &plan->interfaces[f->in_if];
+	enum gt_drop_reason bad = gt_parse_link(f, &w->packet);
+
+	w->task = TASK_DONE;
+	if (bad == GT_DROP_SHORT)
+		return bad;
+	if (w->packet.link_group ? !is_own_group(f->data)
+				 : memcmp(f->data, in->mac.b, sizeof(in->mac.b)) != 0)
+		return GT_DROP_OTHER_MAC;
+	if (f->data[6] & 1)
+		return GT_DROP_SOURCE_MAC;
+	/* A priority tag (VID 0) is no VLAN (802.1Q 6.9). */
+	if (bad == GT_DROP_VLAN || w->packet.vlan != in->vlan)
+		return GT_DROP_VLAN;
+	if (bad != GT_PARSE_OK)
+		return bad;
+	if (w->packet.kind == GT_PACKET_ARP) {
+		f->verdict = GT_PUNT;
+		return GT_PARSE_OK;
+	}
+	return classify_ip(plan, f, w);
+}
+
+/* ---- stage 2: keys, hashes, prefetch ---- */
+
+static void make_key(const struct gt_plan *plan, struct work *w)
+{
+	const struct gt_packet *e = &w->embedded, *p = &w->packet;
+
+	if (w->task == TASK_ERROR) {
+		gt_connection_key(w->range, &e->dst, e->dst_port, e->src_port, &w->key);
+	} else if (w->task == TASK_CONNECTION) {
+		gt_connection_key(w->range, &p->src, p->src_port, p->dst_port, &w->key);
+	} else {
+		memset(&w->key, 0, sizeof(w->key));
+		return;
+	}
+	w->vip = plan->services[w->key.service].vip;
+}
+
+static void prepare(const struct gt_worker *worker, struct work *works, unsigned n)
+{
+	struct gt_flow_key keys[GT_BURST_MAX];
+	uint64_t hashes[GT_BURST_MAX];
+
+	for (unsigned i = 0; i < n; i++) {
+		make_key(worker->plan, &works[i]);
+		keys[i] = works[i].key;
+	}
+	gt_flow_hash(&worker->flows, keys, hashes, n);
+	for (unsigned i = 0; i < n; i++) {
+		works[i].hash = hashes[i];
+		if (works[i].task == TASK_CONNECTION || works[i].task == TASK_ERROR)
+			gt_flow_prefetch(&worker->flows, hashes[i]);
+	}
+}
+
+/* ---- stage 4: rewrite and account ---- */
+
+/* Gives the frame the tag of the interface that it leaves by; a tag's priority bits stay. */
+static void retag(struct gt_frame *f, const struct gt_packet *p, uint16_t vlan)
+{
+	uint8_t *d = f->data;
+
+	if (p->vlan == vlan)
+		return;
+	if (p->tagged && vlan != 0) {
+		d[14] = (uint8_t)((d[14] & 0xf0) | vlan >> 8);
+		d[15] = (uint8_t)vlan;
+	} else if (vlan != 0) {
+		uint8_t tag[4] = {0x81, 0x00, (uint8_t)(vlan >> 8), (uint8_t)vlan};
+
+		memmove(d - 4, d, 12);
+		memcpy(d + 8, tag, 4);
+		f->data -= 4;
+		f->len += 4;
+		f->wire_len += 4;
+	} else {
+		memmove(d + 4, d, 12);
+		f->data += 4;
+		f->len -= 4;
+		f->wire_len -= 4;
+	}
+}
+
+static void account_out(struct gt_worker *worker, const struct gt_frame *f)
+{
+	worker->counters.interfaces[f->out_if].out_frames++;
+	worker->counters.interfaces[f->out_if].out_bytes += f->wire_len;
+}
+
+/* Sends a frame to a server by MAC alone (DR). */
+static void forward(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p,
+		    uint16_t server)
+{
+	const struct gt_plan_server *s = &worker->plan->servers[server];
+	struct gt_server_counters *c = &worker->servers[server];
+
+	if ((s->flags & GT_SERVER_RESOLVED) == 0) {
+		gt_worker_drop(worker, f, GT_DROP_NO_NEIGHBOUR);
+		return;
+	}
+	c->frames++;
+	c->bytes += f->wire_len;
+	worker->vips[s->vip].frames++;
+	worker->vips[s->vip].bytes += f->wire_len;
+	worker->counters.forwarded++;
+	memcpy(f->data, s->macs, sizeof(s->macs));
+	retag(f, p, worker->plan->interfaces[s->out_if].vlan);
+	f->out_if = s->out_if;
+	f->verdict = GT_SEND;
+	account_out(worker, f);
+}
+
+static void answer_echo(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p)
+{
+	gt_icmp_answer_echo(f, p, &worker->plan->interfaces[f->in_if].mac);
+	f->out_if = f->in_if;
+	f->verdict = GT_ANSWER;
+	worker->counters.answered++;
+	account_out(worker, f);
+}
+
+/* ---- fragments ---- */
+
+static void fragment_key(const struct gt_packet *p, struct gt_fragment_key *key)
+{
+	*key = (struct gt_fragment_key){
+		.src = p->src,
+		.dst = p->dst,
+		.id = p->fragment_id,
+		/* RFC 8200 4.5 knows no protocol here: a later fragment may not tell it. */
+		.protocol = p->kind == GT_PACKET_IPV4 ? p->protocol : 0,
+	};
+}
+
+static void apply_fate(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p,
+		       struct gt_fragment_fate fate)
+{
+	if (fate.verdict == GT_ANSWER)
+		answer_echo(worker, f, p);
+	else if (fate.verdict == GT_DROP)
+		gt_worker_drop(worker, f, (enum gt_drop_reason)fate.reason);
+	else if (fate.server < worker->plan->n_servers &&
+		 (worker->plan->servers[fate.server].flags & GT_SERVER_KEEPS) != 0)
+		forward(worker, f, p, fate.server);
+	else
+		gt_worker_drop(worker, f, GT_DROP_NO_SERVER);
+}
+
+/* A first fragment has its verdict: the later ones, held or to come, get the same. */
+static void settle_fragments(struct gt_worker *worker, const struct gt_frame *first,
+			     const struct gt_packet *p, uint16_t server, uint64_t now_ms)
+{
+	struct gt_fragment_fate fate = {first->verdict, first->reason, server};
+	struct gt_frame *out = &worker->released[worker->n_released];
+	struct gt_fragment_key key;
+	unsigned n;
+
+	fragment_key(p, &key);
+	gt_fragments_decide(&worker->fragments, &key, fate, now_ms);
+	if (worker->fragments.n_held == 0)
+		return;
+	n = gt_fragments_release(&worker->fragments, &key, out);
+	for (unsigned i = 0; i < n; i++) {
+		struct gt_packet later;
+
+		/* It was parsed when it came, and its bytes are the same. */
+		gt_parse_link(&out[i], &later);
+		gt_parse_network(&out[i], &later);
+		apply_fate(worker, &out[i], &later, fate);
+	}
+	worker->n_released += n;
+}
+
+static void decide_later_fragment(struct gt_worker *worker, struct gt_frame *f,
+				  const struct gt_packet *p, uint64_t now_ms)
+{
+	struct gt_fragment_fate fate;
+	struct gt_fragment_key key;
+
+	fragment_key(p, &key);
+	if (gt_fragments_find(&worker->fragments, &key, now_ms, &fate)) {
+		apply_fate(worker, f, p, fate);
+		return;
+	}
+	f->verdict = GT_HELD;
+	if (!gt_fragments_hold(&worker->fragments, f, &key, now_ms))
+		gt_worker_drop(worker, f, GT_DROP_FRAGMENT_FULL);
+}
+
+/* ---- stage 3: which server ---- */
+
+static uint16_t decide_server(struct gt_worker *worker, struct gt_frame *f, const struct work *w,
+			      uint32_t tick)
+{
+	const struct gt_packet *e = &w->embedded;
+	uint16_t server;
+
+	if (w->task == TASK_ERROR)
+		server = gt_connection_peek(worker, w->vip, &e->dst, e->dst_port, e->src_port,
+					    &w->key, w->hash);
+	else
+		server = gt_connection_server(worker, w->vip, &w->packet, &w->key, w->hash, tick);
+	if (server == GT_NO_SERVER) {
+		worker->vips[w->vip].no_server++;
+		gt_worker_drop(worker, f, GT_DROP_NO_SERVER);
+		return server;
+	}
+	forward(worker, f, &w->packet, server);
+	return server;
+}
+
+static void decide(struct gt_worker *worker, struct gt_frame *f, struct work *w, uint64_t now_ms)
+{
+	uint16_t server = GT_NO_SERVER;
+
+	switch ((enum task)w->task) {
+	case TASK_DONE:
+		return;
+	case TASK_LATER_FRAGMENT:
+		decide_later_fragment(worker, f, &w->packet, now_ms);
+		return;
+	case TASK_CONNECTION:
+	case TASK_ERROR:
+		server = decide_server(worker, f, w, gt_tick(now_ms));
+		break;
+	case TASK_ECHO:
+		if (w->address->answers_echo)
+			answer_echo(worker, f, &w->packet);
+		else
+			gt_worker_drop(worker, f, GT_DROP_NO_SERVER);
+		break;
+	case TASK_FIRST_DROPPED:
+		break;
+	}
+	if (w->packet.fragment == GT_FRAGMENT_FIRST)
+		settle_fragments(worker, f, &w->packet, server, now_ms);
+}
+
+/* ---- the burst ---- */
+
+static void classify_and_count(struct gt_worker *worker, struct gt_frame *f, struct work *w)
+{
+	enum gt_drop_reason bad;
+
+	worker->counters.in++;
+	worker->counters.interfaces[f->in_if].in_frames++;
+	worker->counters.interfaces[f->in_if].in_bytes += f->wire_len;
+	bad = classify(worker->plan, f, w);
+	if (bad == GT_PARSE_OK)
+		return;
+	gt_worker_drop(worker, f, bad);
+	/* Only what is for a VIP: strangers' fragments shall not fill the table. */
+	w->task = w->address != NULL && w->address->vip && w->packet.fragment == GT_FRAGMENT_FIRST
+			  ? TASK_FIRST_DROPPED
+			  : TASK_DONE;
+}
+
+void gt_worker_burst(struct gt_worker *worker, const struct gt_plan *plan, uint64_t now_ms,
+		     struct gt_frame *frames, unsigned n)
+{
+	struct work works[GT_BURST_MAX];
+
+	worker->plan = plan;
+	worker->n_released = 0;
+	if (worker->fragments.n_held > 0)
+		gt_worker_expire_held(worker, now_ms, false);
+	for (unsigned i = 0; i < n; i++) {
+		works[i].address = NULL;
+		classify_and_count(worker, &frames[i], &works[i]);
+	}
+	prepare(worker, works, n);
+	for (unsigned i = 0; i < n; i++)
+		decide(worker, &frames[i], &works[i], now_ms);
+}

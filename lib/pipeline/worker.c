@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A worker's birth, end, and what time alone brings; see pipeline.h. */
+#include "pipeline/pipeline.h"
+#include "pipeline/internal.h"
+
+/* The whole table is swept so often... */
+#define SWEEP_ROUND_MS 10000
+/* ... but not more than this at once, about 50 us of cold lines: a burst must not wait longer. */
+#define SWEEP_BUCKETS_MAX 512
+
+struct gt_worker *gt_worker_create(const struct gt_worker_params *params)
+{
+	const struct gt_memory *m = &params->memory;
+	struct gt_worker *w = m->alloc(m->ctx, sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	w->memory = *m;
+	w->servers = m->alloc(m->ctx, GT_SERVERS_MAX * sizeof(*w->servers));
+	w->vips = m->alloc(m->ctx, GT_VIPS_MAX * sizeof(*w->vips));
+	if (w->servers == NULL || w->vips == NULL ||
+	    gt_flow_create(&w->flows, params->connections, params->wide, params->random, m) != 0 ||
+	    gt_fragments_create(&w->fragments, params->random, m) != 0) {
+		gt_worker_destroy(w);
+		return NULL;
+	}
+	return w;
+}
+
+void gt_worker_destroy(struct gt_worker *w)
+{
+	struct gt_memory m;
+
+	if (w == NULL)
+		return;
+	m = w->memory;
+	gt_fragments_destroy(&w->fragments);
+	gt_flow_destroy(&w->flows);
+	m.free(m.ctx, w->vips);
+	m.free(m.ctx, w->servers);
+	m.free(m.ctx, w);
+}
+
+uint64_t gt_worker_bytes(const struct gt_worker_params *params)
+{
+	return sizeof(struct gt_worker) + GT_SERVERS_MAX * sizeof(struct gt_server_counters) +
+	       GT_VIPS_MAX * sizeof(struct gt_vip_counters) +
+	       gt_flow_bytes(params->connections, params->wide) + gt_fragments_bytes();
+}
+
+void gt_worker_expire_held(struct gt_worker *w, uint64_t now_ms, bool all)
+{
+	struct gt_frame *out = &w->released[w->n_released];
+	unsigned n = gt_fragments_expire(&w->fragments, now_ms, all, out);
+
+	for (unsigned i = 0; i < n; i++)
+		gt_worker_drop(w, &out[i], GT_DROP_FRAGMENT_TIMEOUT);
+	w->n_released += n;
+}
+
+static void sweep(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms, uint32_t n)
+{
+	struct gt_flow_judge judge = gt_worker_judge(w);
+
+	w->plan = plan;
+	gt_flow_sweep(&w->flows, n, gt_tick(now_ms), &judge);
+}
+
+void gt_worker_tick(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms)
+{
+	uint64_t due;
+
+	w->n_released = 0;
+	gt_worker_expire_held(w, now_ms, false);
+
+	if (w->swept_ms == 0 || now_ms < w->swept_ms) {
+		w->swept_ms = now_ms;
+		return;
+	}
+	due = (now_ms - w->swept_ms) * w->flows.n_buckets / SWEEP_ROUND_MS;
+	if (due == 0)
+		return;
+	if (due > SWEEP_BUCKETS_MAX)
+		due = SWEEP_BUCKETS_MAX;
+	w->swept_ms = now_ms;
+	sweep(w, plan, now_ms, (uint32_t)due);
+}
+
+void gt_worker_flush(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms)
+{
+	w->n_released = 0;
+	gt_worker_expire_held(w, now_ms, true);
+	sweep(w, plan, now_ms, w->flows.n_buckets);
+}
+
+void gt_worker_unsent(struct gt_worker *w, const struct gt_frame *frame)
+{
+	if (frame->verdict == GT_ANSWER)
+		w->counters.answered--;
+	else
+		w->counters.forwarded--;
+	w->counters.drops[GT_DROP_TX_FULL]++;
+	w->counters.interfaces[frame->out_if].out_frames--;
+	w->counters.interfaces[frame->out_if].out_bytes -= frame->wire_len;
+}
+
+void gt_worker_unpunted(struct gt_worker *w, struct gt_frame *frame)
+{
+	gt_worker_drop(w, frame, GT_DROP_PUNT_FULL);
+}
