@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The contract's object from a node and its workers; see report.h. The plan in force says which
+ * numbers are whose; VIPs and servers stand in the order of the configuration.
+ */
+#include <stdlib.h>
+
+#include "report/report.h"
+
+/* A server's number and names, so that they can be sorted. */
+struct entry {
+	const struct gt_plan_names *names;
+	uint32_t number;
+};
+
+/* The configuration keeps VIPs in one array and each VIP's servers in another: addresses are order.
+ */
+static int compare_entries(const void *a, const void *b)
+{
+	const struct gt_plan_names *x = ((const struct entry *)a)->names;
+	const struct gt_plan_names *y = ((const struct entry *)b)->names;
+
+	if (x->vip != y->vip)
+		return x->vip < y->vip ? -1 : 1;
+	if (x->server != y->server)
+		return x->server < y->server ? -1 : 1;
+	return 0;
+}
+
+/* The used ones of n names in the order of the configuration. NULL: no memory. */
+static struct entry *sort_names(const struct gt_plan_names *names, uint32_t n, size_t *used)
+{
+	struct entry *list = calloc((size_t)n + 1, sizeof(*list));
+
+	*used = 0;
+	if (list == NULL)
+		return NULL;
+	for (uint32_t i = 0; i < n; i++)
+		if (names[i].vip != NULL)
+			list[(*used)++] = (struct entry){&names[i], i};
+	qsort(list, *used, sizeof(*list), compare_entries);
+	return list;
+}
+
+static uint64_t load(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* Sets a number; false: no memory. */
+static bool set(json_t *object, const char *key, uint64_t value)
+{
+	return json_object_set_new(object, key, json_integer((json_int_t)value)) == 0;
+}
+
+static const char *state_name(const struct gt_server_state *state)
+{
+	if (state->admin == GT_ADMIN_DISABLED)
+		return "disabled";
+	if (!state->up)
+		return "down";
+	return state->admin == GT_ADMIN_DRAIN ? "drain" : "up";
+}
+
+static json_t *server_object(const struct entry *e, struct gt_worker *const *workers, unsigned n)
+{
+	struct gt_server_counters sum = {0};
+	json_t *o = json_object();
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct gt_server_counters *c = &workers[i]->servers[e->number];
+
+		sum.frames += load(&c->frames);
+		sum.bytes += load(&c->bytes);
+		sum.connections += load(&c->connections);
+		sum.active += __atomic_load_n(&c->active, __ATOMIC_RELAXED);
+	}
+	if (json_object_set_new(o, "state", json_string(state_name(&e->names->state))) == 0 &&
+	    set(o, "frames", sum.frames) && set(o, "bytes", sum.bytes) &&
+	    set(o, "connections", sum.connections) &&
+	    /* A connection may move between the reading of two workers' halves of the sum. */
+	    set(o, "active", sum.active < 0 ? 0 : (uint64_t)sum.active))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+/* servers: those of this VIP, n_servers of them. */
+static json_t *vip_object(const struct entry *e, const struct entry *servers, size_t n_servers,
+			  struct gt_worker *const *workers, unsigned n)
+{
+	struct gt_vip_counters sum = {0};
+	json_t *o = json_object(), *list = json_object();
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct gt_vip_counters *c = &workers[i]->vips[e->number];
+
+		sum.frames += load(&c->frames);
+		sum.bytes += load(&c->bytes);
+		sum.connections += load(&c->connections);
+		sum.untracked += load(&c->untracked);
+	}
+	for (size_t i = 0; i < n_servers; i++)
+		if (json_object_set_new(list, servers[i].names->server->name,
+					server_object(&servers[i], workers, n)) != 0)
+			goto fail;
+	if (set(o, "frames", sum.frames) && set(o, "bytes", sum.bytes) &&
+	    set(o, "connections", sum.connections) && set(o, "untracked", sum.untracked) &&
+	    json_object_set(o, "servers", list) == 0) {
+		json_decref(list);
+		return o;
+	}
+fail:
+	json_decref(list);
+	json_decref(o);
+	return NULL;
+}
+
+static json_t *vips_object(const struct gt_plan *plan, struct gt_worker *const *workers, unsigned n)
+{
+	size_t n_vips, n_servers, next = 0;
+	struct entry *vips = sort_names(plan->vip_names, plan->n_vips, &n_vips);
+	struct entry *servers = sort_names(plan->server_names, plan->n_servers, &n_servers);
+	json_t *o = json_object();
+	bool good = vips != NULL && servers != NULL;
+
+	for (size_t i = 0; good && i < n_vips; i++) {
+		size_t first = next;
+
+		while (next < n_servers && servers[next].names->vip == vips[i].names->vip)
+			next++;
+		good = json_object_set_new(o, vips[i].names->vip->name,
+					   vip_object(&vips[i], &servers[first], next - first,
+						      workers, n)) == 0;
+	}
+	free(vips);
+	free(servers);
+	if (good)
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+static json_t *frames_object(const struct gt_counters *c)
+{
+	json_t *o = json_object();
+
+	if (set(o, "in", c->in) && set(o, "forwarded", c->forwarded) &&
+	    set(o, "answered", c->answered) && set(o, "kernel", c->kernel) &&
+	    set(o, "dropped", gt_counters_dropped(c)))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+static json_t *drops_object(const struct gt_counters *c)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < GT_DROP_REASON_COUNT; i++)
+		if (c->drops[i] > 0 && !set(o, gt_drop_name((enum gt_drop_reason)i), c->drops[i])) {
+			json_decref(o);
+			return NULL;
+		}
+	return o;
+}
+
+static json_t *connections_object(const struct gt_counters *c, struct gt_worker *const *workers,
+				  unsigned n)
+{
+	json_t *o = json_object();
+	int64_t active = 0;
+
+	/* All numbers: servers that a reload took away may still have some. */
+	for (unsigned i = 0; i < n; i++)
+		for (size_t j = 0; j < GT_SERVERS_MAX; j++)
+			active += __atomic_load_n(&workers[i]->servers[j].active, __ATOMIC_RELAXED);
+	if (set(o, "active", active < 0 ? 0 : (uint64_t)active) && set(o, "created", c->created) &&
+	    set(o, "expired", c->expired) && set(o, "moved", c->moved))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+json_t *gt_report_status(const struct gt_node *node, struct gt_worker *const *workers, unsigned n)
+{
+	struct gt_counters sum = {0};
+	json_t *o = json_object();
+
+	gt_counters_add(&sum, &node->counters);
+	for (unsigned i = 0; i < n; i++)
+		gt_counters_add(&sum, &workers[i]->counters);
+	/* jansson refuses a NULL value and a NULL object alike: no memory anywhere ends here. */
+	if (json_object_set_new(o, "frames", frames_object(&sum)) == 0 &&
+	    json_object_set_new(o, "drops", drops_object(&sum)) == 0 &&
+	    json_object_set_new(o, "vips", vips_object(node->plan, workers, n)) == 0 &&
+	    json_object_set_new(o, "connections", connections_object(&sum, workers, n)) == 0)
+		return o;
+	json_decref(o);
+	return NULL;
+}
