@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What stands on the wire: frames.sh [af_packet|af_xdp]. ARP and NDP for the VIP come from gantry alone, it is
+# announced, ping is answered, fragments reach one server, and captures on both sides show that a packet
+# comes out of the balancer as it went in. A server that answers ARP for the VIP is reported.
+# shellcheck source=test/lab/common.sh
+. "$(dirname "$0")/common.sh"
+
+device=${1:-af_packet}
+lab_begin tcpdump tshark arping ping curl storescp
+lab_config "$device" >"$lab_dir/gantry.ini"
+
+captures=()
+capture() { # NODE FILE FILTER...
+	local node=$1 file=$2
+	shift 2
+	lab_start "tcpdump.$file" "$node" tcpdump -i eth0 -n -B 16384 --immediate-mode -U \
+		-w "$lab_dir/$file.pcap" "$@"
+	captures+=("$lab_pid")
+	lab_wait 10 grep -q 'listening on' "$lab_dir/log/tcpdump.$file"
+}
+captures_end() {
+	sleep 0.5
+	kill -INT "${captures[@]}"
+	wait "${captures[@]}" || true
+	captures=()
+}
+# Fields of the frames in a capture: fields FILE FILTER FIELD...
+fields() {
+	local file=$1 filter=$2 field args=()
+	shift 2
+	for field; do args+=(-e "$field"); done
+	tshark -n -r "$lab_dir/$file.pcap" -Y "$filter" -T fields "${args[@]}" 2>/dev/null
+}
+
+# 1. Announcement, and who answers for the VIP.
+capture ct neighbours 'arp or icmp6'
+if ! lab_gantry 2>"$lab_dir/why"; then
+	cat "$lab_dir/why"
+	[ "$device" != af_xdp ] || lab_skip "AF_XDP does not work on this kernel's veth (see above)"
+	exit 1
+fi
+sleep 1
+lab_in ct arping -q -b -c 3 -w 4 -I eth0 $lab_vip4 || true
+lab_in ct ping -6 -q -c 1 -W 2 $lab_vip6 >/dev/null || true
+captures_end
+check 'the VIP is announced by gratuitous ARP' \
+	[ "$(fields neighbours "arp.src.proto_ipv4 == $lab_vip4 && arp.dst.proto_ipv4 == $lab_vip4" \
+		eth.src | sort -u)" = $lab_mac ]
+check 'the VIP is announced by an unsolicited neighbour advertisement' \
+	[ "$(fields neighbours "icmpv6.nd.na.target_address == $lab_vip6 && ipv6.dst == ff02::1" \
+		eth.src | sort -u)" = $lab_mac ]
+check 'ARP for the VIP is answered by gantry and by nobody else' is \
+	"$(fields neighbours "arp.opcode == 2 && arp.src.proto_ipv4 == $lab_vip4 &&
+		arp.dst.proto_ipv4 == 192.0.2.51" arp.src.hw_mac | sort | uniq -c | xargs)" "3 $lab_mac"
+check 'neighbour solicitations for the VIP are answered by gantry and by nobody else' is \
+	"$(fields neighbours "icmpv6.nd.na.target_address == $lab_vip6 && ipv6.dst == 2001:db8::51" \
+		eth.src icmpv6.opt.linkaddr | sort -u | xargs)" "$lab_mac $lab_mac"
+check "a server's own address is answered by the server" is \
+	"$(lab_in ct arping -b -c 2 -w 3 -I eth0 192.0.2.11 | grep -io '\[.*\]' | sort -u)" '[02:00:00:00:01:01]'
+
+# 2. Ping.
+loss() { lab_in ct ping -q -i 0.05 -W 2 "$@" | grep -o '[0-9.]*% packet loss'; }
+for vip in $lab_vip4 $lab_vip6; do
+	check "ping of $vip" is "$(loss -c 20 "$vip")" '0% packet loss'
+	check "ping of $vip with 1400 bytes" is "$(loss -c 3 -s 1400 "$vip")" '0% packet loss'
+	check "ping of $vip with 4000 bytes, in fragments" is "$(loss -c 3 -s 4000 "$vip")" '0% packet loss'
+done
+
+# 3. Both sides of the balancer. Here the client finishes its frames itself, so that what its capture
+#    shows is what goes onto the wire.
+lab_in ct ethtool -K eth0 tx off sg off tso off gso off >/dev/null
+lab_archives
+receives() { [ "$(lab_in "$1" ss -Hlun 'sport = :5000' | wc -l)" = 2 ]; }
+for server in $lab_servers; do
+	for vip in $lab_vip4 $lab_vip6; do
+		lab_start "datagrams.$server" "$server" /usr/bin/python3 "$lab_here/datagrams.py" \
+			listen "$vip" 5000 "$lab_dir/datagrams.$server"
+	done
+	lab_start "http.$server" "$server" /usr/bin/python3 -m http.server --bind :: -d "$lab_here" 8080
+	lab_wait 10 lab_listens "$server" 8080
+	lab_wait 10 receives "$server"
+done
+lab_python "$lab_here/dicom.py" make "$lab_dir/sent" 6 600
+filter="dst host $lab_vip4 or dst host $lab_vip6"
+capture ct client "$filter"
+for server in $lab_servers; do
+	capture "$server" "$server" "$filter"
+done
+for file in "$lab_dir"/sent/*.dcm; do
+	lab_job storescu ct timeout 30 storescu -aec PACS $lab_vip4 11112 "$file"
+done
+lab_jobs_end
+check 'associations while both sides are captured' is $lab_jobs_failed 0
+for n in 1 2 3 4 5 6; do
+	check "HTTP over IPv6, connection $n" lab_in ct timeout 20 curl -gsSf -o /dev/null \
+		"http://[$lab_vip6]:8080/dicom.py"
+done
+for vip in $lab_vip4 $lab_vip6; do
+	lab_in ct /usr/bin/python3 "$lab_here/datagrams.py" send "$vip" 5000 12 20000
+done >"$lab_dir/datagrams.sent"
+captures_end
+check 'datagrams of 20000 bytes, in fragments, arrive whole, each at one server' is \
+	"$(cut -d' ' -f2- "$lab_dir"/datagrams.pacs? | sort)" "$(sort "$lab_dir/datagrams.sent")"
+check 'and not all at the same one' [ "$(find "$lab_dir" -name 'datagrams.pacs?' -size +0 | wc -l)" -gt 1 ]
+check 'the captures are complete' is "$(cat "$lab_dir"/log/tcpdump.* | grep -c '^0 packets dropped')" 5
+check 'each packet comes out as it went in, but for the MACs' lab_python "$lab_here/same_packets.py" \
+	"$lab_dir/client.pcap" 02:00:00:00:02:01 $lab_mac "$lab_dir/pacs1.pcap=02:00:00:00:01:01" \
+	"$lab_dir/pacs2.pcap=02:00:00:00:01:02" "$lab_dir/pacs3.pcap=02:00:00:00:01:03"
+sums() { # FILE STATUS: packets whose IP, TCP or UDP checksum is bad (0) or good (1), by tshark
+	tshark -n -r "$lab_dir/$1.pcap" -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE \
+		-o udp.check_checksum:TRUE -Y "ip.checksum.status == $2 || tcp.checksum.status == $2 ||
+			udp.checksum.status == $2" 2>/dev/null | wc -l
+}
+for server in $lab_servers; do
+	check "$server: tshark finds no bad checksum" is "$(sums "$server" 0)" 0
+	check "$server: and checked them" [ "$(sums "$server" 1)" -gt 100 ]
+	check "$server: tshark sees as many DICOM connections as the archive" is \
+		"$(fields "$server" 'tcp.flags.syn == 1 && tcp.dstport == 11112' ip.src tcp.srcport |
+			sort -u | wc -l)" "$(lab_associations "$server")"
+done
+check_identity
+
+# 4. A server with the ARP problem unsolved.
+lab_gantry_stop
+lab_sysctl pacs3 net/ipv4/conf/{all,lo,eth0}/arp_ignore=0
+lab_gantry
+conflicts() { lab_ctl --json neighbours | jq -c '[.conflicts[]? | [.address, .mac]] | unique'; }
+check 'a server that answers ARP for the VIP is found' lab_wait 5 \
+	sh -c "'$GANTRYCTL' -s '$lab_dir/gantry.sock' --json neighbours | jq -e '.conflicts | length > 0'"
+check 'and named by its MAC' is "$(conflicts)" "[[\"$lab_vip4\",\"02:00:00:00:01:03\"]]"
+check 'and gantry says so in its log' grep -Eq "$lab_vip4.*02:00:00:00:01:03" "$lab_dir/log/gantry"
+grep -E "$lab_vip4.*02:00:00:00:01:03" "$lab_dir/log/gantry" | head -2 | sed 's/^/      /' || true
+
+lab_finish
