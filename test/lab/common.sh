@@ -29,6 +29,18 @@ lab_begin() {
 	lab_up
 }
 
+# A lab with gantry on a device: lab_begin_on DEVICE PROGRAM...
+lab_begin_on() {
+	local device=$1
+	shift
+	# AF_XDP is address family 44; a kernel without it cannot make the socket.
+	[ "$device" != af_xdp ] ||
+		/usr/bin/python3 -c 'import socket; socket.socket(44, socket.SOCK_RAW, 0)' 2>/dev/null ||
+		lab_skip 'this kernel has no AF_XDP sockets, or does not let us have one'
+	lab_begin "$@"
+	lab_config "$device" >"$lab_dir/gantry.ini"
+}
+
 # One check: check WORDS COMMAND... A failure is told and the test goes on.
 check() {
 	local words=$1

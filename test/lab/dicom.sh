@@ -7,13 +7,8 @@
 . "$(dirname "$0")/common.sh"
 
 device=${1:-af_packet}
-lab_begin storescp storescu echoscu img2dcm socat
-lab_config "$device" >"$lab_dir/gantry.ini"
-if ! lab_gantry 2>"$lab_dir/why"; then
-	cat "$lab_dir/why"
-	[ "$device" != af_xdp ] || lab_skip "AF_XDP does not work on this kernel's veth (see above)"
-	exit 1
-fi
+lab_begin_on "$device" storescp storescu echoscu img2dcm socat
+lab_gantry
 lab_archives
 lab_python "$lab_here/dicom.py" make "$lab_dir/sent" 64 1500
 

@@ -9,13 +9,8 @@
 
 device=${1:-af_packet}
 seconds=${LAB_SECONDS:-3}
-lab_begin iperf3 curl python3
-lab_config "$device" >"$lab_dir/gantry.ini"
-if ! lab_gantry 2>"$lab_dir/why"; then
-	cat "$lab_dir/why"
-	[ "$device" != af_xdp ] || lab_skip "AF_XDP does not work on this kernel's veth (see above)"
-	exit 1
-fi
+lab_begin_on "$device" iperf3 curl python3
+lab_gantry
 
 mkdir "$lab_dir/www"
 head -c 200M /dev/urandom >"$lab_dir/www/volume.raw"

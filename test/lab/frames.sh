@@ -8,8 +8,7 @@
 . "$(dirname "$0")/common.sh"
 
 device=${1:-af_packet}
-lab_begin tcpdump tshark arping ping curl storescp
-lab_config "$device" >"$lab_dir/gantry.ini"
+lab_begin_on "$device" tcpdump tshark arping ping curl storescp
 
 captures=()
 capture() { # NODE FILE FILTER...
@@ -36,11 +35,7 @@ fields() {
 
 # 1. Announcement, and who answers for the VIP.
 capture ct neighbours 'arp or icmp6'
-if ! lab_gantry 2>"$lab_dir/why"; then
-	cat "$lab_dir/why"
-	[ "$device" != af_xdp ] || lab_skip "AF_XDP does not work on this kernel's veth (see above)"
-	exit 1
-fi
+lab_gantry
 sleep 1
 lab_in ct arping -q -b -c 3 -w 4 -I eth0 $lab_vip4 || true
 lab_in ct ping -6 -q -c 1 -W 2 $lab_vip6 >/dev/null || true
