@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files that build plans share; see plan.c for the order in which they do. */
+#ifndef GT_BALANCE_PLAN_INTERNAL_H
+#define GT_BALANCE_PLAN_INTERNAL_H
+
+#include "balance/plan.h"
+
+struct gt_plan_table; /* a Maglev table and what it was built from */
+
+/* What the next plan needs of this one. */
+struct gt_plan_build {
+	/* where the search for a number goes on */
+	uint32_t service_cursor, server_cursor, vip_cursor;
+	uint32_t *vips_by_name, n_vips_by_name; /* numbers, sorted */
+	uint32_t *servers_by_name, n_servers_by_name;
+	struct gt_plan_table **tables; /* by VIP number; NULL: none */
+};
+
+/* State of one build. */
+struct gt_plan_builder {
+	const struct gt_config *config;
+	const struct gt_server_state *states;
+	const struct gt_plan *previous;
+	struct gt_plan *plan;
+	uint16_t *vip_numbers; /* by index in the configuration */
+	uint8_t *used;	       /* numbers that are taken, while one kind is numbered */
+	uint32_t ranges_room;
+};
+
+/* Zeroed; never of zero bytes, so that NULL means no memory. */
+void *gt_plan_array(size_t n, size_t size);
+
+/* plan_numbers.c: numbers that last. All: 0, -ENOMEM, -ENOSPC. */
+int gt_plan_number_vips(struct gt_plan_builder *b);
+/* One for each server in the configuration's order. */
+int gt_plan_number_servers(struct gt_plan_builder *b, uint16_t *numbers);
+/* Sorts what has numbers by name, for the next plan to find them. */
+int gt_plan_sort_vips(struct gt_plan *plan);
+int gt_plan_sort_servers(struct gt_plan *plan);
+/* The next free number below `max` from *cursor on, round and round; 0 if there is none. */
+uint32_t gt_plan_take_number(uint8_t *used, uint32_t *cursor, uint32_t max);
+
+/* plan_services.c: addresses, their port ranges, and the services that these are. */
+int gt_plan_make_addresses(struct gt_plan_builder *b);
+int gt_plan_make_services(struct gt_plan_builder *b);
+
+/* plan_servers.c: VIPs and servers as workers read them. */
+int gt_plan_make_vips(struct gt_plan_builder *b);
+int gt_plan_make_servers(struct gt_plan_builder *b);
+/* May new connections come to a server in this state? */
+bool gt_plan_takes_new(const struct gt_server_state *s);
+
+/* plan_tables.c: Maglev tables. */
+int gt_plan_make_tables(struct gt_plan_builder *b);
+void gt_plan_free_table(struct gt_plan_table *t); /* NULL is allowed */
+
+#endif

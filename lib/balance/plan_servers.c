@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VIPs and servers as workers read them. */
+#include "balance/plan_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/tick.h"
+
+int gt_plan_make_vips(struct gt_plan_builder *b)
+{
+	struct gt_plan *plan = b->plan;
+
+	plan->vips = gt_plan_array(plan->n_vips, sizeof(*plan->vips));
+	plan->vip_names = gt_plan_array(plan->n_vips, sizeof(*plan->vip_names));
+	plan->build->tables = gt_plan_array(plan->n_vips, sizeof(*plan->build->tables));
+	if (plan->vips == NULL || plan->vip_names == NULL || plan->build->tables == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < b->config->n_vips; i++) {
+		const struct gt_config_vip *c = &b->config->vips[i];
+		struct gt_plan_vip *v = &plan->vips[b->vip_numbers[i]];
+
+		plan->vip_names[b->vip_numbers[i]].vip = c;
+		v->addr = c->address;
+		v->protocol = (uint8_t)c->protocol;
+		v->idle_ticks = c->idle_timeout_s * (1000 / GT_TICK_MS);
+		if (v->idle_ticks == 0)
+			v->idle_ticks =
+				c->protocol == GT_PROTO_TCP ? GT_TICKS_ESTABLISHED : GT_TICKS_UDP;
+	}
+	return gt_plan_sort_vips(plan);
+}
+
+static bool is_healthy(const struct gt_server_state *s)
+{
+	return s->up && s->admin != GT_ADMIN_DISABLED;
+}
+
+bool gt_plan_takes_new(const struct gt_server_state *s)
+{
+	return s->up && s->admin == GT_ADMIN_ENABLED && s->weight > 0;
+}
+
+static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
+			const struct gt_config_vip *c, const struct gt_config_server *server,
+			const struct gt_server_state *state)
+{
+	struct gt_plan_server *s = &plan->servers[number];
+
+	plan->server_names[number] = (struct gt_plan_names){c, server, *state};
+	s->vip = vip;
+	s->out_if = server->interface;
+	s->flags = (uint8_t)((is_healthy(state) ? GT_SERVER_KEEPS : 0) |
+			     (gt_plan_takes_new(state) ? GT_SERVER_TAKES : 0) |
+			     (state->resolved ? GT_SERVER_RESOLVED : 0));
+	memcpy(s->macs, state->mac.b, 6);
+	memcpy(s->macs + 6, plan->interfaces[server->interface].mac.b, 6);
+}
+
+static size_t count_servers(const struct gt_config *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_vips; i++)
+		n += config->vips[i].n_servers;
+	return n;
+}
+
+static void mark_echo(struct gt_plan *plan, const struct gt_config_vip *vip)
+{
+	/* put_address filled it: it is there. The table is the builder's own until published. */
+	const struct gt_plan_address *a = gt_plan_find_address(plan, &vip->address);
+
+	plan->addresses[a - plan->addresses].answers_echo = true;
+}
+
+int gt_plan_make_servers(struct gt_plan_builder *b)
+{
+	struct gt_plan *plan = b->plan;
+	uint16_t *numbers = gt_plan_array(count_servers(b->config), sizeof(*numbers));
+	size_t k = 0;
+	int ret;
+
+	if (numbers == NULL)
+		return -ENOMEM;
+	ret = gt_plan_number_servers(b, numbers);
+	if (ret != 0)
+		goto out;
+	plan->servers = gt_plan_array(plan->n_servers, sizeof(*plan->servers));
+	plan->server_names = gt_plan_array(plan->n_servers, sizeof(*plan->server_names));
+	if (plan->servers == NULL || plan->server_names == NULL) {
+		ret = -ENOMEM;
+		goto out;
+	}
+	for (size_t i = 0; i < b->config->n_vips; i++) {
+		const struct gt_config_vip *vip = &b->config->vips[i];
+
+		for (size_t j = 0; j < vip->n_servers; j++, k++) {
+			fill_server(plan, numbers[k], b->vip_numbers[i], vip, &vip->servers[j],
+				    &b->states[k]);
+			if (is_healthy(&b->states[k]))
+				mark_echo(plan, vip);
+		}
+	}
+	ret = gt_plan_sort_servers(plan);
+out:
+	free(numbers);
+	return ret;
+}
