@@ -117,12 +117,14 @@ static enum gt_drop_reason parse_l4(const struct gt_frame *frame, struct gt_pack
 
 /*
  * Judges a fragment by its offset (bytes), whether more follow, and its length; sets p->fragment.
- * RFC 1858 3: a TCP fragment at offset 8 exists only to overwrite the first one's flags.
+ * `before` bytes of headers count towards the 65,535 that the whole datagram may have: the IPv4
+ * header (RFC 791), the IPv6 extension headers before the fragment's (RFC 8200 4.5). RFC 1858 3: a
+ * TCP fragment at offset 8 exists only to overwrite the first one's flags.
  */
-static enum gt_drop_reason judge_fragment(struct gt_packet *p, uint32_t offset, bool more,
-					  uint32_t payload)
+static enum gt_drop_reason judge_fragment(struct gt_packet *p, uint32_t before, uint32_t offset,
+					  bool more, uint32_t payload)
 {
-	if (payload == 0 || (more && payload % 8 != 0) || offset + payload > 65535)
+	if (payload == 0 || (more && payload % 8 != 0) || before + offset + payload > 65535)
 		return GT_DROP_FRAGMENT_BAD;
 	if (offset == 8 && p->protocol == IPPROTO_TCP)
 		return GT_DROP_TINY_FRAGMENT;
@@ -158,7 +160,8 @@ static enum gt_drop_reason parse_ipv4(const struct gt_frame *frame, struct gt_pa
 	frag = read_be16(h + 6);
 	if ((frag & (RTE_IPV4_HDR_OFFSET_MASK | RTE_IPV4_HDR_MF_FLAG)) != 0) {
 		enum gt_drop_reason bad = judge_fragment(
-			p, (uint32_t)(frag & RTE_IPV4_HDR_OFFSET_MASK) * RTE_IPV4_HDR_OFFSET_UNITS,
+			p, header,
+			(uint32_t)(frag & RTE_IPV4_HDR_OFFSET_MASK) * RTE_IPV4_HDR_OFFSET_UNITS,
 			(frag & RTE_IPV4_HDR_MF_FLAG) != 0, total - header);
 
 		if (bad != GT_PARSE_OK)
@@ -197,11 +200,11 @@ static uint32_t extension_length(uint8_t type, const uint8_t *e)
 }
 
 /*
- * The fragment header `e`, behind which `payload` bytes of the datagram follow. An atomic fragment
- * (RFC 6946) is a whole datagram.
+ * The fragment header `e`, with `before` bytes of extension headers in front of it and `payload`
+ * bytes of the datagram behind it. An atomic fragment (RFC 6946) is a whole datagram.
  */
-static enum gt_drop_reason parse_fragment_header(const uint8_t *e, uint32_t payload,
-						 struct gt_packet *p)
+static enum gt_drop_reason parse_fragment_header(const uint8_t *e, uint32_t before,
+						 uint32_t payload, struct gt_packet *p)
 {
 	uint16_t word = read_be16(e + 2);
 	uint32_t offset = word & 0xfff8;
@@ -211,7 +214,7 @@ static enum gt_drop_reason parse_fragment_header(const uint8_t *e, uint32_t payl
 		return GT_PARSE_OK;
 	p->fragment_id = rte_be_to_cpu_32(copy_be32(e + 4));
 	p->protocol = e[0];
-	return judge_fragment(p, offset, more, payload);
+	return judge_fragment(p, before, offset, more, payload);
 }
 
 static enum gt_drop_reason parse_ipv6(const struct gt_frame *frame, struct gt_packet *p)
@@ -261,7 +264,9 @@ static enum gt_drop_reason parse_ipv6(const struct gt_frame *frame, struct gt_pa
 			if (seen_fragment)
 				return GT_DROP_IP_EXTENSION;
 			seen_fragment = true;
-			bad = parse_fragment_header(e, end - off - 8, p);
+			bad = parse_fragment_header(
+				e, off - p->l3_off - (uint32_t)sizeof(struct rte_ipv6_hdr),
+				end - off - 8, p);
 			if (bad != GT_PARSE_OK)
 				return bad;
 			if (p->fragment == GT_FRAGMENT_LATER) {
