@@ -22,6 +22,8 @@
 #define GT_CONFIG_VIPS_MAX     16383
 #define GT_CONFIG_SERVERS_MAX  65535
 #define GT_CONFIG_SERVICES_MAX 65535
+/* A range of ports costs as many services as it has ports up to this, a longer one costs one. */
+#define GT_CONFIG_PORTS_EXPANDED_MAX 256
 
 /*
  * Line of each key of a section, in the order of the schema; 0: not written, the default stands.

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the language of the configuration can say and this version cannot do. The schema's `later`
+ * says it for each key; here is when it applies. As versions come, rows and this file lose lines.
+ */
+#include "config/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/messages.h"
+#include "config/schema.h"
+
+struct later {
+	struct gt_config_messages *messages;
+	const struct gt_schema_section *section;
+	const struct gt_config_lines *lines;
+	unsigned line; /* of the section */
+};
+
+static void error(const struct later *l, const char *key, const char *value)
+{
+	const struct gt_schema_key *k = gt_schema_find_key(l->section, key);
+	unsigned line = l->lines->key[k - l->section->keys];
+
+	gt_config_error(l->messages, line != 0 ? line : l->line, "%s = %s: %s", key, value,
+			k->later);
+}
+
+static void check_vip(const struct gt_config_vip *v, struct gt_config_messages *messages)
+{
+	const struct later l = {messages, &gt_schema[GT_SECTION_VIP], &v->lines, v->line};
+
+	if (v->mode != GT_MODE_DR)
+		error(&l, "mode", gt_mode_name(v->mode));
+	if (v->policy != GT_POLICY_BALANCE)
+		error(&l, "policy", gt_policy_name(v->policy));
+	if (v->scheduler != GT_SCHED_MAGLEV)
+		error(&l, "scheduler", gt_scheduler_name(v->scheduler));
+	if (v->persistence_group[0] != '\0')
+		error(&l, "persistence_group", v->persistence_group);
+	if (v->sticky_failover)
+		error(&l, "sticky_failover", "yes");
+	if (v->on_down == GT_ON_DOWN_RESET)
+		error(&l, "on_down", "reset");
+	if (v->fallback[0] != '\0')
+		error(&l, "fallback", v->fallback);
+	if (v->check_line != 0 && strcmp(v->check, "none") != 0)
+		gt_config_warning(messages, v->check_line, "check = %s: %s", v->check,
+				  gt_schema_find_key(l.section, "check")->later);
+}
+
+int gt_config_unsupported(const struct gt_config *c, struct gt_config_messages *messages)
+{
+	const struct gt_schema_section *check = &gt_schema[GT_SECTION_CHECK];
+	const struct later node = {messages, &gt_schema[GT_SECTION_GANTRY], &c->lines, c->line};
+	size_t before = messages->n_errors;
+	char workers[16];
+
+	snprintf(workers, sizeof(workers), "%u", c->workers);
+	if (c->workers > 1)
+		error(&node, "workers", workers);
+	for (size_t i = 0; i < c->n_interfaces; i++) {
+		const struct gt_config_interface *f = &c->interfaces[i];
+		const struct later l = {messages, &gt_schema[GT_SECTION_INTERFACE], &f->lines,
+					f->line};
+
+		if (f->kernel != NULL)
+			error(&l, "kernel", f->kernel);
+	}
+	for (size_t i = 0; i < c->n_vips; i++)
+		check_vip(&c->vips[i], messages);
+	for (size_t i = 0; i < c->n_checks; i++)
+		gt_config_warning(messages, c->checks[i].line, "[check %s]: %s", c->checks[i].name,
+				  gt_schema_find_key(check, "type")->later);
+	gt_config_messages_sort(messages);
+	if (messages->no_memory)
+		return -ENOMEM;
+	return messages->n_errors > before ? -EINVAL : 0;
+}
