@@ -41,6 +41,10 @@ static void set_type(uint8_t *icmp, uint8_t type)
 	memcpy(&to, icmp, 2);
 	memcpy(&check, icmp + 2, 2);
 	check = gt_checksum_update(check, from, to);
+	/* An IPv4 reply may be zero from end to end (id, sequence and payload 0), and then a sum of
+	 * 0000 is wrong where FFFF is right; for every other message both are (RFC 1624 3). */
+	if (check == 0)
+		check = 0xffff;
 	memcpy(icmp + 2, &check, 2);
 }
 
