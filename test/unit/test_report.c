@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The contract's object and the tables: keys and their order, sums over workers, names by the plan,
+ * and text that lines up. Node, plan and workers are made by hand, so the numbers are known.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "report/report.h"
+
+#define VIPS	2
+#define SERVERS 5
+
+/* Two VIPs and four servers, whose numbers are not in the order of the file, and a hole. */
+struct world {
+	struct gt_config_server servers[2][2];
+	struct gt_config_vip vips[VIPS];
+	struct gt_plan_names vip_names[VIPS + 2], server_names[SERVERS + 2];
+	struct gt_plan plan;
+	struct gt_node node;
+	struct gt_worker worker[2], *workers[2];
+};
+
+static void name_server(struct world *w, size_t number, size_t vip, size_t server)
+{
+	w->server_names[number] = (struct gt_plan_names){
+		.vip = &w->vips[vip],
+		.server = &w->servers[vip][server],
+		.state = {.up = true},
+	};
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	strcpy(w->vips[0].name, "pacs");
+	strcpy(w->vips[1].name, "hl7");
+	strcpy(w->servers[0][0].name, "first");
+	strcpy(w->servers[0][1].name, "second");
+	strcpy(w->servers[1][0].name, "third");
+	strcpy(w->servers[1][1].name, "fourth");
+	w->vip_names[3].vip = &w->vips[0];
+	w->vip_names[1].vip = &w->vips[1];
+	name_server(w, 6, 0, 0);
+	name_server(w, 1, 0, 1);
+	name_server(w, 2, 1, 0);
+	name_server(w, 5, 1, 1);
+	w->plan = (struct gt_plan){
+		.vip_names = w->vip_names,
+		.server_names = w->server_names,
+		.n_vips = VIPS + 2,
+		.n_servers = SERVERS + 2,
+	};
+	w->node.plan = &w->plan;
+	for (size_t i = 0; i < 2; i++) {
+		w->worker[i].servers = calloc(GT_SERVERS_MAX, sizeof(*w->worker[i].servers));
+		w->worker[i].vips = calloc(GT_VIPS_MAX, sizeof(*w->worker[i].vips));
+		w->workers[i] = &w->worker[i];
+	}
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		free(w->worker[i].servers);
+		free(w->worker[i].vips);
+	}
+	free(w);
+	return 0;
+}
+
+/* The object as one line, to be freed. */
+static char *status_text(struct world *w, unsigned workers)
+{
+	json_t *o = gt_report_status(&w->node, w->workers, workers);
+	char *text;
+
+	assert_non_null(o);
+	text = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	assert_non_null(text);
+	return text;
+}
+
+static void status_of_nothing_has_all_keys_in_order(void **state)
+{
+	char *text = status_text(*state, 2);
+
+	assert_string_equal(
+		text,
+		"{\"frames\":{\"in\":0,\"forwarded\":0,\"answered\":0,\"kernel\":0,\"dropped\":0},"
+		"\"drops\":{},\"vips\":{"
+		"\"pacs\":{\"frames\":0,\"bytes\":0,\"connections\":0,\"untracked\":0,\"servers\":{"
+		"\"first\":{\"state\":\"up\",\"frames\":0,\"bytes\":0,\"connections\":0,\"active\":"
+		"0},"
+		"\"second\":{\"state\":\"up\",\"frames\":0,\"bytes\":0,\"connections\":0,"
+		"\"active\":0}}},"
+		"\"hl7\":{\"frames\":0,\"bytes\":0,\"connections\":0,\"untracked\":0,\"servers\":{"
+		"\"third\":{\"state\":\"up\",\"frames\":0,\"bytes\":0,\"connections\":0,\"active\":"
+		"0},"
+		"\"fourth\":{\"state\":\"up\",\"frames\":0,\"bytes\":0,\"connections\":0,"
+		"\"active\":0}}}},"
+		"\"connections\":{\"active\":0,\"created\":0,\"expired\":0,\"moved\":0}}");
+	free(text);
+}
+
+static json_int_t number(const json_t *o, const char *path)
+{
+	char copy[128], *rest = NULL;
+
+	strcpy(copy, path);
+	for (char *key = strtok_r(copy, ".", &rest); key != NULL;
+	     key = strtok_r(NULL, ".", &rest)) {
+		o = json_object_get(o, key);
+		assert_non_null(o);
+	}
+	assert_true(json_is_integer(o));
+	return json_integer_value(o);
+}
+
+static void status_sums_workers_and_node(void **state)
+{
+	struct world *w = *state;
+	json_t *o;
+
+	w->node.counters = (struct gt_counters){.answered = 7};
+	w->node.counters.drops[GT_DROP_NEIGHBOUR_TOLD] = 2;
+	for (size_t i = 0; i < 2; i++) {
+		struct gt_worker *k = &w->worker[i];
+
+		k->counters = (struct gt_counters){
+			.in = 100, .forwarded = 50, .created = 10, .expired = 3, .moved = i};
+		k->counters.drops[GT_DROP_SHORT] = 20 + i;
+		k->vips[3] = (struct gt_vip_counters){
+			.frames = 40 + i, .bytes = 4000, .connections = 9, .untracked = 5};
+		k->servers[6] = (struct gt_server_counters){
+			.frames = 30, .bytes = 3000, .connections = 8, .active = 6};
+		k->servers[0x1234].active = 1; /* of a server that is gone */
+	}
+	o = gt_report_status(&w->node, w->workers, 2);
+	assert_non_null(o);
+	assert_int_equal(number(o, "frames.in"), 200);
+	assert_int_equal(number(o, "frames.forwarded"), 100);
+	assert_int_equal(number(o, "frames.answered"), 7);
+	assert_int_equal(number(o, "frames.dropped"), 43);
+	assert_int_equal(number(o, "drops.short"), 41);
+	assert_int_equal(number(o, "drops.neighbour-told"), 2);
+	assert_int_equal(json_object_size(json_object_get(o, "drops")), 2);
+	assert_int_equal(number(o, "vips.pacs.frames"), 81);
+	assert_int_equal(number(o, "vips.pacs.bytes"), 8000);
+	assert_int_equal(number(o, "vips.pacs.connections"), 18);
+	assert_int_equal(number(o, "vips.pacs.untracked"), 10);
+	assert_int_equal(number(o, "vips.pacs.servers.first.frames"), 60);
+	assert_int_equal(number(o, "vips.pacs.servers.first.active"), 12);
+	assert_int_equal(number(o, "vips.pacs.servers.second.frames"), 0);
+	assert_int_equal(number(o, "vips.hl7.frames"), 0);
+	assert_int_equal(number(o, "connections.active"), 14);
+	assert_int_equal(number(o, "connections.created"), 20);
+	assert_int_equal(number(o, "connections.expired"), 6);
+	assert_int_equal(number(o, "connections.moved"), 1);
+	json_decref(o);
+}
+
+static void status_never_shows_negative_connections(void **state)
+{
+	struct world *w = *state;
+	json_t *o;
+
+	w->worker[0].servers[6].active = -1; /* read between the two halves of a move */
+	o = gt_report_status(&w->node, w->workers, 1);
+	assert_int_equal(number(o, "vips.pacs.servers.first.active"), 0);
+	assert_int_equal(number(o, "connections.active"), 0);
+	json_decref(o);
+}
+
+static void status_state_names_what_counts_most(void **state)
+{
+	static const struct {
+		bool up;
+		enum gt_admin admin;
+		const char *name;
+	} rows[] = {
+		{true, GT_ADMIN_ENABLED, "up"},	       {false, GT_ADMIN_ENABLED, "down"},
+		{true, GT_ADMIN_DRAIN, "drain"},       {false, GT_ADMIN_DRAIN, "down"},
+		{true, GT_ADMIN_DISABLED, "disabled"}, {false, GT_ADMIN_DISABLED, "disabled"},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *o, *s;
+
+		w->server_names[6].state.up = rows[i].up;
+		w->server_names[6].state.admin = rows[i].admin;
+		o = gt_report_status(&w->node, w->workers, 2);
+		s = json_object_get(json_object_get(o, "vips"), "pacs");
+		s = json_object_get(json_object_get(s, "servers"), "first");
+		assert_string_equal(json_string_value(json_object_get(s, "state")), rows[i].name);
+		json_decref(o);
+	}
+}
+
+/* What a table prints of a JSON text, to be freed. */
+static char *table_text(void (*table)(FILE *, const json_t *), const char *json)
+{
+	json_t *o = json_loads(json, 0, NULL);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(o);
+	assert_non_null(out);
+	table(out, o);
+	fclose(out);
+	json_decref(o);
+	return text;
+}
+
+static void check_table(void (*table)(FILE *, const json_t *), const char *json, const char *want)
+{
+	char *text = table_text(table, json);
+
+	assert_string_equal(text, want);
+	free(text);
+}
+
+static void tables_of_nothing_say_none(void **state)
+{
+	(void)state;
+	check_table(gt_table_vips, "{\"vips\":{}}", "none\n");
+	check_table(gt_table_servers, "{\"vips\":{}}", "none\n");
+	check_table(gt_table_drops, "{\"drops\":{}}", "none\n");
+	check_table(gt_table_interfaces, "{\"interfaces\":{}}", "none\n");
+	check_table(gt_table_neighbours, "{\"neighbours\":[],\"conflicts\":[]}", "none\n");
+	check_table(gt_table_connections, "{\"connections\":[],\"total\":0,\"shown\":0}", "none\n");
+	check_table(gt_table_connections, "{}", "none\n");
+}
+
+static void table_servers_lines_up(void **state)
+{
+	(void)state;
+	check_table(gt_table_servers,
+		    "{\"vips\":{\"pacs\":{\"servers\":{"
+		    "\"a\":{\"state\":\"up\",\"frames\":1234567,\"bytes\":5,\"connections\":12,"
+		    "\"active\":3},"
+		    "\"archive\":{\"state\":\"disabled\",\"frames\":0,\"bytes\":77}}}}}",
+		    "vip   server   state      frames  bytes  connections  active\n"
+		    "pacs  a        up        1234567      5           12       3\n"
+		    "pacs  archive  disabled        0     77            -       -\n");
+}
+
+static void table_vips_counts_servers(void **state)
+{
+	(void)state;
+	check_table(gt_table_vips,
+		    "{\"vips\":{\"pacs\":{\"frames\":9,\"bytes\":10,\"connections\":1,"
+		    "\"untracked\":0,\"servers\":{\"a\":{\"state\":\"up\"},"
+		    "\"b\":{\"state\":\"drain\"}}}}}",
+		    "vip   servers up  frames  bytes  connections  untracked\n"
+		    "pacs      1 of 2       9     10            1          0\n");
+}
+
+static void table_drops_tells_the_meaning(void **state)
+{
+	(void)state;
+	check_table(gt_table_drops, "{\"drops\":{\"vlan\":12,\"from-the-future\":3}}",
+		    "dropped  reason           meaning\n"
+		    "     12  vlan             VLAN tag other than the interface's\n"
+		    "      3  from-the-future  a reason that this version does not know\n");
+}
+
+static void table_neighbours_warns_of_conflicts(void **state)
+{
+	char *text;
+
+	(void)state;
+	check_table(gt_table_neighbours,
+		    "{\"neighbours\":[{\"interface\":\"lan\",\"address\":\"192.0.2.11\","
+		    "\"mac\":\"02:00:00:00:01:0a\",\"state\":\"resolved\",\"age_s\":5}]}",
+		    "interface  address     mac                state     confirmed, s ago\n"
+		    "lan        192.0.2.11  02:00:00:00:01:0a  resolved                 5\n");
+	text = table_text(gt_table_neighbours,
+			  "{\"neighbours\":[],\"conflicts\":[{\"interface\":\"lan\","
+			  "\"address\":\"192.0.2.100\",\"mac\":\"02:00:00:00:01:0a\",\"count\":4,"
+			  "\"last_s\":2}]}");
+	assert_non_null(strstr(text, "none\n"));
+	assert_non_null(strstr(text, "arp_ignore"));
+	assert_non_null(strstr(text, "lan        192.0.2.100  02:00:00:00:01:0a      4"));
+	free(text);
+}
+
+static void table_connections_tells_how_many_more(void **state)
+{
+	(void)state;
+	check_table(gt_table_connections,
+		    "{\"connections\":[{\"vip\":\"pacs\",\"server\":\"a\","
+		    "\"client\":\"192.0.2.50:53870\",\"state\":\"established\",\"idle_s\":1.25}],"
+		    "\"total\":10,\"shown\":1}",
+		    "vip   server  client            state        idle, s\n"
+		    "pacs  a       192.0.2.50:53870  established      1.2\n"
+		    "the first 1 of 10 connections\n");
+}
+
+static void table_interfaces_joins_addresses(void **state)
+{
+	char *text =
+		table_text(gt_table_interfaces,
+			   "{\"interfaces\":{\"lan\":{\"device\":\"0000:3b:00.0\","
+			   "\"mac\":\"02:00:00:00:00:01\",\"link\":\"up\",\"speed_mbps\":25000,"
+			   "\"in_frames\":1,\"addresses\":[\"192.0.2.2/24\","
+			   "\"2001:db8::2/64\"]}}}");
+
+	(void)state;
+	assert_non_null(strstr(text, "0000:3b:00.0  02:00:00:00:00:01  up     25000"));
+	assert_non_null(strstr(text, "  192.0.2.2/24, 2001:db8::2/64\n"));
+	free(text);
+}
+
+static void table_status_begins_with_the_node_if_it_runs(void **state)
+{
+	static const char rest[] = "\"frames\":{\"in\":5},\"drops\":{},\"vips\":{},"
+				   "\"connections\":{\"active\":1}}";
+	char json[256], *text;
+
+	(void)state;
+	snprintf(json, sizeof(json), "{\"node\":\"lb1\",\"uptime_s\":93784,%s", rest);
+	text = table_text(gt_table_status, json);
+	assert_memory_equal(text, "node lb1, up 1 d 2 h\n\nframes in", 31);
+	assert_null(strstr(text, "reason"));
+	free(text);
+	snprintf(json, sizeof(json), "{%s", rest);
+	text = table_text(gt_table_status, json);
+	assert_memory_equal(text, "frames in  forwarded", 20);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(status_of_nothing_has_all_keys_in_order, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(status_sums_workers_and_node, setup, teardown),
+		cmocka_unit_test_setup_teardown(status_never_shows_negative_connections, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(status_state_names_what_counts_most, setup,
+						teardown),
+		cmocka_unit_test(tables_of_nothing_say_none),
+		cmocka_unit_test(table_servers_lines_up),
+		cmocka_unit_test(table_vips_counts_servers),
+		cmocka_unit_test(table_drops_tells_the_meaning),
+		cmocka_unit_test(table_neighbours_warns_of_conflicts),
+		cmocka_unit_test(table_connections_tells_how_many_more),
+		cmocka_unit_test(table_interfaces_joins_addresses),
+		cmocka_unit_test(table_status_begins_with_the_node_if_it_runs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
