@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The memory that a node needs; see budget.h. */
+#include "budget.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_mbuf.h>
+
+#include "pipeline/pipeline.h"
+
+#define MB (1U << 20)
+/* DPDK's own (device data, rings, heap headers), and pages that do not divide evenly. Measured: 3
+ * MB with two virtual devices; queues of a NIC take some more. */
+#define RESERVE_BYTES (24ULL * MB)
+/* Of each buffer beside its data: mbuf, mempool header, and what alignment to lines costs. */
+#define BUFFER_OVERHEAD_BYTES (sizeof(struct rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE)
+
+/* Do connections need wide entries (gt_flow_create)? */
+static bool is_wide(const struct gt_config *config)
+{
+	for (size_t i = 0; i < config->n_vips; i++) {
+		const struct gt_config_vip *vip = &config->vips[i];
+
+		if (!gt_addr_is_v4(&vip->address))
+			return true;
+		for (size_t j = 0; j < vip->n_ports; j++)
+			if (vip->ports[j].last - vip->ports[j].first >= GT_PORTS_EXPANDED_MAX)
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Enough for the case that everything that can hold a buffer does: else a device stops receiving
+ * while frames wait elsewhere.
+ */
+static uint32_t count_buffers(const struct gt_config *config, const struct gt_device devices[])
+{
+	uint32_t n = GT_TRANSMIT_RING;
+
+	for (size_t i = 0; i < config->n_interfaces; i++)
+		n += 2U * GT_DESCRIPTORS * config->workers + devices[i].buffers_more;
+	n += config->workers * (GT_PUNT_RING + GT_BURST_MAX + GT_RELEASED_MAX);
+	n += (config->workers + 1U) * GT_BUFFERS_CACHED * 3 / 2;
+	return n;
+}
+
+static unsigned count_nodes(const struct gt_config *config, const struct gt_device devices[])
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < config->n_interfaces; i++) {
+		size_t j = 0;
+
+		while (devices[j].node != devices[i].node)
+			j++;
+		n += j == i;
+	}
+	return n;
+}
+
+void gt_budget_plan(const struct gt_config *config, const struct gt_device devices[],
+		    struct gt_budget *out)
+{
+	struct gt_worker_params params = {.connections = config->connections,
+					  .wide = is_wide(config)};
+
+	*out = (struct gt_budget){
+		.wide = params.wide,
+		.buffers = config->buffers != 0 ? config->buffers : count_buffers(config, devices),
+		.n_pools = count_nodes(config, devices),
+		.tables_bytes = gt_worker_bytes(&params) * config->workers,
+	};
+	out->pools_bytes = (uint64_t)out->n_pools * out->buffers *
+			   (config->buffer_size + BUFFER_OVERHEAD_BYTES);
+	out->total_bytes = out->tables_bytes + out->pools_bytes + RESERVE_BYTES;
+}
+
+/* ---- what there is ---- */
+
+static uint64_t read_number(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	uint64_t n = 0;
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%" SCNu64, &n) != 1)
+		n = 0;
+	fclose(f);
+	return n;
+}
+
+/* Where the hugepages of a node are told and set. */
+static void hugepages_dir(int node, char *buf, size_t size)
+{
+	snprintf(buf, size, "/sys/devices/system/node/node%d/hugepages", node);
+	if (access(buf, F_OK) != 0)
+		snprintf(buf, size, "/sys/kernel/mm/hugepages");
+}
+
+/* Bytes of all free hugepages, of whatever size, in such a directory. */
+static uint64_t free_hugepages(const char *dir_path)
+{
+	DIR *dir = opendir(dir_path);
+	uint64_t sum = 0, size_kb;
+	struct dirent *e;
+	char path[512];
+
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		if (sscanf(e->d_name, "hugepages-%" SCNu64 "kB", &size_kb) != 1)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/free_hugepages", dir_path, e->d_name);
+		sum += read_number(path) * size_kb * 1024;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return sum;
+}
+
+static uint64_t mb(uint64_t bytes)
+{
+	return (bytes + MB - 1) / MB;
+}
+
+/* One line of /proc/meminfo in bytes, 0 if it is not there. */
+static uint64_t meminfo(const char *key)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+	uint64_t kb = 0;
+
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == ':') {
+			sscanf(line + strlen(key) + 1, "%" SCNu64, &kb);
+			break;
+		}
+	}
+	fclose(f);
+	return kb * 1024;
+}
+
+/* What could be lowered: whatever takes more. */
+static const char *advice(const struct gt_budget *b)
+{
+	return b->tables_bytes > b->pools_bytes ? "`connections`" : "`buffers`";
+}
+
+static int check_hugepages(const struct gt_budget *b, int node, const struct gt_log *log)
+{
+	uint64_t page = meminfo("Hugepagesize"), available, more;
+	char dir[128], set[256];
+
+	hugepages_dir(node, dir, sizeof(dir));
+	available = free_hugepages(dir);
+	if (available >= b->total_bytes)
+		return 0;
+	if (page == 0) {
+		gt_log(log, LOG_ERR, "this kernel has no hugepages: write hugepages = no");
+		return -ENOMEM;
+	}
+	more = (b->total_bytes - available + page - 1) / page;
+	if (access("/sys/devices/system/node/node1", F_OK) == 0)
+		snprintf(set, sizeof(set), "%s/hugepages-%" PRIu64 "kB/nr_hugepages", dir,
+			 page / 1024);
+	else
+		snprintf(set, sizeof(set), "/proc/sys/vm/nr_hugepages");
+	gt_log(log, LOG_ERR,
+	       "%s hugepages: %" PRIu64 " MB are needed and %" PRIu64
+	       " MB are free on NUMA node %d: echo %" PRIu64
+	       " > %s, or lower %s, or write hugepages = no",
+	       available == 0 ? "no" : "too few", mb(b->total_bytes), mb(available), node,
+	       read_number(set) + more, set, advice(b));
+	return -ENOMEM;
+}
+
+int gt_budget_check(const struct gt_config *config, const struct gt_budget *b,
+		    const struct gt_cpus *cpus, const struct gt_log *log)
+{
+	uint64_t available;
+
+	gt_log(log, LOG_INFO,
+	       "memory: %" PRIu64 " MB of %s: tables for %u connections %" PRIu64
+	       " MB, %u packet buffers %" PRIu64 " MB",
+	       mb(b->total_bytes), config->hugepages ? "hugepages" : "ordinary memory",
+	       config->connections, mb(b->tables_bytes), b->buffers * b->n_pools,
+	       mb(b->pools_bytes));
+	if (config->hugepages)
+		return check_hugepages(b, cpus->node, log);
+	available = meminfo("MemAvailable");
+	if (available == 0 || available >= b->total_bytes)
+		return 0;
+	gt_log(log, LOG_ERR,
+	       "too little memory: %" PRIu64 " MB are needed and %" PRIu64 " MB are free: lower %s",
+	       mb(b->total_bytes), mb(available), advice(b));
+	return -ENOMEM;
+}

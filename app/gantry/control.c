@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The control socket and its clients; see control.h. What is asked is in answers.c. */
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <unistd.h>
+
+#include "version.h"
+
+struct client {
+	int fd; /* -1: free */
+	char line[GT_CONTROL_LINE_MAX];
+	size_t n_line;
+	struct gt_reply reply;
+	size_t sent;  /* of reply.text */
+	bool closing; /* it said its last: close when all is sent */
+	uint64_t active_ms;
+};
+
+struct gt_control {
+	int fd;
+	int epoll_fd;
+	uint64_t first_token; /* the listener's; that of client i is 1 + i more */
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	ino_t inode; /* of our socket file: only that one is ours to remove */
+	struct gt_control_hooks hooks;
+	struct gt_log log;
+	struct client clients[GT_CONTROL_CLIENTS_MAX];
+};
+
+/* ---- text ---- */
+
+bool gt_text_add(struct gt_text *t, const char *s, size_t n)
+{
+	if (t->capacity - t->n < n) {
+		size_t capacity = t->capacity * 2 > t->n + n ? t->capacity * 2 : t->n + n + 256;
+		char *data = realloc(t->data, capacity);
+
+		if (data == NULL)
+			return false;
+		t->data = data;
+		t->capacity = capacity;
+	}
+	memcpy(t->data + t->n, s, n);
+	t->n += n;
+	return true;
+}
+
+void gt_text_free(struct gt_text *t)
+{
+	free(t->data);
+	*t = (struct gt_text){0};
+}
+
+/* ---- the socket ---- */
+
+static int name_socket(const char *path, struct sockaddr_un *a)
+{
+	memset(a, 0, sizeof(*a));
+	a->sun_family = AF_UNIX;
+	if (strlen(path) >= sizeof(a->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(a->sun_path, path);
+	return 0;
+}
+
+/* Opens the directory of the path, which is made if it is missing. A descriptor or -errno. */
+static int open_directory(const char *path)
+{
+	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const char *dir;
+	int fd;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	dir = dirname(copy);
+	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+		return -errno;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Does somebody listen there? A socket without a listener refuses: its owner was killed. */
+static bool is_alive(const struct sockaddr_un *a)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool alive;
+
+	if (fd < 0)
+		return false;
+	alive = connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 || errno == EAGAIN;
+	close(fd);
+	return alive;
+}
+
+/* Removes what is left of a dead one. 0, -EADDRINUSE (alive), -EEXIST (no socket at all). */
+static int clear_path(const struct sockaddr_un *a)
+{
+	struct stat st;
+
+	if (lstat(a->sun_path, &st) != 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	if (is_alive(a))
+		return -EADDRINUSE;
+	return unlink(a->sun_path) == 0 ? 0 : -errno;
+}
+
+static int bind_and_listen(struct gt_control *c, const struct sockaddr_un *a)
+{
+	struct stat st;
+	mode_t old;
+	int rc;
+
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd < 0)
+		return -errno;
+	/* The mode is right from the first moment on. */
+	old = umask(0117);
+	rc = bind(c->fd, (const struct sockaddr *)a, sizeof(*a)) == 0 ? 0 : -errno;
+	umask(old);
+	if (rc != 0)
+		return rc;
+	strcpy(c->path, a->sun_path);
+	if (stat(c->path, &st) == 0)
+		c->inode = st.st_ino;
+	return listen(c->fd, GT_CONTROL_CLIENTS_MAX) == 0 ? 0 : -errno;
+}
+
+/*
+ * Two gantrys that start at the same moment must not both find the path free: the directory is
+ * locked meanwhile, by a lock that goes with its holder. In a directory like /tmp anyone may hold
+ * it for ever, so it is not waited for longer than the other's start could last.
+ */
+static void lock(int dir)
+{
+	for (int i = 0; i < 20 && flock(dir, LOCK_EX | LOCK_NB) != 0; i++)
+		usleep(10000);
+}
+
+static int claim(struct gt_control *c, const char *path)
+{
+	struct sockaddr_un a;
+	int rc = name_socket(path, &a), dir;
+
+	if (rc != 0)
+		return rc;
+	dir = open_directory(path);
+	if (dir < 0)
+		return dir;
+	lock(dir);
+	rc = clear_path(&a);
+	if (rc == 0)
+		rc = bind_and_listen(c, &a);
+	close(dir);
+	return rc;
+}
+
+static void tell_claim(const struct gt_log *log, const char *path, int rc)
+{
+	if (rc == -EADDRINUSE)
+		gt_log(log, LOG_ERR,
+		       "another gantry listens at %s: stop it, or give this node a `name` and a "
+		       "`control` of its own in [gantry]",
+		       path);
+	else if (rc == -EEXIST)
+		gt_log(log, LOG_ERR, "%s is in the way and no socket: remove it, or set `control`",
+		       path);
+	else if (rc == -EACCES || rc == -EPERM)
+		gt_log(log, LOG_ERR,
+		       "no permission to make the control socket %s: run gantry as root, or set "
+		       "`control` to a place that it may write to",
+		       path);
+	else
+		gt_log(log, LOG_ERR, "no control socket at %s: %s (set `control` to another place)",
+		       path, strerror(-rc));
+}
+
+int gt_control_open(const char *path, const struct gt_control_hooks *hooks,
+		    const struct gt_log *log, struct gt_control **out)
+{
+	struct gt_control *c = calloc(1, sizeof(*c));
+	int rc = -ENOMEM;
+
+	*out = c;
+	if (c != NULL) {
+		c->fd = -1;
+		c->epoll_fd = -1;
+		c->hooks = *hooks;
+		c->log = *log;
+		for (size_t i = 0; i < GT_CONTROL_CLIENTS_MAX; i++)
+			c->clients[i].fd = -1;
+		rc = claim(c, path);
+	}
+	if (rc == 0)
+		return 0;
+	tell_claim(log, path, rc);
+	gt_control_close(c);
+	*out = NULL;
+	return rc;
+}
+
+/* ---- clients ---- */
+
+static void close_client(struct client *k)
+{
+	close(k->fd);
+	gt_text_free(&k->reply.text);
+	memset(&k->reply, 0, sizeof(k->reply));
+	k->fd = -1;
+	k->n_line = k->sent = 0;
+	k->closing = false;
+}
+
+void gt_control_close(struct gt_control *c)
+{
+	struct stat st;
+
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < GT_CONTROL_CLIENTS_MAX; i++)
+		if (c->clients[i].fd >= 0)
+			close_client(&c->clients[i]);
+	if (c->path[0] != '\0' && stat(c->path, &st) == 0 && st.st_ino == c->inode)
+		unlink(c->path);
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c);
+}
+
+static bool is_answering(const struct client *k)
+{
+	return k->reply.walk.active || k->reply.text.n > 0;
+}
+
+/* Reading stops while an answer is under way: a client gets no further ahead than it reads. */
+static void watch_client(struct gt_control *c, struct client *k, int op)
+{
+	struct epoll_event e = {
+		.events = is_answering(k) ? (k->reply.walk.active ? 0 : EPOLLOUT) : EPOLLIN,
+		.data.u64 = c->first_token + 1 + (uint64_t)(k - c->clients),
+	};
+
+	if (epoll_ctl(c->epoll_fd, op, k->fd, &e) != 0)
+		close_client(k);
+}
+
+static void identify(struct client *k)
+{
+	struct ucred cred = {.pid = -1, .uid = (uid_t)-1};
+	socklen_t size = sizeof(cred);
+
+	/* It fails for a socket that is not connected, and this one is. */
+	if (getsockopt(k->fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) != 0)
+		cred.pid = -1;
+	k->reply.uid = cred.uid;
+	k->reply.pid = cred.pid;
+}
+
+static void refuse(int fd)
+{
+	static const char full[] = "{\"version\":\"" GT_VERSION
+				   "\",\"error\":\"too many clients at once (32): try again\"}\n";
+
+	/* If it cannot be told, it sees that it is closed. */
+	if (send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		errno = 0;
+	close(fd);
+}
+
+static void accept_clients(struct gt_control *c, uint64_t now_ms)
+{
+	int fd;
+
+	while ((fd = accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		struct client *k = c->clients;
+
+		while (k < c->clients + GT_CONTROL_CLIENTS_MAX && k->fd >= 0)
+			k++;
+		if (k == c->clients + GT_CONTROL_CLIENTS_MAX) {
+			refuse(fd);
+			continue;
+		}
+		k->fd = fd;
+		k->active_ms = now_ms;
+		identify(k);
+		watch_client(c, k, EPOLL_CTL_ADD);
+	}
+}
+
+/* Sends what it can. */
+static void send_reply(struct client *k, uint64_t now_ms)
+{
+	struct gt_text *t = &k->reply.text;
+	ssize_t n;
+
+	while (k->sent < t->n) {
+		n = send(k->fd, t->data + k->sent, t->n - k->sent, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0) {
+			close_client(k);
+			return;
+		}
+		k->sent += (size_t)n;
+		k->active_ms = now_ms;
+	}
+	if (k->reply.walk.active)
+		return;
+	gt_text_free(t);
+	k->sent = 0;
+	if (k->closing)
+		close_client(k);
+}
+
+/* Answers the first whole line that has come, if there is one. */
+static void serve(struct gt_control *c, struct client *k, uint64_t now_ms)
+{
+	static const char too_long[] =
+		"{\"version\":\"" GT_VERSION
+		"\",\"error\":\"a request is one line of at most 4095 bytes\"}\n";
+	char *end = memchr(k->line, '\n', k->n_line);
+	size_t used;
+
+	if (end == NULL && k->n_line < sizeof(k->line))
+		return;
+	k->active_ms = now_ms;
+	if (end == NULL) {
+		k->closing = true;
+		k->n_line = 0;
+		if (!gt_text_add(&k->reply.text, too_long, sizeof(too_long) - 1))
+			close_client(k);
+		return;
+	}
+	*end = '\0';
+	c->hooks.answer(c->hooks.ctx, k->line, &k->reply);
+	used = (size_t)(end + 1 - k->line);
+	k->n_line -= used;
+	memmove(k->line, end + 1, k->n_line);
+	if (!is_answering(k))
+		close_client(k); /* no memory for an answer */
+}
+
+static void receive(struct client *k)
+{
+	ssize_t n = recv(k->fd, k->line + k->n_line, sizeof(k->line) - k->n_line, 0);
+
+	if (n > 0)
+		k->n_line += (size_t)n;
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		close_client(k);
+}
+
+static bool has_line(const struct client *k)
+{
+	return memchr(k->line, '\n', k->n_line) != NULL;
+}
+
+/*
+ * Answers one request, sends what it can without waiting, then watches for what it waits for.
+ * Further requests that came with it wait for gt_control_run: others have their turn first.
+ */
+static void advance(struct gt_control *c, struct client *k, uint64_t now_ms)
+{
+	if (!is_answering(k))
+		serve(c, k, now_ms);
+	if (k->fd >= 0 && is_answering(k))
+		send_reply(k, now_ms);
+	if (k->fd >= 0)
+		watch_client(c, k, EPOLL_CTL_MOD);
+}
+
+/* ---- what main calls ---- */
+
+int gt_control_watch(struct gt_control *c, int epoll_fd, uint64_t first_token)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.u64 = first_token};
+
+	c->epoll_fd = epoll_fd;
+	c->first_token = first_token;
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &e) == 0 ? 0 : -errno;
+}
+
+void gt_control_event(struct gt_control *c, uint64_t token, uint64_t now_ms)
+{
+	struct client *k;
+
+	if (token == c->first_token) {
+		accept_clients(c, now_ms);
+		return;
+	}
+	token -= c->first_token + 1;
+	if (token >= GT_CONTROL_CLIENTS_MAX)
+		return;
+	k = &c->clients[token];
+	if (k->fd < 0)
+		return; /* let go since */
+	if (!is_answering(k))
+		receive(k);
+	else if (k->reply.walk.active)
+		close_client(k); /* nothing but an error is watched for meanwhile */
+	if (k->fd >= 0)
+		advance(c, k, now_ms);
+}
+
+unsigned gt_control_walks(const struct gt_control *c)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < GT_CONTROL_CLIENTS_MAX; i++)
+		n += c->clients[i].fd >= 0 && c->clients[i].reply.walk.active;
+	return n;
+}
+
+bool gt_control_run(struct gt_control *c, uint64_t now_ms)
+{
+	bool soon = false;
+
+	for (size_t i = 0; i < GT_CONTROL_CLIENTS_MAX; i++) {
+		struct client *k = &c->clients[i];
+
+		if (k->fd < 0)
+			continue;
+		if (k->reply.walk.active) {
+			c->hooks.more(c->hooks.ctx, &k->reply);
+			k->active_ms = now_ms;
+			soon = true;
+			if (!k->reply.walk.active)
+				advance(c, k, now_ms);
+		} else if (!is_answering(k) && has_line(k)) {
+			advance(c, k, now_ms);
+			soon = true;
+		} else if (now_ms - k->active_ms > GT_CONTROL_IDLE_MS) {
+			close_client(k);
+		}
+	}
+	return soon;
+}

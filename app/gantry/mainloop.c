@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Main's loop; see mainloop.h. It wakes every millisecond to look into the punt rings. An eventfd
+ * would let it sleep, but each first frame of a pause would then cost the worker a system call, and
+ * a worker makes none: a thousand short wakes of main are half a percent of its CPU, and an ARP
+ * answer after at most a millisecond is what a kernel under load gives too.
+ */
+#include "mainloop.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_mbuf.h>
+
+#include "control.h"
+#include "notify.h"
+
+#define WAKE_MS		 1
+#define NODE_TICK_MS	 100
+#define SECOND_MS	 1000
+#define LINKS_WAIT_MS	 2000
+#define NEW_PLAN_WAIT_MS 1000
+/* Punted frames of a turn: a flood of ARP must not keep main from its other work. */
+#define PUNTED_MAX 256
+
+#define TOKEN_SIGNAL  0
+#define TOKEN_CONTROL 1
+
+/* What the loop alone knows. */
+struct loop {
+	struct gt_run *r;
+	int epoll_fd, signal_fd;
+	bool stop, ready;
+	bool waiting;	/* older plans wait for the workers */
+	uint64_t token; /* of the newest publication */
+	uint64_t now_ms, node_tick_ms, second_ms, links_until_ms, plan_again_ms;
+	uint64_t cycles[GT_WORKERS_MAX], busy_cycles[GT_WORKERS_MAX]; /* a second ago */
+};
+
+uint64_t gt_clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* ---- frames ---- */
+
+/* Hands a frame to the worker that sends for main. False: its ring is full. */
+static bool transmit(struct gt_run *r, struct rte_mbuf *m, uint8_t out_if, uint8_t verdict)
+{
+	gt_transmit_mark(m, out_if, verdict);
+	return rte_ring_sp_enqueue(r->lcores[0]->transmit, m) == 0;
+}
+
+void gt_mainloop_emit(void *ctx, uint8_t interface, const uint8_t *frame, size_t len)
+{
+	struct gt_run *r = ctx;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(r->ports.list[interface].pool);
+	char *data = m != NULL ? rte_pktmbuf_append(m, (uint16_t)len) : NULL;
+
+	if (data != NULL) {
+		memcpy(data, frame, len);
+		if (transmit(r, m, interface, GT_TX_UNASKED))
+			return;
+	}
+	/* It is sent again by its own timer. The node has counted it: undo that. */
+	r->node->counters.interfaces[interface].out_frames--;
+	r->node->counters.interfaces[interface].out_bytes -= len;
+	rte_pktmbuf_free(m);
+}
+
+/* The ring to the worker is full: the answer is lost, and counted as gt_worker_unsent does. */
+static void count_unsent(struct gt_counters *c, const struct gt_frame *f)
+{
+	c->answered--;
+	c->drops[GT_DROP_TX_FULL]++;
+	c->interfaces[f->out_if].out_frames--;
+	c->interfaces[f->out_if].out_bytes -= f->wire_len;
+}
+
+static void handle_punted(struct gt_run *r, struct rte_mbuf *m, uint64_t now_ms)
+{
+	struct gt_frame f;
+
+	gt_mbuf_frame(m, (uint8_t)m->port, &f);
+	gt_node_frame(r->node, &f, now_ms);
+	if (f.verdict == GT_ANSWER) {
+		gt_mbuf_sync(m, &f);
+		if (transmit(r, m, f.out_if, f.verdict))
+			return;
+		count_unsent(&r->node->counters, &f);
+	}
+	rte_pktmbuf_free(m);
+}
+
+/* True: there are more. */
+static bool take_punted(struct gt_run *r, uint64_t now_ms)
+{
+	bool more = false;
+
+	for (unsigned i = 0; i < r->n_lcores; i++) {
+		unsigned n = 0;
+		void *m;
+
+		while (n < PUNTED_MAX && rte_ring_sc_dequeue(r->lcores[i]->punt, &m) == 0) {
+			handle_punted(r, m, now_ms);
+			n++;
+		}
+		more = more || n == PUNTED_MAX;
+	}
+	return more;
+}
+
+void gt_mainloop_drain(struct gt_run *r)
+{
+	while (take_punted(r, gt_clock_ms()))
+		;
+}
+
+/* ---- plans ---- */
+
+static void publish(struct loop *l)
+{
+	struct gt_shared *s = l->r->shared;
+
+	__atomic_store_n(&s->plan, l->r->node->plan, __ATOMIC_RELEASE);
+	l->token = rte_rcu_qsbr_start(s->qsbr);
+	l->waiting = true;
+}
+
+static void renew_plan(struct loop *l)
+{
+	struct gt_node *node = l->r->node;
+
+	if (node->dirty && l->now_ms >= l->plan_again_ms) {
+		if (gt_node_refresh(node))
+			publish(l);
+		else
+			l->plan_again_ms = l->now_ms + NEW_PLAN_WAIT_MS;
+	}
+	/* All that is retired was retired before the newest publication. */
+	if (l->waiting && rte_rcu_qsbr_check(l->r->shared->qsbr, l->token, false) == 1) {
+		gt_node_reclaim(node);
+		l->waiting = false;
+	}
+}
+
+/* ---- being ready ---- */
+
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void become_ready(struct loop *l)
+{
+	struct gt_run *r = l->r;
+	const struct gt_config *c = r->node->config;
+	size_t n_servers = 0;
+
+	for (size_t i = 0; i < c->n_vips; i++)
+		n_servers += c->vips[i].n_servers;
+	for (unsigned i = 0; i < r->ports.n; i++)
+		if (!r->ports.list[i].link_up)
+			gt_log(&r->log, LOG_ERR, "interface %s: link is down",
+			       r->ports.list[i].name);
+	printf("READY %s: %zu interface%s, %zu VIP%s, %zu server%s, %u worker%s, control %s\n",
+	       r->name, c->n_interfaces, plural(c->n_interfaces), c->n_vips, plural(c->n_vips),
+	       n_servers, plural(n_servers), r->n_lcores, plural(r->n_lcores), c->control);
+	fflush(stdout);
+	gt_notify("READY=1");
+	l->ready = true;
+}
+
+/* ---- time ---- */
+
+static void measure_workers(struct loop *l)
+{
+	for (unsigned i = 0; i < l->r->n_lcores; i++) {
+		const struct gt_lcore *w = l->r->lcores[i];
+		uint64_t busy = __atomic_load_n(&w->busy_cycles, __ATOMIC_RELAXED);
+		uint64_t all = __atomic_load_n(&w->cycles, __ATOMIC_RELAXED);
+
+		if (all > l->cycles[i])
+			l->r->busy_percent[i] = 100.0 * (double)(busy - l->busy_cycles[i]) /
+						(double)(all - l->cycles[i]);
+		l->cycles[i] = all;
+		l->busy_cycles[i] = busy;
+	}
+}
+
+static void pass_time(struct loop *l)
+{
+	if (l->now_ms >= l->node_tick_ms) {
+		/* Announcements before the link is up would be lost. */
+		if (l->ready)
+			gt_node_tick(l->r->node, l->now_ms);
+		else if (gt_ports_update_links(&l->r->ports, false) ||
+			 l->now_ms >= l->links_until_ms)
+			become_ready(l);
+		l->node_tick_ms = l->now_ms + (l->ready ? NODE_TICK_MS : NODE_TICK_MS / 10);
+	}
+	if (l->now_ms >= l->second_ms) {
+		l->second_ms = l->now_ms + SECOND_MS;
+		if (l->ready)
+			gt_ports_update_links(&l->r->ports, true);
+		measure_workers(l);
+	}
+}
+
+/* ---- events ---- */
+
+void gt_mainloop_block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void take_signals(struct loop *l)
+{
+	struct signalfd_siginfo s;
+
+	while (read(l->signal_fd, &s, sizeof(s)) == sizeof(s)) {
+		if (s.ssi_signo == SIGHUP) {
+			gt_log(&l->r->log, LOG_WARNING,
+			       "SIGHUP: reload is not in this version, nothing changes: restart "
+			       "gantry to change the configuration");
+			continue;
+		}
+		gt_log(&l->r->log, LOG_NOTICE, "%s: stopping",
+		       s.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+		l->stop = true;
+	}
+}
+
+static int watch(struct loop *l)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.u64 = TOKEN_SIGNAL};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	l->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (l->epoll_fd < 0 || l->signal_fd < 0 ||
+	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->signal_fd, &e) != 0)
+		return -errno;
+	return gt_control_watch(l->r->control, l->epoll_fd, TOKEN_CONTROL);
+}
+
+/* Waits for events, at most so long, and handles them. */
+static int take_events(struct loop *l, int wait_ms)
+{
+	struct epoll_event events[16];
+	int n = epoll_wait(l->epoll_fd, events, 16, wait_ms);
+
+	/* net_tap signals its own thread of events. */
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	l->now_ms = gt_clock_ms();
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.u64 == TOKEN_SIGNAL)
+			take_signals(l);
+		else
+			gt_control_event(l->r->control, events[i].data.u64, l->now_ms);
+	}
+	return 0;
+}
+
+int gt_mainloop(struct gt_run *r)
+{
+	struct loop l = {.r = r, .epoll_fd = -1, .signal_fd = -1, .now_ms = gt_clock_ms()};
+	bool soon = false;
+	int rc = watch(&l);
+
+	l.links_until_ms = l.now_ms + LINKS_WAIT_MS;
+	while (rc == 0 && !l.stop) {
+		rc = take_events(&l, soon ? 0 : WAKE_MS);
+		soon = take_punted(r, l.now_ms);
+		soon = gt_control_run(r->control, l.now_ms) || soon;
+		renew_plan(&l);
+		pass_time(&l);
+	}
+	if (rc != 0)
+		gt_log(&r->log, LOG_ERR, "main cannot wait for events: %s", strerror(-rc));
+	if (l.epoll_fd >= 0)
+		close(l.epoll_fd);
+	if (l.signal_fd >= 0)
+		close(l.signal_fd);
+	return rc;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The ports; see ports.h. */
+#include "ports.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "eal.h"
+
+/* What open_port works on. */
+struct opening {
+	struct gt_port *port;
+	const struct gt_config *config;
+	const struct gt_config_interface *c;
+	const struct gt_log *log;
+	struct rte_eth_dev_info info;
+};
+
+static int fail(const struct opening *o, const char *what, int rc)
+{
+	char said[GT_EAL_SAID_MAX];
+
+	gt_eal_said(said, sizeof(said));
+	gt_log(o->log, LOG_ERR, "interface %s: device %s: %s: %s%s%s%s", o->port->name,
+	       o->port->device, what, strerror(-rc), said[0] != '\0' ? " (DPDK: " : "", said,
+	       said[0] != '\0' ? ")" : "");
+	return rc;
+}
+
+/* ---- pools ---- */
+
+static struct rte_mempool *find_pool(const struct gt_ports *ports, int node)
+{
+	for (unsigned i = 0; i < ports->n; i++)
+		if (ports->list[i].pool != NULL && ports->list[i].node == node)
+			return ports->list[i].pool;
+	return NULL;
+}
+
+static int get_pool(struct gt_ports *ports, const struct opening *o, const struct gt_budget *budget)
+{
+	struct gt_port *p = o->port;
+	char name[32];
+
+	p->pool = find_pool(ports, p->node);
+	if (p->pool != NULL)
+		return 0;
+	snprintf(name, sizeof(name), "gantry-%d", p->node);
+	p->pool = rte_pktmbuf_pool_create(name, budget->buffers, GT_BUFFERS_CACHED, 0,
+					  (uint16_t)o->config->buffer_size, p->node);
+	if (p->pool != NULL)
+		return 0;
+	gt_log(o->log, LOG_ERR,
+	       "no memory on NUMA node %d for %u packet buffers of %u bytes: lower `buffers`, or "
+	       "add hugepages",
+	       p->node, budget->buffers, o->config->buffer_size);
+	return -ENOMEM;
+}
+
+/* ---- one port ---- */
+
+static int configure(const struct opening *o)
+{
+	struct rte_eth_conf conf = {0};
+	struct gt_port *p = o->port;
+	uint16_t n_rx = GT_DESCRIPTORS, n_tx = GT_DESCRIPTORS, workers = o->config->workers;
+	int rc;
+
+	/* Where the device has a limit it is asked for what it can, and set_mtu tells of the rest.
+	 */
+	if (o->info.max_mtu >= o->c->mtu &&
+	    o->info.max_rx_pktlen >= (uint32_t)o->c->mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN)
+		conf.rxmode.mtu = o->c->mtu;
+	conf.txmode.offloads = o->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	if (workers > o->info.max_rx_queues || workers > o->info.max_tx_queues) {
+		gt_log(o->log, LOG_ERR,
+		       "interface %s: device %s has %u queues, which is too few for workers = %u",
+		       p->name, p->device, RTE_MIN(o->info.max_rx_queues, o->info.max_tx_queues),
+		       workers);
+		return -EINVAL;
+	}
+	rc = rte_eth_dev_configure(p->id, workers, workers, &conf);
+	if (rc != 0)
+		return fail(o, "cannot be configured", rc);
+	rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &n_rx, &n_tx);
+	if (rc != 0)
+		return fail(o, "queues cannot be sized", rc);
+	for (uint16_t q = 0; q < workers; q++) {
+		rc = rte_eth_rx_queue_setup(p->id, q, n_rx, (unsigned)p->node, NULL, p->pool);
+		if (rc != 0)
+			return fail(o, "receive queue cannot be set up", rc);
+		rc = rte_eth_tx_queue_setup(p->id, q, n_tx, (unsigned)p->node, NULL);
+		if (rc != 0)
+			return fail(o, "transmit queue cannot be set up", rc);
+	}
+	return 0;
+}
+
+static int set_mtu(const struct opening *o)
+{
+	uint16_t mtu;
+	int rc;
+
+	if (o->port->kernel[0] != '\0' ||
+	    (rte_eth_dev_get_mtu(o->port->id, &mtu) == 0 && mtu == o->c->mtu))
+		return 0; /* devices.c set it, or it is so */
+	rc = rte_eth_dev_set_mtu(o->port->id, o->c->mtu);
+	if (rc == -ENOTSUP)
+		gt_log(o->log, LOG_NOTICE,
+		       "interface %s: %s has no MTU to set, frames come as "
+		       "they are",
+		       o->port->name, o->port->device);
+	else if (rc != 0)
+		return fail(o, "does not take its mtu", rc);
+	return 0;
+}
+
+/* In promiscuous mode the pipeline drops what is for others by its MAC. */
+static int set_mac(const struct opening *o)
+{
+	struct gt_port *p = o->port;
+	struct rte_ether_addr mac;
+	int rc = rte_eth_macaddr_get(p->id, &mac);
+
+	if (rc != 0)
+		return fail(o, "has no MAC", rc);
+	memcpy(p->mac.b, mac.addr_bytes, sizeof(p->mac.b));
+	if (!o->c->has_mac || gt_mac_equal(&o->c->mac, &p->mac))
+		return 0;
+	p->mac = o->c->mac;
+	memcpy(mac.addr_bytes, p->mac.b, sizeof(p->mac.b));
+	rc = rte_eth_dev_default_mac_addr_set(p->id, &mac);
+	if (rc == 0)
+		return 0;
+	rc = rte_eth_promiscuous_enable(p->id);
+	gt_log(o->log, LOG_NOTICE, "interface %s: %s does not take another MAC, %s", p->name,
+	       p->device,
+	       rc == 0 ? "so it runs in promiscuous mode" : "frames to `mac` may not come in");
+	return 0;
+}
+
+/* NDP asks by multicast, one group for the last bytes of each address. */
+static void hear_groups(const struct opening *o)
+{
+	if (rte_eth_allmulticast_enable(o->port->id) == 0 ||
+	    rte_eth_promiscuous_enable(o->port->id) == 0)
+		return;
+	gt_log(o->log, LOG_INFO, "interface %s: %s has no multicast filter to open", o->port->name,
+	       o->port->device);
+}
+
+static int find(const struct opening *o)
+{
+	char said[GT_EAL_SAID_MAX];
+
+	if (rte_eth_dev_get_port_by_name(o->port->device, &o->port->id) == 0) {
+		o->port->opened = true;
+		return 0;
+	}
+	gt_eal_said(said, sizeof(said));
+	gt_log(o->log, LOG_ERR, "interface %s: DPDK found no device %s%s%s%s", o->port->name,
+	       o->c->device, said[0] != '\0' ? " (" : "", said, said[0] != '\0' ? ")" : "");
+	return -ENODEV;
+}
+
+static int open_port(struct gt_ports *ports, struct opening *o, const struct gt_budget *budget)
+{
+	int rc = find(o);
+
+	if (rc != 0)
+		return rc;
+	gt_eal_forget();
+	rc = rte_eth_dev_info_get(o->port->id, &o->info);
+	if (rc != 0)
+		return fail(o, "does not tell what it can do", rc);
+	rc = get_pool(ports, o, budget);
+	if (rc == 0)
+		rc = configure(o);
+	if (rc == 0)
+		rc = set_mtu(o);
+	if (rc == 0)
+		rc = set_mac(o);
+	if (rc != 0)
+		return rc;
+	rc = rte_eth_dev_start(o->port->id);
+	if (rc != 0)
+		return fail(o, "does not start", rc);
+	o->port->started = true;
+	hear_groups(o);
+	return 0;
+}
+
+int gt_ports_open(struct gt_ports *ports, const struct gt_config *config,
+		  const struct gt_device devices[], const struct gt_budget *budget, int node,
+		  const struct gt_log *log)
+{
+	memset(ports, 0, sizeof(*ports));
+	ports->log = *log;
+	for (size_t i = 0; i < config->n_interfaces; i++) {
+		struct gt_port *p = &ports->list[i];
+		struct opening o = {
+			.port = p, .config = config, .c = &config->interfaces[i], .log = log};
+		int rc;
+
+		snprintf(p->name, sizeof(p->name), "%s", config->interfaces[i].name);
+		memcpy(p->device, devices[i].name, sizeof(p->device));
+		memcpy(p->kernel, devices[i].interface, sizeof(p->kernel));
+		p->node = devices[i].node >= 0 ? devices[i].node : node;
+		ports->n++;
+		rc = open_port(ports, &o, budget);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+void gt_ports_close(struct gt_ports *ports)
+{
+	for (unsigned i = ports->n; i-- > 0;) {
+		struct gt_port *p = &ports->list[i];
+		int rc = p->started ? rte_eth_dev_stop(p->id) : 0;
+
+		if (rc == 0 && p->opened)
+			rc = rte_eth_dev_close(p->id);
+		if (rc != 0)
+			gt_log(&ports->log, LOG_WARNING,
+			       "interface %s: device %s does not close: %s", p->name, p->device,
+			       strerror(-rc));
+		p->started = p->opened = false;
+	}
+	for (unsigned i = 0; i < ports->n; i++) {
+		struct rte_mempool *pool = ports->list[i].pool;
+
+		for (unsigned j = i; j < ports->n; j++)
+			if (ports->list[j].pool == pool)
+				ports->list[j].pool = NULL;
+		rte_mempool_free(pool);
+	}
+	ports->n = 0;
+}
+
+/* ---- links and statistics ---- */
+
+/* Drivers on top of the kernel's interfaces say "up" in any case: there, the kernel is asked. */
+static bool read_link(struct gt_port *p)
+{
+	struct rte_eth_link link = {0};
+
+	if (rte_eth_link_get_nowait(p->id, &link) != 0)
+		return false;
+	p->speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+	return link.link_status == RTE_ETH_LINK_UP &&
+	       (p->kernel[0] == '\0' || gt_devices_kernel_link(p->kernel));
+}
+
+bool gt_ports_update_links(struct gt_ports *ports, bool tell)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < ports->n; i++) {
+		struct gt_port *p = &ports->list[i];
+		bool up = read_link(p);
+
+		if (up != p->link_up && tell)
+			gt_log(&ports->log, up ? LOG_NOTICE : LOG_ERR,
+			       up ? "interface %s: link is up" : "interface %s: link is down",
+			       p->name);
+		p->link_up = up;
+		all = all && up;
+	}
+	return all;
+}
+
+void gt_ports_stats(const struct gt_port *port, struct gt_port_stats *out)
+{
+	struct rte_eth_stats stats;
+
+	memset(out, 0, sizeof(*out));
+	if (rte_eth_stats_get(port->id, &stats) != 0)
+		return;
+	out->missed = stats.imissed + stats.rx_nombuf;
+	out->errors = stats.ierrors + stats.oerrors;
+}

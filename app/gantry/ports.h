@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The ports: each interface's DPDK device, set up with one RX and one TX queue for each worker, and
+ * the pools of packet buffers on the devices' NUMA nodes.
+ */
+#ifndef GT_APP_PORTS_H
+#define GT_APP_PORTS_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mempool.h>
+
+#include "base/addr.h"
+#include "base/frame.h"
+#include "base/log.h"
+#include "budget.h"
+#include "config/config.h"
+#include "devices.h"
+
+struct gt_port {
+	char name[GT_NAME_MAX + 1]; /* the interface's */
+	char device[64];
+	char kernel[IFNAMSIZ]; /* the kernel's interface below, or empty */
+	uint16_t id;	       /* DPDK's */
+	int node;	       /* NUMA node of its buffers */
+	struct rte_mempool *pool;
+	struct gt_mac mac;
+	bool opened, started;
+	bool link_up; /* as it was last told */
+	uint32_t speed_mbps;
+};
+
+struct gt_ports {
+	struct gt_port list[GT_INTERFACES_MAX];
+	unsigned n;
+	struct gt_log log;
+};
+
+/*
+ * Finds, configures and starts the device of each interface. 0, -errno after a message; then
+ * gt_ports_close undoes what was done. Main, after EAL.
+ */
+int gt_ports_open(struct gt_ports *ports, const struct gt_config *config,
+		  const struct gt_device devices[], const struct gt_budget *budget, int node,
+		  const struct gt_log *log);
+
+/* Stops and closes them: no worker uses them any more. Main. */
+void gt_ports_close(struct gt_ports *ports);
+
+/* Reads the links and tells of each change, once `tell`. True: all are up. Main. */
+bool gt_ports_update_links(struct gt_ports *ports, bool tell);
+
+/* What the device counted. Main. */
+struct gt_port_stats {
+	uint64_t missed; /* came, and there was no buffer or nobody fetched them in time */
+	uint64_t errors; /* in or out */
+};
+void gt_ports_stats(const struct gt_port *port, struct gt_port_stats *out);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * `gantry run` as a whole: what its files share. Main owns all of it; a worker sees only its own
+ * struct gt_lcore and struct gt_shared.
+ */
+#ifndef GT_APP_RUN_H
+#define GT_APP_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "budget.h"
+#include "config/config.h"
+#include "cpus.h"
+#include "devices.h"
+#include "node/node.h"
+#include "ports.h"
+#include "worker.h"
+
+struct gt_control;
+
+struct gt_run {
+	struct gt_log log;
+	char name[GT_NAME_MAX + 1];
+	struct gt_config *config; /* until the node owns it: NULL from then on */
+	struct gt_control *control;
+	struct gt_device devices[GT_INTERFACES_MAX];
+	struct gt_cpus cpus;
+	struct gt_budget budget;
+	struct gt_ports ports;
+	struct gt_node *node;
+	struct gt_shared *shared;
+	struct gt_lcore *lcores[GT_WORKERS_MAX];
+	unsigned n_lcores;
+	double busy_percent[GT_WORKERS_MAX]; /* of each worker, in the last second */
+	uint64_t started_ms;
+};
+
+/* Milliseconds of CLOCK_MONOTONIC: the clock of main and of all workers. Any caller. */
+uint64_t gt_clock_ms(void);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Log lines on stderr; see say.h. */
+#include "say.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config.h"
+
+static const char *level_name(int level)
+{
+	switch (level) {
+	case LOG_EMERG:
+	case LOG_ALERT:
+	case LOG_CRIT:
+	case LOG_ERR:
+		return "ERROR";
+	case LOG_WARNING:
+		return "WARNING";
+	case LOG_NOTICE:
+		return "NOTICE";
+	case LOG_INFO:
+		return "INFO";
+	default:
+		return "DEBUG";
+	}
+}
+
+/* Does stderr go straight into the journal? $JOURNAL_STREAM then names its device and inode. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long device, inode;
+	struct stat st;
+
+	return stream != NULL && sscanf(stream, "%lu:%lu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+static void line(void *ctx, int level, const char *text)
+{
+	char buf[640];
+	int n = 0;
+
+	if (level > LOG_INFO)
+		return;
+	if (is_journal())
+		n = snprintf(buf, sizeof(buf), "<%d>", level);
+	n += snprintf(buf + n, sizeof(buf) - (size_t)n, "gantry[%s]: %s: %s\n", (const char *)ctx,
+		      level_name(level), text);
+	if (n >= (int)sizeof(buf))
+		n = (int)sizeof(buf) - 1;
+	/* In one write, so that lines of several threads do not mix. A lost line is no reason to
+	 * stop. */
+	if (write(STDERR_FILENO, buf, (size_t)n) < 0)
+		return;
+}
+
+struct gt_log gt_say_log(const char *node)
+{
+	/* The hook takes no const, and `line` changes nothing. */
+	union {
+		const char *in;
+		void *out;
+	} name = {node};
+
+	return (struct gt_log){.line = line, .ctx = name.out};
+}
+
+char *gt_say_where(const struct gt_config *config, const char *section,
+		   const struct gt_config_lines *lines, const char *key, char *buf, size_t size)
+{
+	unsigned n = gt_config_line(section, lines, key);
+
+	if (n > 0)
+		snprintf(buf, size, "%s:%u: %s: ", config->file, n, key);
+	else
+		snprintf(buf, size, "%s: %s: ", config->file, key);
+	return buf;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A worker's life around its loop; see worker.h. */
+#include "worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include <rte_launch.h>
+#include <rte_malloc.h>
+
+#include "poll.h"
+
+_Static_assert(GT_HEADROOM == RTE_PKTMBUF_HEADROOM, "the core may use all of an mbuf's headroom");
+
+/* ---- memory from EAL ---- */
+
+static void *eal_alloc(void *ctx, size_t bytes)
+{
+	return rte_zmalloc_socket("gantry", bytes, RTE_CACHE_LINE_SIZE, (int)(intptr_t)ctx);
+}
+
+static void eal_free(void *ctx, void *p)
+{
+	(void)ctx;
+	rte_free(p);
+}
+
+/* ---- birth and end ---- */
+
+static struct rte_ring *create_ring(const char *what, unsigned index, unsigned size, int node)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "gantry-%s-%u", what, index);
+	return rte_ring_create(name, size, node, RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+int gt_lcore_create(unsigned index, const struct gt_config *config, const struct gt_ports *ports,
+		    const struct gt_budget *budget, const struct gt_cpus *cpus,
+		    struct gt_shared *shared, const struct gt_log *log, struct gt_lcore **out)
+{
+	struct gt_worker_params params = {
+		.connections = config->connections,
+		.wide = budget->wide,
+		.memory = {eal_alloc, eal_free, (void *)(intptr_t)cpus->node},
+	};
+	struct gt_lcore *l =
+		rte_zmalloc_socket("gantry", sizeof(*l), RTE_CACHE_LINE_SIZE, cpus->node);
+
+	*out = l;
+	if (l == NULL)
+		goto no_memory;
+	if (getrandom(params.random, sizeof(params.random), 0) != sizeof(params.random)) {
+		gt_log(log, LOG_ERR, "the kernel gives no random numbers");
+		return -EIO;
+	}
+	l->index = index;
+	l->id = index + 1;
+	l->cpu = cpus->workers[index];
+	l->cpu_shared = cpus->shared;
+	l->shared = shared;
+	l->n_ports = ports->n;
+	for (unsigned i = 0; i < ports->n; i++)
+		l->ports[i] = ports->list[i].id;
+	l->punt = create_ring("punt", index, GT_PUNT_RING, cpus->node);
+	l->transmit = create_ring("transmit", index, GT_TRANSMIT_RING, cpus->node);
+	l->worker = gt_worker_create(&params);
+	if (l->punt != NULL && l->transmit != NULL && l->worker != NULL)
+		return 0;
+no_memory:
+	gt_log(log, LOG_ERR,
+	       "no memory on NUMA node %d for worker %u with %" PRIu32 " connections (%" PRIu64
+	       " MB): lower `connections`, or add hugepages",
+	       cpus->node, index, config->connections, gt_worker_bytes(&params) >> 20);
+	return -ENOMEM;
+}
+
+static void free_ring(struct rte_ring *ring)
+{
+	void *m;
+
+	while (ring != NULL && rte_ring_dequeue(ring, &m) == 0)
+		rte_pktmbuf_free(m);
+	rte_ring_free(ring);
+}
+
+void gt_lcore_destroy(struct gt_lcore *l)
+{
+	if (l == NULL)
+		return;
+	free_ring(l->punt);
+	free_ring(l->transmit);
+	gt_worker_destroy(l->worker);
+	rte_free(l);
+}
+
+int gt_lcore_launch(struct gt_lcore *l)
+{
+	int rc = rte_rcu_qsbr_thread_register(l->shared->qsbr, l->index);
+
+	return rc != 0 ? -EINVAL : rte_eal_remote_launch(gt_poll, l, l->id);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker's lcore: polls its queue of every port, hands the frames to the packet core (struct
+ * gt_worker), and does what the verdicts say. It makes no system call but those of a driver, takes
+ * no lock and shares no mutable state with another worker.
+ *
+ *   worker -> main   ring `punt`: frames with verdict PUNT, as mbufs whose port is the interface
+ *   main -> worker   ring `transmit`: what main sends. DPDK's TX queues are for one thread each,
+ *                    and several virtual devices have but one: so main has none of its own.
+ *   main -> workers  struct gt_shared: the plan in force, and when to stop
+ */
+#ifndef GT_APP_WORKER_H
+#define GT_APP_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_common.h>
+#include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include "base/log.h"
+#include "budget.h"
+#include "pipeline/pipeline.h"
+#include "ports.h"
+
+/* What main writes and workers read. */
+struct gt_shared {
+	const struct gt_plan *plan; /* published by store-release */
+	struct rte_rcu_qsbr *qsbr;  /* tells when no worker reads an older plan */
+	bool stop;
+};
+
+/* All frames that one burst can bring: its own, and those that were held. */
+#define GT_TX_MAX (GT_BURST_MAX + GT_RELEASED_MAX)
+
+/* What waits to be sent out of one port, while a burst is handled. */
+struct gt_tx {
+	struct rte_mbuf *mbufs[GT_TX_MAX];
+	uint8_t verdicts[GT_TX_MAX]; /* enum gt_verdict, or GT_TX_UNASKED */
+	unsigned n;
+};
+
+/* Instead of a verdict: a frame that main sends of its own (a question, an announcement). */
+#define GT_TX_UNASKED 255
+
+struct gt_lcore {
+	struct gt_worker *worker;
+	struct gt_shared *shared;
+	struct rte_ring *punt, *transmit;
+	unsigned index;
+	unsigned id; /* EAL's */
+	int cpu;
+	bool cpu_shared; /* with main: let it run */
+	uint16_t ports[GT_INTERFACES_MAX];
+	unsigned n_ports;
+	/* Written by the worker, read by main: TSC cycles in all, and those that found frames. */
+	RTE_MARKER counted __rte_cache_aligned;
+	uint64_t cycles, busy_cycles;
+	struct gt_tx tx[GT_INTERFACES_MAX];
+};
+
+/*
+ * A worker's memory, rings and table on the NUMA node. *out is to be freed by gt_lcore_destroy. 0,
+ * -ENOMEM after a message. Main.
+ */
+int gt_lcore_create(unsigned index, const struct gt_config *config, const struct gt_ports *ports,
+		    const struct gt_budget *budget, const struct gt_cpus *cpus,
+		    struct gt_shared *shared, const struct gt_log *log, struct gt_lcore **out);
+/* The worker must have ended. NULL is allowed. Main. */
+void gt_lcore_destroy(struct gt_lcore *l);
+
+/* Runs it on its lcore until shared->stop. 0, or -errno. Main. */
+int gt_lcore_launch(struct gt_lcore *l);
+
+/* What main does of a worker's after it has ended: sends what waits in `transmit`, takes back the
+ * frames that the core still holds. Main. */
+void gt_lcore_finish(struct gt_lcore *l, uint64_t now_ms);
+
+/* ---- frames on the way between main and a worker ---- */
+
+/* Marks a frame of main's: out of which interface, and what it is. Main. */
+static inline void gt_transmit_mark(struct rte_mbuf *m, uint8_t out_if, uint8_t verdict)
+{
+	m->port = out_if;
+	m->hash.usr = verdict;
+}
+
+/* An mbuf gets the bytes of its frame, which the core may have moved or cut. Any caller. */
+static inline void gt_mbuf_sync(struct rte_mbuf *m, const struct gt_frame *f)
+{
+	m->data_off = (uint16_t)(f->data - (uint8_t *)m->buf_addr);
+	m->pkt_len += f->len - m->data_len;
+	m->data_len = (uint16_t)f->len;
+}
+
+/* A frame of an mbuf's first segment. Any caller. */
+static inline void gt_mbuf_frame(struct rte_mbuf *m, uint8_t in_if, struct gt_frame *f)
+{
+	*f = (struct gt_frame){
+		.data = rte_pktmbuf_mtod(m, uint8_t *),
+		.len = m->data_len,
+		.wire_len = m->pkt_len,
+		.in_if = in_if,
+		.owner = m,
+	};
+}
+
+#endif
