@@ -17,18 +17,47 @@ static uint32_t count_ports(const struct gt_config_vip *vip)
 	return n;
 }
 
-/* What the previous plan called a port of this VIP; 0 if it knew none of the same kind. */
-static uint16_t old_service(const struct gt_plan *old, const struct gt_config_vip *vip,
-			    uint32_t port, bool wide)
+/* The record of a VIP's address in the previous plan, or NULL. */
+static const struct gt_plan_address *old_address(const struct gt_plan *old,
+						 const struct gt_config_vip *vip)
 {
 	const struct gt_plan_address *a =
 		old == NULL ? NULL : gt_plan_find_address(old, &vip->address);
+
+	return a != NULL && a->vip ? a : NULL;
+}
+
+/* What the previous plan called a port of this address; 0 if it had no service of its own. */
+static uint16_t old_service(const struct gt_plan *old, const struct gt_config_vip *vip,
+			    uint32_t port)
+{
+	const struct gt_plan_address *a = old_address(old, vip);
 	const struct gt_plan_range *r;
 
-	if (a == NULL || !a->vip)
+	if (a == NULL)
 		return 0;
 	r = gt_plan_find_range(old, a, (uint8_t)vip->protocol, (uint16_t)port);
-	return r == NULL || r->wide != wide ? 0 : gt_plan_range_service(r, (uint16_t)port);
+	return r == NULL || r->wide ? 0 : gt_plan_range_service(r, (uint16_t)port);
+}
+
+/*
+ * What the previous plan called the wide ranges of the VIP with this number; 0 if it had none. Not
+ * by port: a range that grew begins elsewhere, and of one that was split the other part is another
+ * VIP's, which needs a service of its own.
+ */
+static uint16_t old_wide_service(const struct gt_plan *old, const struct gt_config_vip *vip,
+				 uint16_t number)
+{
+	const struct gt_plan_address *a = old_address(old, vip);
+
+	for (uint32_t i = 0; a != NULL && i < a->n_ranges; i++) {
+		const struct gt_plan_range *r = &old->ranges[a->ranges + i];
+
+		if (r->wide && r->protocol == vip->protocol &&
+		    old->services[r->service].vip == number)
+			return r->service;
+	}
+	return 0;
 }
 
 static int add_range(struct gt_plan_builder *b, const struct gt_plan_range *r)
@@ -65,7 +94,7 @@ static uint16_t new_service(struct gt_plan_builder *b)
 static int add_wide_ranges(struct gt_plan_builder *b, const struct gt_config_vip *vip,
 			   uint16_t number)
 {
-	uint16_t service = old_service(b->previous, vip, vip->ports[0].first, true);
+	uint16_t service = old_wide_service(b->previous, vip, number);
 
 	if (service == 0)
 		service = new_service(b);
@@ -93,7 +122,7 @@ static int add_port_ranges(struct gt_plan_builder *b, const struct gt_config_vip
 	struct gt_plan_range run = {.first = 1, .last = 0};
 
 	for (uint32_t port = ports->first; port <= ports->last; port++) {
-		uint16_t service = old_service(b->previous, vip, port, false);
+		uint16_t service = old_service(b->previous, vip, port);
 
 		if (service == 0)
 			service = new_service(b);
