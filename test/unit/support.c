@@ -348,6 +348,47 @@ struct gt_config_server *support_server(struct gt_config *c, size_t vip, const c
 	return s;
 }
 
+struct gt_config *support_config_usual(void)
+{
+	struct gt_config *c = support_config(7);
+	size_t v;
+
+	support_interface(c, "lan", 0, "192.0.2.2/24");
+	v = support_vip(c, "web", "192.0.2.100", GT_PROTO_TCP, "80,443");
+	support_server(c, v, "a", "192.0.2.11", 100);
+	support_server(c, v, "b", "192.0.2.12", 100);
+	support_server(c, v, "c", "192.0.2.13", 100);
+	v = support_vip(c, "dns", "192.0.2.101", GT_PROTO_UDP, "53");
+	support_server(c, v, "d", "192.0.2.11", 100);
+	support_server(c, v, "e", "192.0.2.12", 100);
+	return c;
+}
+
+void support_remove_server(struct gt_config *c, size_t vip, size_t server)
+{
+	struct gt_config_vip *v = &c->vips[vip];
+
+	memmove(&v->servers[server], &v->servers[server + 1],
+		(v->n_servers - server - 1) * sizeof(*v->servers));
+	v->n_servers--;
+}
+
+void support_swap_servers(struct gt_config *c, size_t vip, size_t i, size_t j)
+{
+	struct gt_config_server t = c->vips[vip].servers[i];
+
+	c->vips[vip].servers[i] = c->vips[vip].servers[j];
+	c->vips[vip].servers[j] = t;
+}
+
+void support_swap_vips(struct gt_config *c, size_t i, size_t j)
+{
+	struct gt_config_vip t = c->vips[i];
+
+	c->vips[i] = c->vips[j];
+	c->vips[j] = t;
+}
+
 struct gt_mac support_interface_mac(size_t i)
 {
 	return (struct gt_mac){{2, 0, 0, 0, 0, (uint8_t)(i + 1)}};
@@ -392,8 +433,8 @@ struct gt_server_state *support_state(const struct gt_config *c, struct gt_serve
 			if (strcmp(c->vips[i].name, vip) == 0 &&
 			    strcmp(c->vips[i].servers[j].name, server) == 0)
 				return &states[k];
-	DIE_UNLESS(!"no such server");
-	return NULL;
+	fprintf(stderr, "no server %s/%s\n", vip, server);
+	abort();
 }
 
 /* ---- plans ---- */

@@ -74,6 +74,12 @@ void support_ports(struct gt_config_vip *vip, const char *ports);
 struct gt_config_server *support_server(struct gt_config *c, size_t vip, const char *name,
 					const char *address, uint16_t weight);
 
+/* Interface lan, VIPs web (TCP 80, 443; servers a, b, c) and dns (UDP 53; servers d, e). */
+struct gt_config *support_config_usual(void);
+void support_remove_server(struct gt_config *c, size_t vip, size_t server);
+void support_swap_servers(struct gt_config *c, size_t vip, size_t i, size_t j);
+void support_swap_vips(struct gt_config *c, size_t i, size_t j);
+
 /* MAC of interface i, and of a server (also what its state says). */
 struct gt_mac support_interface_mac(size_t i);
 struct gt_mac support_server_mac(const struct gt_addr *a);
