@@ -14,7 +14,7 @@ captures=()
 capture() { # NODE FILE FILTER...
 	local node=$1 file=$2
 	shift 2
-	lab_start "tcpdump.$file" "$node" tcpdump -i eth0 -n -B 16384 --immediate-mode -U \
+	lab_start "tcpdump.$file" "$node" tcpdump -i eth0 -n -s 2048 -B 16384 --immediate-mode -U \
 		-w "$lab_dir/$file.pcap" "$@"
 	captures+=("$lab_pid")
 	lab_wait 10 grep -q 'listening on' "$lab_dir/log/tcpdump.$file"
@@ -25,12 +25,14 @@ captures_end() {
 	wait "${captures[@]}" || true
 	captures=()
 }
-# Fields of the frames in a capture: fields FILE FILTER FIELD...
-fields() {
-	local file=$1 filter=$2 field args=()
-	shift 2
+# What tshark says of each frame of a capture, one line each, fields apart by spaces ("-": none).
+dissect() { # FILE FIELD...
+	local file=$1 field args=()
+	shift
 	for field; do args+=(-e "$field"); done
-	tshark -n -r "$lab_dir/$file.pcap" -Y "$filter" -T fields "${args[@]}" 2>/dev/null
+	tshark -n -r "$lab_dir/$file.pcap" -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE \
+		-o udp.check_checksum:TRUE -T fields "${args[@]}" 2>/dev/null |
+		sed -e ':a; s/\t\t/\t-\t/; ta; s/^\t/-\t/; s/\t$/\t-/; s/\t/ /g' >"$lab_dir/$file.txt"
 }
 
 # 1. Announcement, and who answers for the VIP.
@@ -40,26 +42,27 @@ sleep 1
 lab_in ct arping -q -b -c 3 -w 4 -I eth0 $lab_vip4 || true
 lab_in ct ping -6 -q -c 1 -W 2 $lab_vip6 >/dev/null || true
 captures_end
+dissect neighbours eth.src arp.opcode arp.src.hw_mac arp.src.proto_ipv4 arp.dst.proto_ipv4 \
+	icmpv6.nd.na.target_address ipv6.dst icmpv6.opt.linkaddr
+who() { grep -E "$1" "$lab_dir/neighbours.txt" | cut -d' ' -f"$2" | sort | uniq -c | xargs; }
 check 'the VIP is announced by gratuitous ARP' \
-	[ "$(fields neighbours "arp.src.proto_ipv4 == $lab_vip4 && arp.dst.proto_ipv4 == $lab_vip4" \
-		eth.src | sort -u)" = $lab_mac ]
+	grep -Eq "^$lab_mac [12] $lab_mac $lab_vip4 $lab_vip4 " "$lab_dir/neighbours.txt"
 check 'the VIP is announced by an unsolicited neighbour advertisement' \
-	[ "$(fields neighbours "icmpv6.nd.na.target_address == $lab_vip6 && ipv6.dst == ff02::1" \
-		eth.src | sort -u)" = $lab_mac ]
-check 'ARP for the VIP is answered by gantry and by nobody else' is \
-	"$(fields neighbours "arp.opcode == 2 && arp.src.proto_ipv4 == $lab_vip4 &&
-		arp.dst.proto_ipv4 == 192.0.2.51" arp.src.hw_mac | sort | uniq -c | xargs)" "3 $lab_mac"
-check 'neighbour solicitations for the VIP are answered by gantry and by nobody else' is \
-	"$(fields neighbours "icmpv6.nd.na.target_address == $lab_vip6 && ipv6.dst == 2001:db8::51" \
-		eth.src icmpv6.opt.linkaddr | sort -u | xargs)" "$lab_mac $lab_mac"
+	grep -Eq "^$lab_mac .* $lab_vip6 ff02::1 $lab_mac$" "$lab_dir/neighbours.txt"
+check 'ARP for the VIP is answered by gantry and by nobody else' \
+	is "$(who " 2 [^ ]* $lab_vip4 192.0.2.51 " 3)" "3 $lab_mac"
+check 'a neighbour solicitation for the VIP is answered by gantry and by nobody else' \
+	is "$(who " $lab_vip6 2001:db8::51 " 1,8)" "1 $lab_mac $lab_mac"
 check "a server's own address is answered by the server" is \
 	"$(lab_in ct arping -b -c 2 -w 3 -I eth0 192.0.2.11 | grep -io '\[.*\]' | sort -u)" '[02:00:00:00:01:01]'
 
-# 2. Ping.
+# 2. Ping. DPDK's af_packet asks the kernel (PACKET_FANOUT_FLAG_DEFRAG) to put IPv4 fragments together, so
+#    gantry never sees one there and drops what has become too large: IPv4 fragments are for af_xdp.
 loss() { lab_in ct ping -q -i 0.05 -W 2 "$@" | grep -o '[0-9.]*% packet loss'; }
 for vip in $lab_vip4 $lab_vip6; do
 	check "ping of $vip" is "$(loss -c 20 "$vip")" '0% packet loss'
 	check "ping of $vip with 1400 bytes" is "$(loss -c 3 -s 1400 "$vip")" '0% packet loss'
+	[ "$device $vip" != "af_packet $lab_vip4" ] || continue
 	check "ping of $vip with 4000 bytes, in fragments" is "$(loss -c 3 -s 4000 "$vip")" '0% packet loss'
 done
 
@@ -93,6 +96,7 @@ for n in 1 2 3 4 5 6; do
 		"http://[$lab_vip6]:8080/dicom.py"
 done
 for vip in $lab_vip4 $lab_vip6; do
+	[ "$device $vip" != "af_packet $lab_vip4" ] || continue
 	lab_in ct /usr/bin/python3 "$lab_here/datagrams.py" send "$vip" 5000 12 20000
 done >"$lab_dir/datagrams.sent"
 captures_end
@@ -106,18 +110,17 @@ check 'the captures are complete' is "$(cat "$lab_dir"/log/tcpdump.* | grep -c '
 check 'each packet comes out as it went in, but for the MACs' lab_python "$lab_here/same_packets.py" \
 	"$lab_dir/client.pcap" 02:00:00:00:02:01 $lab_mac "$lab_dir/pacs1.pcap=02:00:00:00:01:01" \
 	"$lab_dir/pacs2.pcap=02:00:00:00:01:02" "$lab_dir/pacs3.pcap=02:00:00:00:01:03"
-sums() { # FILE STATUS: packets whose IP, TCP or UDP checksum is bad (0) or good (1), by tshark
-	tshark -n -r "$lab_dir/$1.pcap" -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE \
-		-o udp.check_checksum:TRUE -Y "ip.checksum.status == $2 || tcp.checksum.status == $2 ||
-			udp.checksum.status == $2" 2>/dev/null | wc -l
-}
 for server in $lab_servers; do
-	check "$server: tshark finds no bad checksum" is "$(sums "$server" 0)" 0
-	check "$server: and checked them" [ "$(sums "$server" 1)" -gt 100 ]
+	dissect "$server" ip.checksum.status tcp.checksum.status udp.checksum.status \
+		tcp.flags.syn tcp.dstport ip.src tcp.srcport
+	# 0: bad, 1: good, 2: not verified
+	check "$server: tshark finds no bad checksum" is \
+		"$(grep -Ec '^(. )?(. )?0 ' "$lab_dir/$server.txt" || true)" 0
 	check "$server: tshark sees as many DICOM connections as the archive" is \
-		"$(fields "$server" 'tcp.flags.syn == 1 && tcp.dstport == 11112' ip.src tcp.srcport |
-			sort -u | wc -l)" "$(lab_associations "$server")"
+		"$(cut -d' ' -f4- "$lab_dir/$server.txt" | grep '^1 11112 ' | sort -u | wc -l)" \
+		"$(lab_associations "$server")"
 done
+check 'and has verified them' [ "$(cat "$lab_dir"/pacs?.txt | grep -Ec '^(. )?(. )?1 ')" -gt 2000 ]
 check_identity
 
 # 4. A server with the ARP problem unsolved.
@@ -128,7 +131,7 @@ conflicts() { lab_ctl --json neighbours | jq -c '[.conflicts[]? | [.address, .ma
 check 'a server that answers ARP for the VIP is found' lab_wait 5 \
 	sh -c "'$GANTRYCTL' -s '$lab_dir/gantry.sock' --json neighbours | jq -e '.conflicts | length > 0'"
 check 'and named by its MAC' is "$(conflicts)" "[[\"$lab_vip4\",\"02:00:00:00:01:03\"]]"
-check 'and gantry says so in its log' grep -Eq "$lab_vip4.*02:00:00:00:01:03" "$lab_dir/log/gantry"
-grep -E "$lab_vip4.*02:00:00:00:01:03" "$lab_dir/log/gantry" | head -2 | sed 's/^/      /' || true
+check 'and gantry says so in its log' grep -Eqi "conflict.*02:00:00:00:01:03.*$lab_vip4" "$lab_dir/log/gantry"
+grep -i "conflict" "$lab_dir/log/gantry" | head -1 | sed "s/^/      /" || true
 
 lab_finish
