@@ -130,9 +130,8 @@ static void tell(const struct gt_cpus *cpus, int nic_node, const struct candidat
 {
 	if (cpus->shared)
 		gt_log(log, LOG_WARNING,
-		       "only %u CPUs may be used: main and %u worker%s share some, which costs "
-		       "speed",
-		       c->n, cpus->n_workers, cpus->n_workers == 1 ? "" : "s");
+		       "%u CPU%s may be used: main and %u worker%s share, which costs speed", c->n,
+		       c->n == 1 ? "" : "s", cpus->n_workers, cpus->n_workers == 1 ? "" : "s");
 	for (unsigned i = 0; i < cpus->n_workers; i++)
 		if (!on_node(cpus->workers[i], nic_node))
 			gt_log(log, LOG_WARNING,

@@ -264,10 +264,6 @@ static int prepare_af_packet(struct context *x)
 	if (rc == 0)
 		rc = need_capability(x, CAP_NET_RAW, "CAP_NET_RAW");
 	if (rc == 0)
-		rc = set_mtu(x);
-	if (rc == 0)
-		rc = bring_up(x);
-	if (rc == 0)
 		rc = add_ring_arguments(x);
 	/* Through the queueing discipline, the kernel would show us what we send as if it came in.
 	 */
@@ -280,10 +276,6 @@ static int prepare_af_xdp(struct context *x)
 
 	if (rc == 0)
 		rc = need_capability(x, CAP_NET_ADMIN, "CAP_NET_ADMIN");
-	if (rc == 0)
-		rc = set_mtu(x);
-	if (rc == 0)
-		rc = bring_up(x);
 	if (rc != 0)
 		return rc;
 	warn_of_queues(x);
@@ -397,7 +389,14 @@ static int prepare(struct context *x)
 		 x->c->device);
 	gt_say_where(x->config, "interface", &x->c->lines, "device", x->where, sizeof(x->where));
 	rc = x->d->pci ? prepare_pci(x) : prepare_virtual(x);
-	return rc != 0 ? rc : check_buffer_size(x);
+	if (rc == 0)
+		rc = check_buffer_size(x);
+	/* The machine is changed only when nothing is wrong. */
+	if (rc == 0 && x->d->interface[0] != '\0')
+		rc = set_mtu(x);
+	if (rc == 0 && x->d->interface[0] != '\0')
+		rc = bring_up(x);
+	return rc;
 }
 
 int gt_devices_prepare(const struct gt_config *config, const struct gt_log *log,

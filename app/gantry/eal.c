@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,11 +170,37 @@ static size_t append_line(char *buf, size_t size, size_t used, const char *line,
 	return used;
 }
 
+/* EAL prints its whole help where an argument is wrong: indented lines, under headings. */
+static bool is_help(const char *line, size_t len)
+{
+	return len == 0 || line[0] == ' ' || line[0] == '\t' || line[len - 1] == ':' ||
+	       strncmp(line, "Usage", 5) == 0;
+}
+
+/* Puts the last three lines of a text into buf: the cause comes first, what failed by it follows.
+ */
+static void append_last(const char *text, char *buf, size_t size)
+{
+	const char *lines[3];
+	size_t used = 0, n = 0;
+
+	for (const char *s = text; *s != '\0'; s += strcspn(s, "\n"), s += *s == '\n') {
+		if (is_help(s, strcspn(s, "\n")))
+			continue;
+		if (n == 3) {
+			lines[0] = lines[1];
+			lines[1] = lines[2];
+			n = 2;
+		}
+		lines[n++] = s;
+	}
+	for (size_t i = 0; i < n; i++)
+		used = append_line(buf, size, used, lines[i], strcspn(lines[i], "\n"));
+}
+
 char *gt_eal_said(char *buf, size_t size)
 {
-	char text[4096];
-	const char *s, *lines[3];
-	size_t used = 0, n = 0;
+	char text[16384];
 	off_t end;
 	ssize_t len;
 
@@ -187,19 +214,7 @@ char *gt_eal_said(char *buf, size_t size)
 	if (len <= 0)
 		return buf;
 	text[len] = '\0';
-	/* The last three lines: the cause comes first, what failed by it follows. */
-	for (s = text; *s != '\0'; s += strcspn(s, "\n"), s += *s == '\n') {
-		if (strcspn(s, "\n") == 0)
-			continue;
-		if (n == 3) {
-			lines[0] = lines[1];
-			lines[1] = lines[2];
-			n = 2;
-		}
-		lines[n++] = s;
-	}
-	for (size_t i = 0; i < n; i++)
-		used = append_line(buf, size, used, lines[i], strcspn(lines[i], "\n"));
+	append_last(text, buf, size);
 	return buf;
 }
 
@@ -240,13 +255,22 @@ void gt_eal_listen(const struct gt_log *log)
 
 /* ---- start and end ---- */
 
-/* rte_eal_init, with its direct prints to stdout and stderr collected too. */
+/* EAL moves its arguments about, and writes one of them twice: it gets a list of its own. */
+static int init(void)
+{
+	static char *argv[ARGUMENTS_MAX];
+
+	memcpy(argv, eal.argv, sizeof(argv));
+	return rte_eal_init(eal.argc, argv);
+}
+
+/* The same, with its direct prints to stdout and stderr collected too. */
 static int init_quietly(void)
 {
 	int out, err, rc;
 
 	if (eal.said == NULL)
-		return rte_eal_init(eal.argc, eal.argv);
+		return init();
 	fflush(stdout);
 	out = dup(STDOUT_FILENO);
 	err = dup(STDERR_FILENO);
@@ -254,7 +278,7 @@ static int init_quietly(void)
 		dup2(eal.said_fd, STDOUT_FILENO);
 		dup2(eal.said_fd, STDERR_FILENO);
 	}
-	rc = rte_eal_init(eal.argc, eal.argv);
+	rc = init();
 	fflush(stdout);
 	if (out >= 0 && err >= 0) {
 		dup2(out, STDOUT_FILENO);
@@ -289,8 +313,14 @@ int gt_eal_start(const struct gt_config *config, const struct gt_device devices[
 
 void gt_eal_stop(void)
 {
+	char dir[PATH_MAX];
+
+	/* An empty directory is all that EAL leaves behind. */
+	snprintf(dir, sizeof(dir), "%s", rte_eal_get_runtime_dir());
 	if (eal.started)
 		rte_eal_cleanup();
+	if (dir[0] != '\0')
+		rmdir(dir);
 	eal.started = false;
 	rte_openlog_stream(NULL);
 	if (eal.live != NULL)

@@ -245,7 +245,9 @@ void gt_lcore_finish(struct gt_lcore *l, uint64_t now_ms)
 {
 	while (send_for_main(l) > 0)
 		;
-	gt_worker_flush(l->worker, current_plan(l), now_ms);
+	/* Not gt_worker_flush: it sweeps the whole table, seconds of a large one. All that is held
+	 * has waited long enough by then. */
+	gt_worker_tick(l->worker, current_plan(l), now_ms + 2 * GT_FRAGMENT_HELD_MS);
 	carry_out_released(l);
 	flush(l);
 }
