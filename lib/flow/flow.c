@@ -288,7 +288,9 @@ static uint32_t rank_place(struct gt_flow_bucket *b, unsigned place, uint32_t ti
 	case GT_FLOW_FIN:
 		return 2U << 24 | young;
 	default:
-		if (newcomer == GT_FLOW_SYN || idle < GT_FLOW_LONG_IDLE_TICKS)
+		/* A SYN may leave a source record too: that is no better proof of a client. */
+		if (newcomer == GT_FLOW_SYN || newcomer == GT_FLOW_SOURCE ||
+		    idle < GT_FLOW_LONG_IDLE_TICKS)
 			return RANK_NEVER;
 		read_key(b, place, &key);
 		return judge->rehashes(judge->ctx, &key, ref.slot->server) ? 3U << 24 | young

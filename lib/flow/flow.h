@@ -172,8 +172,9 @@ struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t, const struct gt_f
  * Makes an entry for a key that has none. Takes the first free or expired place of the first
  * bucket, then of the second. Both full: the oldest SYN entry yields, then the oldest closed one,
  * then the oldest FIN, then the longest idle one whose server the scheduler would find again; never
- * another, and the last kind never to a SYN, so that a flood of SYNs costs no established
- * connection its entry. slot is NULL if none yields: the caller forwards without an entry. Worker.
+ * another, and the last kind never to a SYN or a source record, so that a flood of SYNs costs no
+ * established connection its entry. slot is NULL if none yields: the caller forwards without an
+ * entry. Worker.
  */
 struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash, uint16_t server, enum gt_flow_state state,
