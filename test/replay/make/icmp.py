@@ -147,6 +147,9 @@ def echo_ipv4():
     for word in range(0xF7F0, 0xF810):
         data = word.to_bytes(2, "big") + bytes(6)
         c.answered(ether(ping4(0, data)), back(pong4(0, data)))
+    # Nothing but zeros: the only sum whose checksum is 0xffff.
+    c.answered(ether(IP(src=CLIENT4, dst=VIP4) / ICMP(type=8, id=0, seq=0) / Raw(bytes(8))),
+               back(IP(src=VIP4, dst=CLIENT4) / ICMP(type=0, id=0, seq=0) / Raw(bytes(8))))
     # A damaged one leaves damaged: whoever asked is to notice.
     wrong = bytearray(bytes(ping4()))
     wrong[30] ^= 1
