@@ -10,15 +10,13 @@
 #include <unistd.h>
 
 #include <rte_mbuf.h>
+#include <rte_mempool.h>
 
 #include "pipeline/pipeline.h"
 
 #define MB (1U << 20)
-/* DPDK's own (device data, rings, heap headers), and pages that do not divide evenly. Measured: 3
- * MB with two virtual devices; queues of a NIC take some more. */
-#define RESERVE_BYTES (24ULL * MB)
-/* Of each buffer beside its data: mbuf, mempool header, and what alignment to lines costs. */
-#define BUFFER_OVERHEAD_BYTES (sizeof(struct rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE)
+/* DPDK's own: next to nothing with virtual devices (measured), descriptor rings with a NIC. */
+#define RESERVE_BYTES (16ULL * MB)
 
 /* Do connections need wide entries (gt_flow_create)? */
 static bool is_wide(const struct gt_config *config)
@@ -64,20 +62,39 @@ static unsigned count_nodes(const struct gt_config *config, const struct gt_devi
 	return n;
 }
 
+/*
+ * A pool's memory. DPDK lets no buffer lie across a page's end: nothing with hugepages, but of
+ * ordinary pages of 4 KB the usual buffer takes a whole one.
+ */
+static uint64_t count_pool_bytes(const struct gt_config *config, uint64_t buffers)
+{
+	uint64_t page = config->hugepages ? 2ULL * MB : (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t size = rte_mempool_calc_obj_size(
+		(uint32_t)sizeof(struct rte_mbuf) + config->buffer_size, 0, NULL);
+
+	/* The ring of free ones: a power of two of pointers. */
+	uint64_t ring = rte_align64pow2(buffers + 1) * sizeof(void *);
+
+	if (size > page)
+		return ring + buffers * ((size + page - 1) / page * page);
+	return ring + (buffers / (page / size) + 1) * page;
+}
+
 void gt_budget_plan(const struct gt_config *config, const struct gt_device devices[],
 		    struct gt_budget *out)
 {
 	struct gt_worker_params params = {.connections = config->connections,
 					  .wide = is_wide(config)};
+	uint32_t held = count_buffers(config, devices);
 
 	*out = (struct gt_budget){
 		.wide = params.wide,
-		.buffers = config->buffers != 0 ? config->buffers : count_buffers(config, devices),
+		.buffers_held = held,
+		.buffers = config->buffers != 0 ? config->buffers : held,
 		.n_pools = count_nodes(config, devices),
 		.tables_bytes = gt_worker_bytes(&params) * config->workers,
 	};
-	out->pools_bytes = (uint64_t)out->n_pools * out->buffers *
-			   (config->buffer_size + BUFFER_OVERHEAD_BYTES);
+	out->pools_bytes = out->n_pools * count_pool_bytes(config, out->buffers);
 	out->total_bytes = out->tables_bytes + out->pools_bytes + RESERVE_BYTES;
 }
 
@@ -192,6 +209,11 @@ int gt_budget_check(const struct gt_config *config, const struct gt_budget *b,
 	       mb(b->total_bytes), config->hugepages ? "hugepages" : "ordinary memory",
 	       config->connections, mb(b->tables_bytes), b->buffers * b->n_pools,
 	       mb(b->pools_bytes));
+	if (b->buffers < b->buffers_held)
+		gt_log(log, LOG_WARNING,
+		       "buffers = %u is less than queues and rings can hold (%u): frames may be "
+		       "missed",
+		       b->buffers, b->buffers_held);
 	if (config->hugepages)
 		return check_hugepages(b, cpus->node, log);
 	available = meminfo("MemAvailable");

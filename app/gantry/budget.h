@@ -22,6 +22,7 @@
 struct gt_budget {
 	bool wide;	       /* connections need room for IPv6 */
 	uint32_t buffers;      /* of each pool */
+	uint32_t buffers_held; /* that queues, rings and cores can hold at most */
 	unsigned n_pools;      /* one for each NUMA node that has a NIC */
 	uint64_t tables_bytes; /* of all workers */
 	uint64_t pools_bytes;

@@ -303,8 +303,16 @@ int gt_eal_start(const struct gt_config *config, const struct gt_device devices[
 	if (strstr(config->eal, "--log-level") == NULL)
 		collect();
 	if (init_quietly() < 0) {
-		gt_log(log, LOG_ERR, "DPDK does not start: %s (%s)",
-		       gt_eal_said(said, sizeof(said)), rte_strerror(rte_errno));
+		gt_eal_said(said, sizeof(said));
+		if (rte_errno == ENOMEM)
+			gt_log(log, LOG_ERR,
+			       "too little memory for %" PRIu64
+			       " MB: lower `connections` or `buffers`, or raise the limit of this "
+			       "process (ulimit -v, MemoryMax=): DPDK says: %s",
+			       budget->total_bytes >> 20, said);
+		else
+			gt_log(log, LOG_ERR, "DPDK does not start: %s (%s)", said,
+			       rte_strerror(rte_errno));
 		return -EIO;
 	}
 	eal.started = true;

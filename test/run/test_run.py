@@ -1,0 +1,604 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+`gantry run` and gantryctl from outside, without a lab: virtual devices of DPDK's (net_null, net_pcap,
+net_tap) and ordinary memory. What comes up, what is answered, what is refused in which words, and
+how fast it stops.
+
+Needs root for the cases with a TAP and with another user; the others run as anybody. Runs in a
+network namespace of its own where it may make one. Every gantry is a child that dies with this
+script, and is ended by its own id; each wait is bounded.
+
+usage: test_run.py GANTRY GANTRYCTL [unittest arguments]
+"""
+import contextlib
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+GANTRY = GANTRYCTL = None
+LAN_MAC = bytes.fromhex("020000000002")
+CLIENT_MAC = bytes.fromhex("020000000201")
+SERVER_MAC = bytes.fromhex("020000000101")
+START_S, STOP_S = 10, 1.0
+LIBC = ctypes.CDLL(None)
+
+
+def die_with_parent():
+    LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class Gantry:
+    """One gantry, its log and its READY line."""
+
+    def __init__(self, config, prefix=(), env=None):
+        self.out, self.err = [], []
+        self.begun = time.monotonic()
+        self.process = subprocess.Popen(
+            [*prefix, GANTRY, "run", config], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})},
+            preexec_fn=die_with_parent)
+        self.readers = [threading.Thread(target=self.read, args=a, daemon=True)
+                        for a in ((self.process.stdout, self.out), (self.process.stderr, self.err))]
+        for reader in self.readers:
+            reader.start()
+
+    @staticmethod
+    def read(stream, lines):
+        for line in stream:
+            lines.append(line.rstrip("\n"))
+
+    def wait_ready(self):
+        while time.monotonic() < self.begun + START_S:
+            for line in self.out:
+                if line.startswith("READY "):
+                    self.start_s = time.monotonic() - self.begun
+                    return line
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.005)
+        self.kill()
+        raise AssertionError("not ready:\n" + "\n".join(self.out + self.err))
+
+    def wait_end(self, seconds):
+        self.process.wait(seconds)
+        for reader in self.readers:
+            reader.join(2)
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return self.process.returncode
+
+    def stop(self, number=signal.SIGTERM):
+        begun = time.monotonic()
+        self.process.send_signal(number)
+        code = self.wait_end(10)
+        self.stop_s = time.monotonic() - begun
+        return code
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait_end(5)
+
+    def log_has(self, words, seconds=2):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if any(words in line for line in self.err):
+                return True
+            time.sleep(0.01)
+        return False
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def ipv4(source, destination, protocol, payload):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0x4000, 64, protocol, 0,
+                       socket.inet_aton(source), socket.inet_aton(destination))
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+
+
+def syn(client, port, vip="192.0.2.100", vip_port=104):
+    tcp = struct.pack("!HHIIBBHHH", port, vip_port, 1, 0, 5 << 4, 2, 65535, 0, 0)
+    return LAN_MAC + CLIENT_MAC + b"\x08\x00" + ipv4(client, vip, 6, tcp)
+
+
+def write_pcap(path, frames):
+    with open(path, "wb") as f:
+        f.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+        for i, frame in enumerate(frames):
+            f.write(struct.pack("<IIII", 1, i, len(frame), len(frame)) + frame)
+
+
+def read_pcap(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    frames, at = [], 24
+    while at < len(data):
+        size = struct.unpack_from("<I", data, at + 8)[0]
+        frames.append(data[at + 16:at + 16 + size])
+        at += 16 + size
+    return frames
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="gantry-run-")
+        os.chmod(self.dir, 0o777)
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.count = 0
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def config(self, device="net_null0,no-rx=1", name=None, gantry="", interface="", more="",
+               hugepages="no", servers=None, control=None):
+        """Writes a configuration; returns its path."""
+        self.count += 1
+        name = name or f"t{os.getpid()}-{self.count}"
+        self.control = control or self.path(f"{name}.sock")
+        servers = servers or "[server pacs/a]\naddress = 192.0.2.11\nmac = 02:00:00:00:01:01\n"
+        path = self.path(f"{name}.ini")
+        with open(path, "w") as f:
+            f.write(f"[gantry]\nname = {name}\nhugepages = {hugepages}\nconnections = 20000\n"
+                    f"control = {self.control}\n{gantry}\n"
+                    f"[interface lan]\ndevice = {device}\naddress = 192.0.2.2/24\n{interface}\n"
+                    "[vip pacs]\ninterface = lan\naddress = 192.0.2.100\nport = 104, 11112\n"
+                    f"check = none\n{servers}{more}")
+        return path
+
+    def gantry(self, *args, env=None, prefix=(), **kwargs):
+        g = Gantry(self.config(*args, **kwargs), prefix, env)
+        g.control = self.control
+        self.addCleanup(g.kill)
+        g.ready = g.wait_ready()
+        return g
+
+    def refused(self, words, *args, code=1, prefix=(), **kwargs):
+        """It must end at once with this code, and one ERROR line that has all the words."""
+        g = Gantry(self.config(*args, **kwargs), prefix)
+        self.addCleanup(g.kill)
+        self.assertEqual(g.wait_end(START_S), code, g.err)
+        errors = [line for line in g.err if ": ERROR: " in line]
+        self.assertEqual(len(errors), 1, g.err)
+        for word in words:
+            self.assertIn(word, errors[0])
+        self.assertFalse(any(line.startswith("READY") for line in g.out))
+        return g
+
+    def ctl(self, g, *args, code=0):
+        p = subprocess.run([GANTRYCTL, "-s", g.control, *args], capture_output=True, text=True,
+                           timeout=20, stdin=subprocess.DEVNULL)
+        self.assertEqual(p.returncode, code, p)
+        return p.stdout if code == 0 else p.stderr
+
+    def ask(self, g, *args):
+        return json.loads(self.ctl(g, "--json", *args))
+
+    def settled(self, g, frames):
+        """The status once so many frames have come in and none is on its way."""
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            status = self.ask(g, "status")
+            f = status["frames"]
+            if f["in"] >= frames and f["in"] == f["forwarded"] + f["answered"] + f["kernel"] + \
+                    f["dropped"]:
+                break
+            time.sleep(0.02)
+        self.assertEqual(f["in"], f["forwarded"] + f["answered"] + f["kernel"] + f["dropped"])
+        self.assertEqual(sum(status["drops"].values()), f["dropped"])
+        self.assertEqual(f["in"], sum(i["in_frames"] for i in status["interfaces"].values()))
+        return status
+
+
+class Life(Case):
+    def test_run_two_interfaces_ready_and_status(self):
+        g = self.gantry(more="[interface wan]\ndevice = net_null1,no-rx=1\n"
+                             "address = 198.51.100.2/24, 2001:db8::2/64\n"
+                             "[vip web]\ninterface = wan\naddress = 2001:db8::100\nport = 80\n"
+                             "check = none\n[server web/b]\naddress = 2001:db8::11\n")
+        name = os.path.basename(g.control)[:-5]
+        self.assertEqual(g.ready, f"READY {name}: 2 interfaces, 2 VIPs, 2 servers, 1 worker, "
+                                  f"control {g.control}")
+        status = self.settled(g, 0)
+        self.assertEqual(status["node"], name)
+        self.assertEqual(list(status["interfaces"]), ["lan", "wan"])
+        self.assertEqual(status["interfaces"]["wan"]["addresses"],
+                         ["198.51.100.2/24", "2001:db8::2/64"])
+        self.assertEqual(status["interfaces"]["lan"]["link"], "up")
+        self.assertEqual(len(status["workers"]), 1)
+        self.assertEqual(stat.S_IMODE(os.stat(g.control).st_mode), 0o660)
+        self.assertEqual(g.stop(), 0)
+        print(f"  started in {g.start_s:.2f} s, stopped in {g.stop_s:.2f} s", file=sys.stderr)
+
+    def test_stop_under_load_within_a_second(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            g = self.gantry(device="net_null0")  # as many frames as there is time for
+            time.sleep(0.3)
+            self.assertEqual(g.stop(number), 0, g.err)
+            self.assertLess(g.stop_s, STOP_S)
+            self.assertFalse(os.path.exists(g.control))
+            self.assertRegex(g.err[-1], r"NOTICE: stopped after \d+ s: \d+ frames in, "
+                                        r"\d+ forwarded, \d+ answered, \d+ dropped$")
+            self.assertNotIn("ERROR", "".join(g.err))
+
+    def test_sighup_changes_nothing(self):
+        g = self.gantry()
+        g.process.send_signal(signal.SIGHUP)
+        self.assertTrue(g.log_has("reload is not in this version"))
+        self.settled(g, 0)
+        self.assertEqual(g.stop(), 0)
+
+    def test_two_nodes_side_by_side(self):
+        a, b = self.gantry(), self.gantry()
+        self.assertNotEqual(self.ask(a, "status")["node"], self.ask(b, "status")["node"])
+        self.assertEqual(a.stop(), 0)
+        self.settled(b, 0)
+        self.assertEqual(b.stop(), 0)
+
+    def test_same_control_is_refused(self):
+        g = self.gantry()
+        self.refused(["another gantry listens at " + g.control, "`name`", "`control`"],
+                     control=g.control)
+        self.settled(g, 0)  # the first one is not disturbed
+        self.assertEqual(g.stop(), 0)
+
+    def test_stale_socket_is_replaced(self):
+        g = self.gantry()
+        g.kill()
+        self.assertTrue(os.path.exists(g.control))
+        err = self.ctl(g, "status", code=1)
+        self.assertIn(f"no gantry listens at {g.control}: is it running?", err)
+        again = self.gantry(control=g.control)
+        self.settled(again, 0)
+        self.assertEqual(again.stop(), 0)
+        self.assertFalse(os.path.exists(g.control))
+
+    def test_directory_of_control_is_made(self):
+        g = self.gantry(control=self.path("new/gantry.sock"))
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("new")).st_mode), 0o755)
+        self.assertEqual(g.stop(), 0)
+
+    def test_nothing_is_left_behind(self):
+        g = self.gantry(name=f"left{os.getpid()}")
+        self.assertEqual(g.stop(), 0)
+        for base in ("/var/run/dpdk", "/tmp/dpdk"):
+            self.assertFalse(os.path.exists(f"{base}/gantry-left{os.getpid()}"))
+
+    def test_one_cpu_is_shared(self):
+        cpu = min(os.sched_getaffinity(0))
+        g = self.gantry(prefix=["taskset", "-c", str(cpu)])
+        self.assertEqual(sum("share" in line for line in g.err), 1, g.err)
+        self.settled(g, 0)
+        self.assertEqual(g.stop(), 0)
+        self.assertLess(g.stop_s, STOP_S)
+
+    def test_systemd_is_told(self):
+        for name in (self.path("notify"), f"\0gantry-notify-{os.getpid()}"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+                s.bind(name)
+                s.settimeout(START_S)
+                g = self.gantry(env={"NOTIFY_SOCKET": name.replace("\0", "@")})
+                self.assertEqual(s.recv(100), b"READY=1")
+                self.assertEqual(g.stop(), 0)
+                self.assertEqual(s.recv(100), b"STOPPING=1")
+
+
+class Refusals(Case):
+    def test_absent_devices(self):
+        self.refused([".ini:8: device: ", "no interface nosuch on this machine"],
+                     "net_af_packet0,iface=nosuch")
+        self.refused(["say which interface of the kernel's: net_af_packet0,iface=eth1"],
+                     "net_af_packet0")
+        self.refused(["no PCI device 0000:ff:1f.7 on this machine"], "0000:ff:1f.7")
+        self.refused(["net_nosuch0"], "net_nosuch0")
+        self.refused(["net_pcap0", "/nonexistent.pcap"], "net_pcap0,rx_pcap=/nonexistent.pcap")
+
+    def test_device_of_the_kernel(self):
+        base = "/sys/bus/pci/devices"
+        for device in sorted(os.listdir(base)) if os.path.isdir(base) else []:
+            driver = os.path.basename(os.path.realpath(f"{base}/{device}/driver"))
+            if driver == "virtio-pci":
+                self.refused([device, "kernel's driver virtio-pci", "dpdk-devbind.py"], device)
+                return
+        self.skipTest("no virtio device here")
+
+    def test_buffers_too_small(self):
+        self.refused(["buffer_size", "mtu 9000", "buffer_size = 9146"], interface="mtu = 9000")
+
+    def test_core_not_available(self):
+        self.refused(["worker_cores: core 1023 is not available"], gantry="worker_cores = 1023")
+        self.refused(["main_core: core 1022 is not available"], gantry="main_core = 1022")
+
+    def test_too_little_memory(self):
+        self.refused(["too little memory", "MB are needed", "lower `buffers`"],
+                     gantry="buffers = 67108864")
+
+    def test_no_hugepages(self):
+        with open("/proc/meminfo") as f:
+            free = next(int(line.split()[1]) for line in f if line.startswith("HugePages_Free"))
+        if free == 0:
+            self.refused(["no hugepages", "MB are needed", "> /", "nr_hugepages",
+                          "hugepages = no"], hugepages="yes")
+        elif free >= 40:
+            g = self.gantry(hugepages="yes")
+            self.settled(g, 0)
+            self.assertEqual(g.stop(), 0)
+
+    def test_no_permission(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to become nobody")
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        self.refused(["net_af_packet0 needs root, or the capability CAP_NET_RAW"],
+                     "net_af_packet0,iface=lo", prefix=nobody)
+        os.mkdir(self.path("closed"), 0o700)
+        self.refused(["no permission to make the control socket"], prefix=nobody,
+                     control=self.path("closed/gantry.sock"))
+
+    def test_path_in_the_way(self):
+        with open(self.path("file"), "w"):
+            pass
+        self.refused(["is in the way and no socket"], control=self.path("file"))
+        self.assertTrue(os.path.exists(self.path("file")))
+
+    def test_wrong_use(self):
+        for args in ([], ["--nosuch"], ["a", "b"], ["/nonexistent.ini"]):
+            p = subprocess.run([GANTRY, "run", *args], capture_output=True, timeout=10)
+            self.assertEqual(p.returncode, 2, p)
+        p = subprocess.run([GANTRY, "run", "--help"], capture_output=True, timeout=10, text=True)
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        self.assertIn("usage: gantry run CONFIG", p.stdout)
+
+    def test_not_in_this_version(self):
+        p = subprocess.run([GANTRY, "run", self.config(interface="kernel = tap0")],
+                           capture_output=True, timeout=10, text=True)
+        self.assertEqual(p.returncode, 2, p)
+        self.assertIn(".ini:10: ", p.stderr)
+
+
+class Frames(Case):
+    def pcap(self, frames, **kwargs):
+        write_pcap(self.path("in.pcap"), frames)
+        return self.gantry(device=f"net_pcap0,rx_pcap={self.path('in.pcap')},"
+                                  f"tx_pcap={self.path('out.pcap')}",
+                           interface="mac = 02:00:00:00:00:02", **kwargs)
+
+    def test_frames_go_to_the_server_unchanged_but_for_macs(self):
+        frames = [syn("192.0.2.51", 10000 + i) for i in range(200)]
+        other = b"\x02\0\0\0\0\x99" + frames[0][6:]
+        g = self.pcap(frames + [other])
+        status = self.settled(g, 201)
+        self.assertEqual(status["frames"]["forwarded"], 200)
+        self.assertEqual(status["drops"], {"other-mac": 1})
+        self.assertEqual(status["vips"]["pacs"]["servers"]["a"]["connections"], 200)
+        self.assertEqual(g.stop(), 0)
+        self.assertIn("201 frames in, 200 forwarded, 0 answered, 1 dropped", g.err[-1])
+        sent = [f for f in read_pcap(self.path("out.pcap")) if f[12:14] == b"\x08\x00"]
+        self.assertEqual(sent, [SERVER_MAC + LAN_MAC + f[12:] for f in frames])
+
+    def test_connections_are_shown(self):
+        g = self.pcap([syn("192.0.2.51", 1024 + i) for i in range(1500)])
+        self.settled(g, 1500)
+        all_ = self.ask(g, "connections")
+        self.assertEqual((all_["total"], all_["shown"], len(all_["connections"])),
+                         (1500, 1000, 1000))
+        all_ = self.ask(g, "connections", "5000")
+        self.assertEqual(all_["shown"], 1500)
+        self.assertEqual({c["client"] for c in all_["connections"]},
+                         {f"192.0.2.51:{1024 + i}" for i in range(1500)})
+        self.assertEqual({(c["vip"], c["server"], c["state"]) for c in all_["connections"]},
+                         {("pacs", "a", "syn")})
+        self.assertIn("the first 3 of 1500", self.ctl(g, "connections", "3"))
+        self.assertIn("is no limit", self.ctl(g, "connections", "0", code=1))
+        self.assertEqual(g.stop(), 0)
+
+    def test_held_fragments_are_counted_at_the_end(self):
+        later = LAN_MAC + CLIENT_MAC + b"\x08\x00" + ipv4("192.0.2.51", "192.0.2.100", 17, b"x" * 64)
+        head = bytearray(later)
+        head[20:22] = struct.pack("!H", 100)  # a later fragment
+        head[24:26] = b"\0\0"
+        head[24:26] = struct.pack("!H", checksum(bytes(head[14:34])))
+        g = self.pcap([bytes(head)])
+        self.assertEqual(g.stop(), 0)
+        self.assertIn("1 frames in, 0 forwarded, 0 answered, 1 dropped", g.err[-1])
+
+    def test_tap_answers_arp_and_echo(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root for a TAP")
+        name = f"gr{os.getpid() % 100000}"
+        g = self.gantry(device=f"net_tap0,iface={name}", interface="mac = 02:00:00:00:00:02")
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as s:
+            s.bind((name, 0))
+            arp = b"\xff" * 6 + CLIENT_MAC + bytes.fromhex("08060001080006040001") + CLIENT_MAC + \
+                socket.inet_aton("192.0.2.51") + b"\0" * 6 + socket.inet_aton("192.0.2.100")
+            self.assertEqual(self.exchange(s, arp, lambda f: f[20:22] == b"\0\2")[22:32],
+                             LAN_MAC + socket.inet_aton("192.0.2.100"))
+            echo = struct.pack("!BBHHH", 8, 0, 0, 7, 9) + b"gantry"
+            echo = echo[:2] + struct.pack("!H", checksum(echo)) + echo[4:]
+            frame = LAN_MAC + CLIENT_MAC + b"\x08\0" + ipv4("192.0.2.51", "192.0.2.100", 1, echo)
+            reply = self.exchange(s, frame, lambda f: f[12:14] == b"\x08\0" and f[34] == 0)
+            self.assertEqual(reply[:12], CLIENT_MAC + LAN_MAC)
+            self.assertEqual(reply[38:48], echo[4:])
+            self.assertEqual(checksum(reply[34:48]), 0)
+        self.assertEqual(self.settled(g, 2)["frames"]["answered"], 2)
+        self.assertEqual(g.stop(), 0)
+        self.assertLess(g.stop_s, STOP_S)
+
+    def exchange(self, s, frame, wanted):
+        """Sends a frame until an answer comes."""
+        for _ in range(20):
+            s.send(frame)
+            until = time.monotonic() + 0.25
+            while select.select([s], [], [], max(0, until - time.monotonic()))[0]:
+                answer, where = s.recvfrom(2048)
+                if where[2] != socket.PACKET_OUTGOING and wanted(answer):
+                    return answer
+        self.fail("no answer")
+
+
+class Control(Case):
+    SERVERS = ("[server pacs/a]\naddress = 192.0.2.11\nmac = 02:00:00:00:01:01\n"
+               "[server pacs/b]\naddress = 192.0.2.12\n")
+
+    def test_commands_are_answered(self):
+        g = self.gantry(servers=self.SERVERS)
+        keys = {"status": "frames", "vips": "vips", "servers": "vips", "interfaces": "interfaces",
+                "drops": "drops", "neighbours": "neighbours", "connections": "connections"}
+        for command, key in keys.items():
+            answer = self.ask(g, command)
+            self.assertIn(key, answer)
+            self.assertRegex(answer["version"], r"^\d+\.\d+\.\d+$")
+            self.assertTrue(self.ctl(g, command).strip())
+        neighbours = {n["address"]: n for n in self.ask(g, "neighbours")["neighbours"]}
+        self.assertEqual(neighbours["192.0.2.11"]["mac"], "02:00:00:00:01:01")
+        self.assertEqual(neighbours["192.0.2.11"]["state"], "static")
+        self.assertEqual(neighbours["192.0.2.12"]["state"], "unresolved")
+        self.assertIsNone(neighbours["192.0.2.12"]["mac"])
+
+    def test_orders_are_carried_out_and_logged(self):
+        g = self.gantry(servers=self.SERVERS)
+
+        def state(name):
+            return self.ask(g, "servers")["vips"]["pacs"]["servers"][name]["state"]
+
+        for order, wanted in (("drain", "drain"), ("disable", "disabled"), ("enable", "up")):
+            self.assertIn("pacs/a: ", self.ctl(g, order, "pacs/a"))
+            self.assertEqual(state("a"), wanted)
+            self.assertTrue(g.log_has(f"control: {order} pacs/a: by uid {os.geteuid()}, pid "))
+        self.ctl(g, "weight", "pacs/b", "7")
+        self.assertTrue(g.log_has("control: weight pacs/b 7: by uid"))
+
+    def test_mistakes_are_told(self):
+        g = self.gantry(servers=self.SERVERS)
+        self.assertIn("no server 'pacs/x'", self.ctl(g, "drain", "pacs/x", code=1))
+        self.assertIn("65535", self.ctl(g, "weight", "pacs/a", "65536", code=1))
+        self.assertIn("'-1' is no weight", self.raw(g, b"weight pacs/a -1\n")["error"])
+        self.assertIn("not in this version", self.ctl(g, "reload", code=1))
+        self.assertIn("commands:", self.ctl(g, "nosuch", code=2))
+        self.assertIn("gantryctl drain VIP/SERVER", self.ctl(g, "drain", code=2))
+        self.assertIn("unknown option", self.ctl(g, "--nosuch", "status", code=2))
+        self.assertIn("usage: gantryctl", self.ctl(g, code=2))
+        for option in ("--help", "--version"):
+            self.assertIn("gantryctl", self.ctl(g, option))
+        err = subprocess.run([GANTRYCTL, "-s", self.path("nosuch"), "status"], text=True,
+                             capture_output=True, timeout=10)
+        self.assertEqual(err.returncode, 1)
+        self.assertIn("no gantry listens at", err.stderr)
+
+    def raw(self, g, request):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5)
+            s.connect(g.control)
+            s.sendall(request)
+            data = b""
+            while not data.endswith(b"\n"):
+                part = s.recv(65536)
+                if not part:
+                    return None
+                data += part
+        return json.loads(data)
+
+    def test_requests_in_any_form(self):
+        g = self.gantry(servers=self.SERVERS)
+        self.assertIn("frames", self.raw(g, b"  status \r\n"))
+        self.assertIn("frames", self.raw(g, b'{"command": "status"}\n'))
+        self.assertIn("shown", self.raw(g, b'{"command": "connections", "arguments": ["5"]}\n'))
+        for wrong in (b"\n", b"{\n", b"[]\n", b'{"command": 1}\n', b'{"command":"status","arguments":1}\n',
+                      b'{"command":"drain","arguments":[1]}\n', b"status a\n", b"a b c d e f\n",
+                      b"\xff\xfe\n", b"drain pacs/\xff\n", b"\0\n", b"weight pacs/a\n",
+                      b'{"command":"drain","arguments":["a\\u0000b"]}\n'):
+            self.assertIn("error", self.raw(g, wrong), wrong)
+        with socket.socket(socket.AF_UNIX) as s:  # several on one connection, in pieces
+            s.settimeout(5)
+            s.connect(g.control)
+            for piece in (b"dro", b"ps\nvi", b"ps\ndrops\nneighbours\n"):
+                s.sendall(piece)
+                time.sleep(0.02)
+            data = b""
+            while data.count(b"\n") < 4:
+                data += s.recv(65536)
+        keys = [list(json.loads(line))[1] for line in data.splitlines()]
+        self.assertEqual(keys, ["drops", "vips", "drops", "neighbours"])
+
+    def test_hostile_clients_do_not_disturb(self):
+        frames = [syn("192.0.2.51", 1024 + i) for i in range(5000)]
+        write_pcap(self.path("in.pcap"), frames)
+        g = self.gantry(device=f"net_pcap0,rx_pcap={self.path('in.pcap')}",
+                        interface="mac = 02:00:00:00:00:02")
+        self.settled(g, 5000)
+        with contextlib.ExitStack() as stack:
+            def connect():
+                s = stack.enter_context(socket.socket(socket.AF_UNIX))
+                s.settimeout(5)
+                s.connect(g.control)
+                return s
+
+            for _ in range(3):  # gone before the answer, and in the middle of it
+                s = connect()
+                s.sendall(b"connections 100000\n")
+                s.close()
+                s = connect()
+                s.sendall(b"connections 100000\n")
+                s.recv(10)
+                s.close()
+            s = connect()  # a line without an end
+            with contextlib.suppress(OSError):
+                s.sendall(b"x" * 100000)
+            self.assertIn(b"4095", s.recv(1000))
+            flood = connect()  # many at once
+            flood.sendall(b"status\n" * 500)
+            deaf = connect()  # asks for ever and reads nothing
+            deaf.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                for _ in range(1000):
+                    deaf.send(b"connections 100000\n")
+            for _ in range(20):
+                connect()  # silent
+            begun = time.monotonic()
+            self.settled(g, 5000)
+            self.assertLess(time.monotonic() - begun, 2)
+            late = [connect() for _ in range(20)]  # more than there is room for
+            answer = late[-1].recv(1000)
+            self.assertIn(b"too many clients", answer)
+        self.settled(g, 5000)
+        self.assertEqual(self.ask(g, "connections", "100000")["shown"], 5000)
+        self.assertEqual(g.stop(), 0)
+        self.assertLess(g.stop_s, STOP_S)
+
+    def test_silent_client_is_let_go(self):
+        g = self.gantry()
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(13)
+            s.connect(g.control)
+            begun = time.monotonic()
+            self.assertEqual(s.recv(10), b"")
+            self.assertGreater(time.monotonic() - begun, 9)
+
+
+def enter_namespace():
+    """A network of our own, so that a TAP here meets nobody else's."""
+    if os.geteuid() == 0 and LIBC.unshare(0x40000000) != 0:
+        print("no network namespace of our own: going on in the host's", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    GANTRY, GANTRYCTL = sys.argv[1:3]
+    enter_namespace()
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2)
