@@ -758,6 +758,29 @@ static void frame_reflected_is_no_conflict(void **state)
 	done(w);
 }
 
+static void frame_ndp_reflected_by_either_mac_is_no_conflict(void **state)
+{
+	(void)state;
+	struct world *w = house();
+	uint8_t f[sizeof(ns)];
+
+	/* By its option, whoever passed it on, */
+	memcpy(f, ndp_announcement, sizeof(f));
+	memcpy(f + 6, mac_x.b, 6);
+	give(w, 0, f, sizeof(f));
+	assert_dropped(w, GT_DROP_NEIGHBOUR_TOLD);
+	/* and by its Ethernet source, where it has no option. */
+	memcpy(f, ns_nud, sizeof(ns_nud));
+	memcpy(f + 6, mac_m.b, 6);
+	memcpy(f + N_SRC, addr("2001:db8::2").b, 16);
+	set_icmp_checksum(f + N_IP);
+	give(w, 0, f, sizeof(ns_nud));
+	assert_dropped(w, GT_DROP_NEIGHBOUR_TOLD);
+	assert_int_equal(w->n_told, 0);
+	assert_null(gt_neighbours_conflict_at(w->n, 0));
+	done(w);
+}
+
 static void conflicts_more_than_64_oldest_is_forgotten(void **state)
 {
 	(void)state;
@@ -916,6 +939,7 @@ static void frame_ndp_malformed_is_bad(void **state)
 		{ns, {{N_NEXT, 44}}, "RFC 6980: a fragment"},
 		{ns, {{N_OPTION + 1, 0}}, "7.1.1 option of length 0"},
 		{na, {{N_OPTION + 1, 0}}, "7.1.2 option of length 0"},
+		{ns, {{N_OPTION, 99}, {N_OPTION + 1, 0}}, "7.1.1 unknown option of length 0"},
 		{ns, {{N_OPTION + 1, 2}}, "option goes over the end"},
 		{ns, {{N_OPTION, 99}, {N_OPTION + 1, 255}}, "unknown option goes over the end"},
 		{ns, {{N_PAYLOAD + 1, 25}}, "half an option"},
@@ -942,6 +966,23 @@ static void frame_ndp_malformed_is_bad(void **state)
 			fail_msg("accepted: %s", cases[i].rule);
 	}
 	assert_int_equal(w->n_told, 0);
+	done(w);
+}
+
+static void frame_ndp_with_half_an_option_at_its_end_is_bad(void **state)
+{
+	(void)state;
+	struct world *w = house();
+
+	for (uint8_t extra = 1; extra < 8; extra++) {
+		uint8_t f[sizeof(ns)];
+
+		memcpy(f, ns, sizeof(f));
+		f[N_PAYLOAD + 1] = (uint8_t)(24 + extra);
+		set_icmp_checksum(f + N_IP);
+		give(w, 0, f, (size_t)N_OPTION + extra);
+		assert_dropped(w, GT_DROP_NEIGHBOUR_BAD);
+	}
 	done(w);
 }
 
@@ -1440,7 +1481,7 @@ static void tick_often_paces_by_time(void **state)
 	done(w);
 }
 
-static void tick_65000_neighbours_keep_up_with_their_refreshes(void **state)
+static void tick_40000_neighbours_keep_up_with_their_refreshes(void **state)
 {
 	(void)state;
 	struct world *w = make(true);
@@ -1448,7 +1489,7 @@ static void tick_65000_neighbours_keep_up_with_their_refreshes(void **state)
 	own(w, 0, "10.0.0.2/8");
 	run_until(w, 10000);
 	forget(w);
-	add_many(w, 0x0a010000, 65000);
+	add_many(w, 0x0a010000, 40000);
 	while (w->now < 120000)
 		step(w, true);
 	for (size_t i = 0; gt_neighbours_at(w->n, i) != NULL; i++) {
@@ -1845,6 +1886,7 @@ int main(void)
 			frame_arp_conflict_is_defended_once_in_10_s_and_told_once_a_minute),
 		cmocka_unit_test(frame_arp_request_in_name_of_vip_is_conflict_and_not_answered),
 		cmocka_unit_test(frame_reflected_is_no_conflict),
+		cmocka_unit_test(frame_ndp_reflected_by_either_mac_is_no_conflict),
 		cmocka_unit_test(conflicts_more_than_64_oldest_is_forgotten),
 		cmocka_unit_test(conflicts_of_removed_address_are_forgotten),
 		cmocka_unit_test(frame_ns_for_vip_is_answered),
@@ -1855,6 +1897,7 @@ int main(void)
 		cmocka_unit_test(frame_ns_with_more_options_and_padding_is_answered_without),
 		cmocka_unit_test(frame_ns_for_others_is_other),
 		cmocka_unit_test(frame_ndp_malformed_is_bad),
+		cmocka_unit_test(frame_ndp_with_half_an_option_at_its_end_is_bad),
 		cmocka_unit_test(frame_ndp_bad_checksum_is_bad),
 		cmocka_unit_test(frame_ns_unspecified_source_rules_are_kept),
 		cmocka_unit_test(frame_ns_for_mapped_target_does_not_meet_the_ipv4_vip),
@@ -1875,7 +1918,7 @@ int main(void)
 		cmocka_unit_test(
 			tick_1000_neighbours_are_resolved_in_a_second_and_refreshed_spread),
 		cmocka_unit_test(tick_often_paces_by_time),
-		cmocka_unit_test(tick_65000_neighbours_keep_up_with_their_refreshes),
+		cmocka_unit_test(tick_40000_neighbours_keep_up_with_their_refreshes),
 		cmocka_unit_test(static_neighbour_is_never_asked_nor_changed),
 		cmocka_unit_test(frame_alone_ages_nothing),
 		cmocka_unit_test(tick_without_emit_does_nothing),
