@@ -30,12 +30,17 @@
 	X(MARTIAN, "martian", "source address that no station may have")                           \
 	X(SOURCE_VIP, "source-vip",                                                                \
 	  "source address is a VIP: a server's reply that came back, or a forgery")                \
+	X(TTL, "ttl", "TTL or hop limit used up: it would have to be routed on")                   \
 	X(NOT_OURS, "not-ours", "destination is neither a VIP nor an own address")                 \
 	X(OWN_ADDRESS, "own-address", "for an own address, and the interface has no kernel path")  \
 	X(NO_SERVICE, "no-service", "for a VIP's address, but for no protocol and port of it")     \
 	X(NO_SERVER, "no-server", "the VIP has no server that may take it")                        \
 	X(NO_NEIGHBOUR, "no-neighbour",                                                            \
 	  "the server's MAC is not known: it does not answer ARP or NDP")                          \
+	X(NO_ROUTE, "no-route", "no subnet and no gateway leads to the client")                    \
+	X(SNAT_FULL, "snat-full",                                                                  \
+	  "all source ports to the server are in use: add a snat_address; or the table is full")   \
+	X(RESET, "reset", "a connection whose server is down, with no way to tell its client")     \
 	X(TCP_HEADER, "tcp-header", "bad TCP header length")                                       \
 	X(UDP_HEADER, "udp-header", "bad UDP length")                                              \
 	X(TINY_FRAGMENT, "tiny-fragment",                                                          \

@@ -28,4 +28,18 @@ bool gt_icmp_is_echo_request(const struct gt_packet *p);
 void gt_icmp_answer_echo(struct gt_frame *frame, const struct gt_packet *p,
 			 const struct gt_mac *mac);
 
+/*
+ * Turns a packet into the error that says it is too big for `mtu`: "fragmentation needed" (RFC
+ * 1191) or "packet too big" (RFC 4443 3.2), from the address that it went to, back to its sender.
+ * Uses 48 bytes of GT_HEADROOM. Worker.
+ */
+void gt_icmp_too_big(struct gt_frame *frame, const struct gt_packet *p, uint16_t mtu,
+		     const struct gt_mac *mac);
+
+/*
+ * Turns a TCP packet that has an ACK into the reset that ends its connection, back to its sender.
+ * Worker.
+ */
+void gt_tcp_reset(struct gt_frame *frame, const struct gt_packet *p, const struct gt_mac *mac);
+
 #endif

@@ -129,6 +129,8 @@ static enum gt_drop_reason judge_fragment(struct gt_packet *p, uint32_t before, 
 	if (offset == 8 && p->protocol == IPPROTO_TCP)
 		return GT_DROP_TINY_FRAGMENT;
 	p->fragment = offset == 0 ? GT_FRAGMENT_FIRST : GT_FRAGMENT_LATER;
+	p->fragment_offset = (uint16_t)(offset / 8);
+	p->fragment_more = more;
 	return GT_PARSE_OK;
 }
 

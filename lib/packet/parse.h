@@ -49,6 +49,8 @@ struct gt_packet {
 	bool tagged;
 	rte_be16_t src_port, dst_port; /* TCP and UDP */
 	uint32_t fragment_id;	       /* as in the header; 0 if not a fragment */
+	uint16_t fragment_offset;      /* in units of 8 bytes */
+	bool fragment_more;	       /* it is not the last one */
 	struct gt_addr src, dst;       /* IPv4 as IPv4-mapped */
 };
 
