@@ -18,21 +18,6 @@
 /* DPDK's own: next to nothing with virtual devices (measured), descriptor rings with a NIC. */
 #define RESERVE_BYTES (16ULL * MB)
 
-/* Do connections need wide entries (gt_flow_create)? */
-static bool is_wide(const struct gt_config *config)
-{
-	for (size_t i = 0; i < config->n_vips; i++) {
-		const struct gt_config_vip *vip = &config->vips[i];
-
-		if (!gt_addr_is_v4(&vip->address))
-			return true;
-		for (size_t j = 0; j < vip->n_ports; j++)
-			if (vip->ports[j].last - vip->ports[j].first >= GT_PORTS_EXPANDED_MAX)
-				return true;
-	}
-	return false;
-}
-
 /*
  * Enough for the case that everything that can hold a buffer does: else a device stops receiving
  * while frames wait elsewhere.
@@ -83,12 +68,11 @@ static uint64_t count_pool_bytes(const struct gt_config *config, uint64_t buffer
 void gt_budget_plan(const struct gt_config *config, const struct gt_device devices[],
 		    struct gt_budget *out)
 {
-	struct gt_worker_params params = {.connections = config->connections,
-					  .wide = is_wide(config)};
+	struct gt_worker_params params;
 	uint32_t held = count_buffers(config, devices);
 
+	gt_worker_params_init(&params, config);
 	*out = (struct gt_budget){
-		.wide = params.wide,
 		.buffers_held = held,
 		.buffers = config->buffers != 0 ? config->buffers : held,
 		.n_pools = count_nodes(config, devices),

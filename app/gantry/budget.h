@@ -20,7 +20,6 @@
 #define GT_BUFFERS_CACHED 256  /* each core keeps up to 1.5 times as many for itself */
 
 struct gt_budget {
-	bool wide;	       /* connections need room for IPv6 */
 	uint32_t buffers;      /* of each pool */
 	uint32_t buffers_held; /* that queues, rings and cores can hold at most */
 	unsigned n_pools;      /* one for each NUMA node that has a NIC */

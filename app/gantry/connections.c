@@ -61,12 +61,13 @@ static double idle_s(const struct gt_flow_entry *e)
 	return (double)ticks * GT_TICK_MS / 1000;
 }
 
-static bool show(const struct gt_plan *plan, struct gt_reply *reply, const struct gt_flow_entry *e)
+static bool show(const struct gt_plan *plan, const struct gt_worker *worker, struct gt_reply *reply,
+		 const struct gt_flow_entry *e)
 {
 	char client[GT_ADDR_STRLEN + 16], *text;
 	json_t *o = json_pack("{s:s?, s:s?, s:s, s:s, s:f}", "vip", vip_name(plan, e->service),
-			      "server", server_name(plan, e->server), "client",
-			      format_client(e, client, sizeof(client)), "state",
+			      "server", server_name(plan, gt_worker_entry_server(worker, e)),
+			      "client", format_client(e, client, sizeof(client)), "state",
 			      state_name(e->state), "idle_s", idle_s(e));
 	bool good;
 
@@ -132,7 +133,8 @@ void gt_connections_more(struct gt_run *r, struct gt_reply *reply)
 		for (unsigned j = 0; j < n && w->shown < w->limit; j++) {
 			if (entries[j].state == GT_FLOW_SOURCE)
 				continue; /* what persistence remembers, no connection */
-			if (!show(r->node->plan, reply, &entries[j])) {
+			if (!show(r->node->plan, r->lcores[w->worker]->worker, reply,
+				  &entries[j])) {
 				end_walk(r, reply, false);
 				return;
 			}

@@ -408,39 +408,25 @@ static int open_captures(struct replay *r)
 	return 0;
 }
 
-/* Do connections of this configuration need wide entries? See gt_flow_create. */
-static bool is_wide(const struct gt_config *config)
-{
-	for (size_t i = 0; i < config->n_vips; i++) {
-		const struct gt_config_vip *vip = &config->vips[i];
-
-		if (!gt_addr_is_v4(&vip->address))
-			return true;
-		for (size_t j = 0; j < vip->n_ports; j++)
-			if (vip->ports[j].last - vip->ports[j].first >= GT_PORTS_EXPANDED_MAX)
-				return true;
-	}
-	return false;
-}
-
 /* The node and its one worker, as they are before the first frame. 0, -1. */
 static int create_core(struct replay *r)
 {
 	struct gt_config *config = r->options.config;
 	struct gt_node_hooks hooks = {.log = {.line = log_line, .ctx = r}};
 	struct gt_mac macs[GT_INTERFACES_MAX];
-	struct gt_worker_params params = {
-		.connections = config->connections,
-		.wide = is_wide(config),
-		/* No attacker aims at a replay, and another key would be another order of eviction.
-		 */
-		.random = "gantry's replay",
-		.memory = gt_memory_heap,
-	};
+	struct gt_worker_params params, later;
 
-	for (size_t i = 0; i < r->options.n_events; i++)
-		if (r->options.events[i].reload != NULL && is_wide(r->options.events[i].config))
-			params.wide = true;
+	gt_worker_params_init(&params, config);
+	params.memory = gt_memory_heap;
+	/* No attacker aims at a replay, and another key would be another order of eviction. */
+	memcpy(params.random, "gantry's replay", sizeof(params.random));
+	for (size_t i = 0; i < r->options.n_events; i++) {
+		if (r->options.events[i].reload == NULL)
+			continue;
+		gt_worker_params_init(&later, r->options.events[i].config);
+		params.wide |= later.wide;
+		params.snat |= later.snat;
+	}
 	for (size_t i = 0; i < config->n_interfaces; i++)
 		macs[i] = config->interfaces[i].has_mac ? config->interfaces[i].mac
 							: (struct gt_mac){{0x02, 0, 0, 0, 0, 0x01}};

@@ -78,8 +78,8 @@ static int create_workers(struct gt_run *r)
 	if (rc != 0)
 		gt_log(&r->log, LOG_ERR, "no memory for what the workers share");
 	for (unsigned i = 0; rc == 0 && i < r->config->workers; i++) {
-		rc = gt_lcore_create(i, r->config, &r->ports, &r->budget, &r->cpus, r->shared,
-				     &r->log, &r->lcores[i]);
+		rc = gt_lcore_create(i, r->config, &r->ports, &r->cpus, r->shared, &r->log,
+				     &r->lcores[i]);
 		r->n_lcores += r->lcores[i] != NULL;
 	}
 	return rc;

@@ -40,18 +40,17 @@ static struct rte_ring *create_ring(const char *what, unsigned index, unsigned s
 }
 
 int gt_lcore_create(unsigned index, const struct gt_config *config, const struct gt_ports *ports,
-		    const struct gt_budget *budget, const struct gt_cpus *cpus,
-		    struct gt_shared *shared, const struct gt_log *log, struct gt_lcore **out)
+		    const struct gt_cpus *cpus, struct gt_shared *shared, const struct gt_log *log,
+		    struct gt_lcore **out)
 {
-	struct gt_worker_params params = {
-		.connections = config->connections,
-		.wide = budget->wide,
-		.memory = {eal_alloc, eal_free, (void *)(intptr_t)cpus->node},
-	};
+	struct gt_worker_params params;
 	struct gt_lcore *l =
 		rte_zmalloc_socket("gantry", sizeof(*l), RTE_CACHE_LINE_SIZE, cpus->node);
 
 	*out = l;
+	gt_worker_params_init(&params, config);
+	params.worker = (uint16_t)index;
+	params.memory = (struct gt_memory){eal_alloc, eal_free, (void *)(intptr_t)cpus->node};
 	if (l == NULL)
 		goto no_memory;
 	if (getrandom(params.random, sizeof(params.random), 0) != sizeof(params.random)) {

@@ -66,8 +66,8 @@ struct gt_lcore {
  * -ENOMEM after a message. Main.
  */
 int gt_lcore_create(unsigned index, const struct gt_config *config, const struct gt_ports *ports,
-		    const struct gt_budget *budget, const struct gt_cpus *cpus,
-		    struct gt_shared *shared, const struct gt_log *log, struct gt_lcore **out);
+		    const struct gt_cpus *cpus, struct gt_shared *shared, const struct gt_log *log,
+		    struct gt_lcore **out);
 /* The worker must have ended. NULL is allowed. Main. */
 void gt_lcore_destroy(struct gt_lcore *l);
 

@@ -32,13 +32,14 @@ static int begin(struct gt_plan_builder *b, const struct gt_mac *macs)
 	plan->seed = gt_siphash_key_from_seed(b->config->seed);
 	plan->n_interfaces = (unsigned)b->config->n_interfaces;
 	for (size_t i = 0; i < b->config->n_interfaces; i++)
-		plan->interfaces[i] =
-			(struct gt_plan_interface){macs[i], b->config->interfaces[i].vlan};
+		plan->interfaces[i] = (struct gt_plan_interface){
+			macs[i], b->config->interfaces[i].vlan, b->config->interfaces[i].mtu};
 	return 0;
 }
 
 int gt_plan_build(const struct gt_config *config, const struct gt_server_state *states,
-		  const struct gt_mac *macs, const struct gt_plan *previous, struct gt_plan **out)
+		  const struct gt_mac *macs, const struct gt_plan_known *known, size_t n_known,
+		  const struct gt_plan *previous, struct gt_plan **out)
 {
 	struct gt_plan_builder b = {.config = config, .states = states, .previous = previous};
 	int ret = -ENOMEM;
@@ -59,6 +60,14 @@ int gt_plan_build(const struct gt_config *config, const struct gt_server_state *
 		ret = gt_plan_make_servers(&b);
 	if (ret == 0)
 		ret = gt_plan_make_tables(&b);
+	if (ret == 0)
+		ret = gt_plan_make_routes(&b);
+	if (ret == 0)
+		ret = gt_plan_make_neighbours(&b, known, n_known);
+	if (ret == 0)
+		ret = gt_plan_make_nats(&b);
+	if (ret == 0)
+		ret = gt_plan_make_sources(&b);
 	free(b.vip_numbers);
 	free(b.used);
 	if (ret != 0) {
@@ -82,6 +91,10 @@ void gt_plan_free(struct gt_plan *plan)
 		free(plan->build);
 	}
 	free(plan->addresses);
+	free(plan->routes);
+	free(plan->neighbours);
+	free(plan->nats);
+	free(plan->sources);
 	free(plan->ranges);
 	free(plan->services);
 	free(plan->vips);

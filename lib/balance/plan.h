@@ -46,13 +46,24 @@ struct gt_server_state {
 #define GT_SERVER_TAKES	   0x02 /* and enabled with a weight: new connections come */
 #define GT_SERVER_RESOLVED 0x04 /* its MAC is known */
 
-/* What a worker needs to send to a server, 16 bytes. */
+/* What a worker needs to send to a server: a cache line. */
 struct gt_plan_server {
 	uint8_t macs[12]; /* destination, then source: the first 12 bytes of its frames */
 	uint16_t vip;	  /* number */
 	uint8_t out_if;
 	uint8_t flags;
+	struct gt_addr addr;
+	rte_be16_t port;       /* 0: the client's */
+	uint8_t mode;	       /* enum gt_mode */
+	uint8_t encapsulation; /* enum gt_encapsulation, with GT_MODE_TUNNEL */
+	/* SNAT and tunnels: plan->sources[first_source] and so on are our addresses of its family
+	 */
+	uint32_t first_source;
+	uint16_t n_sources;
+	uint16_t mtu; /* of out_if */
+	uint8_t reserved[20];
 };
+_Static_assert(sizeof(struct gt_plan_server) == 64, "a server is a cache line");
 
 /* Which service a port range of an address is. */
 struct gt_plan_range {
@@ -70,6 +81,7 @@ struct gt_plan_address {
 	uint8_t in_if; /* interface that it belongs to */
 	bool used;
 	bool vip;	   /* a VIP, else an own address */
+	bool source;	   /* SNAT uses it: replies to it are looked up */
 	bool answers_echo; /* a VIP with a healthy server */
 };
 
@@ -81,7 +93,34 @@ struct gt_plan_vip {
 	uint16_t source_service; /* with persistence = source: the service of its source records,
 				    else 0 */
 	uint8_t protocol;
+	uint8_t mode; /* enum gt_mode */
+	bool reset;   /* on_down = reset */
 	struct gt_addr addr;
+};
+
+/* A server of a `nat` VIP: where its replies came from in the client's eyes. */
+struct gt_plan_nat {
+	struct gt_addr server;
+	rte_be16_t port;     /* 0: any, and the same as the VIP's */
+	rte_be16_t vip_port; /* of that port */
+	uint16_t number;     /* the server's; 0: this record is free */
+	uint8_t protocol;    /* 0: only says that it is a nat server's address */
+};
+
+/* Where packets to a prefix leave. */
+struct gt_plan_route {
+	struct gt_prefix prefix;
+	struct gt_addr gateway; /* where `via` */
+	uint8_t out_if;
+	bool via;
+};
+
+/* A station on a wire whose MAC is known. */
+struct gt_plan_neighbour {
+	struct gt_addr addr;
+	struct gt_mac mac;
+	uint8_t interface;
+	bool used;
 };
 
 struct gt_plan_service {
@@ -92,6 +131,7 @@ struct gt_plan_service {
 struct gt_plan_interface {
 	struct gt_mac mac;
 	uint16_t vlan; /* 0: none */
+	uint16_t mtu;  /* bytes of IP */
 };
 
 /* For people: what the number of a VIP or a server stands for. Workers do not read it. */
@@ -111,6 +151,15 @@ struct gt_plan {
 	uint32_t addresses_mask;
 	struct gt_plan_range *ranges; /* of one address together, sorted by protocol and port */
 	uint32_t n_ranges;
+	struct gt_plan_nat
+		*nats; /* open addressing by server, port and protocol; half full at most */
+	uint32_t nats_mask;
+	struct gt_plan_route *routes; /* longest prefix first, default routes last */
+	uint32_t n_routes;
+	struct gt_plan_neighbour *neighbours; /* open addressing; half full at most */
+	uint32_t neighbours_mask;
+	struct gt_addr *sources;
+	uint32_t n_sources;
 	/* by number; n is the highest number + 1 */
 	struct gt_plan_service *services;
 	struct gt_plan_vip *vips;
@@ -120,15 +169,24 @@ struct gt_plan {
 	struct gt_plan_build *build; /* the builder's own */
 };
 
+/* A neighbour that main knows: clients and gateways; servers have theirs in their state. */
+struct gt_plan_known {
+	struct gt_addr addr;
+	struct gt_mac mac;
+	uint8_t interface;
+};
+
 /*
  * Builds a plan. `config` must outlive it (it points into it: main frees both together).
  * states: one for each server of each VIP in file order, VIP by VIP. macs: one for each interface.
- * previous: NULL, or the plan whose numbers and Maglev tables are taken over; it may be freed
- * before or after this one. *out is to be freed by gt_plan_free. 0, -ENOMEM, -ENOSPC (more services
- * or servers than numbers; never, if gt_config_load passed the file). Main.
+ * known: stations on the wires that are no servers, for the way back of `nat` and `snat`. previous:
+ * NULL, or the plan whose numbers and Maglev tables are taken over; it may be freed before or after
+ * this one. *out is to be freed by gt_plan_free. 0, -ENOMEM, -ENOSPC (more services or servers than
+ * numbers; never, if gt_config_load passed the file). Main.
  */
 int gt_plan_build(const struct gt_config *config, const struct gt_server_state *states,
-		  const struct gt_mac *macs, const struct gt_plan *previous, struct gt_plan **out);
+		  const struct gt_mac *macs, const struct gt_plan_known *known, size_t n_known,
+		  const struct gt_plan *previous, struct gt_plan **out);
 /* NULL is allowed. Main, when no worker reads it any more. */
 void gt_plan_free(struct gt_plan *plan);
 
@@ -164,6 +222,20 @@ static inline uint16_t gt_plan_range_service(const struct gt_plan_range *r, uint
 {
 	return r->wide ? r->service : (uint16_t)(r->service + (port - r->first));
 }
+
+/* The nat server that a packet came from by its source, or NULL. Worker. */
+const struct gt_plan_nat *gt_plan_find_nat(const struct gt_plan *plan, const struct gt_addr *server,
+					   uint8_t protocol, rte_be16_t port);
+
+/* Is it the address of any nat server? Worker. */
+bool gt_plan_is_nat_server(const struct gt_plan *plan, const struct gt_addr *server);
+
+/*
+ * Where a packet to an address leaves and for which MAC. NULL: no route, or the next hop's MAC is
+ * not known; *out_if is the interface if there is a route, else GT_INTERFACES_MAX. Worker.
+ */
+const struct gt_mac *gt_plan_next_hop(const struct gt_plan *plan, const struct gt_addr *to,
+				      uint8_t *out_if);
 
 /*
  * The server that the scheduler chooses for a new connection: SipHash under the seed of client

@@ -44,6 +44,15 @@ uint32_t gt_plan_take_number(uint8_t *used, uint32_t *cursor, uint32_t max);
 int gt_plan_make_addresses(struct gt_plan_builder *b);
 int gt_plan_make_services(struct gt_plan_builder *b);
 
+/* An address of ours: its record, made if there is none yet. */
+struct gt_plan_address *gt_plan_put_address(struct gt_plan *plan, const struct gt_addr *addr);
+
+/* plan_routes.c: routes, neighbours, servers of nat, source addresses. 0, -ENOMEM. */
+int gt_plan_make_routes(struct gt_plan_builder *b);
+int gt_plan_make_neighbours(struct gt_plan_builder *b, const struct gt_plan_known *known, size_t n);
+int gt_plan_make_nats(struct gt_plan_builder *b);
+int gt_plan_make_sources(struct gt_plan_builder *b);
+
 /* plan_servers.c: VIPs and servers as workers read them. */
 int gt_plan_make_vips(struct gt_plan_builder *b);
 int gt_plan_make_servers(struct gt_plan_builder *b);

@@ -7,6 +7,16 @@
 
 #include "base/tick.h"
 
+/* on_down as written, or by mode: where gantry's own addresses are in between, only it can tell. */
+static bool resets(const struct gt_config_vip *c)
+{
+	if (c->protocol != GT_PROTO_TCP)
+		return false;
+	if (c->on_down != GT_ON_DOWN_BY_MODE)
+		return c->on_down == GT_ON_DOWN_RESET;
+	return c->mode == GT_MODE_SNAT || c->mode == GT_MODE_NAT;
+}
+
 int gt_plan_make_vips(struct gt_plan_builder *b)
 {
 	struct gt_plan *plan = b->plan;
@@ -23,6 +33,8 @@ int gt_plan_make_vips(struct gt_plan_builder *b)
 		plan->vip_names[b->vip_numbers[i]].vip = c;
 		v->addr = c->address;
 		v->protocol = (uint8_t)c->protocol;
+		v->mode = (uint8_t)c->mode;
+		v->reset = resets(c);
 		v->idle_ticks = c->idle_timeout_s * (1000 / GT_TICK_MS);
 		if (v->idle_ticks == 0)
 			v->idle_ticks =
@@ -50,9 +62,14 @@ static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 	plan->server_names[number] = (struct gt_plan_names){c, server, *state};
 	s->vip = vip;
 	s->out_if = server->interface;
+	s->mtu = plan->interfaces[server->interface].mtu;
 	s->flags = (uint8_t)((is_healthy(state) ? GT_SERVER_KEEPS : 0) |
 			     (gt_plan_takes_new(state) ? GT_SERVER_TAKES : 0) |
 			     (state->resolved ? GT_SERVER_RESOLVED : 0));
+	s->addr = server->address;
+	s->port = rte_cpu_to_be_16(server->port);
+	s->mode = (uint8_t)c->mode;
+	s->encapsulation = (uint8_t)c->encapsulation;
 	memcpy(s->macs, state->mac.b, 6);
 	memcpy(s->macs + 6, plan->interfaces[server->interface].mac.b, 6);
 }

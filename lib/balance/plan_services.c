@@ -194,7 +194,7 @@ static int compare_ranges(const void *a, const void *b)
 	return kx < ky ? -1 : kx > ky;
 }
 
-static struct gt_plan_address *put_address(struct gt_plan *plan, const struct gt_addr *addr)
+struct gt_plan_address *gt_plan_put_address(struct gt_plan *plan, const struct gt_addr *addr)
 {
 	uint64_t w[2];
 
@@ -202,7 +202,7 @@ static struct gt_plan_address *put_address(struct gt_plan *plan, const struct gt
 	uint64_t h = (w[0] ^ w[1]) * 0x9e3779b97f4a7c15ULL;
 	uint32_t i = (uint32_t)(h >> 40) & plan->addresses_mask;
 
-	while (plan->addresses[i].used)
+	while (plan->addresses[i].used && !gt_addr_equal(&plan->addresses[i].addr, addr))
 		i = (i + 1) & plan->addresses_mask;
 	plan->addresses[i].addr = *addr;
 	plan->addresses[i].used = true;
@@ -215,6 +215,8 @@ int gt_plan_make_addresses(struct gt_plan_builder *b)
 
 	for (size_t i = 0; i < b->config->n_interfaces; i++)
 		n += b->config->interfaces[i].n_addresses;
+	for (size_t i = 0; i < b->config->n_vips; i++)
+		n += b->config->vips[i].n_snat_addresses;
 	while (room < n * 2)
 		room *= 2;
 	b->plan->addresses = gt_plan_array(room, sizeof(*b->plan->addresses));
@@ -225,7 +227,7 @@ int gt_plan_make_addresses(struct gt_plan_builder *b)
 		const struct gt_config_interface *c = &b->config->interfaces[i];
 
 		for (size_t j = 0; j < c->n_addresses; j++)
-			put_address(b->plan, &c->addresses[j].addr)->in_if = (uint8_t)i;
+			gt_plan_put_address(b->plan, &c->addresses[j].addr)->in_if = (uint8_t)i;
 	}
 	return 0;
 }
@@ -234,7 +236,7 @@ int gt_plan_make_addresses(struct gt_plan_builder *b)
 static int add_vip_address(struct gt_plan_builder *b, const uint32_t *order, size_t from, size_t to)
 {
 	const struct gt_config_vip *vip = &b->config->vips[order[from]];
-	struct gt_plan_address *a = put_address(b->plan, &vip->address);
+	struct gt_plan_address *a = gt_plan_put_address(b->plan, &vip->address);
 	uint32_t first = b->plan->n_ranges;
 
 	for (size_t i = from; i < to; i++) {

@@ -176,8 +176,7 @@ static void read_key(const struct gt_flow_bucket *b, unsigned place, struct gt_f
 static void clear_slot(struct gt_flow_slot *s)
 {
 	s->key = 0;
-	s->server = 0;
-	s->extra = 0;
+	s->value = 0;
 	s->meta &= META_SPILLED;
 }
 
@@ -204,13 +203,13 @@ static void end_entry(struct gt_flow_table *t, struct gt_flow_bucket *b, unsigne
 		      const struct gt_flow_judge *judge, bool evicted)
 {
 	struct gt_flow_ref ref = {changing_half(b, place)};
-	uint16_t server = ref.slot->server;
+	uint32_t value = ref.slot->value;
 	enum gt_flow_state state = gt_flow_state(ref);
 	struct gt_flow_key key;
 
 	read_key(b, place, &key);
 	clear_place(t, b, place);
-	judge->gone(judge->ctx, server, key.service, state, evicted);
+	judge->gone(judge->ctx, key.service, value, state, evicted);
 }
 
 static bool is_place(const struct gt_flow_bucket *b, unsigned i)
@@ -220,19 +219,29 @@ static bool is_place(const struct gt_flow_bucket *b, unsigned i)
 	return type == TYPE_NARROW || type == TYPE_WIDE_FIRST;
 }
 
+static void view_place(struct gt_flow_bucket *b, unsigned place, uint32_t tick,
+		       const struct gt_flow_judge *judge, struct gt_flow_key *key,
+		       struct gt_flow_view *view)
+{
+	struct gt_flow_ref ref = {changing_half(b, place)};
+
+	read_key(b, place, key);
+	view->state = gt_flow_state(ref);
+	view->idle = gt_flow_idle(ref.slot->meta, tick);
+	judge->view(judge->ctx, key->service, ref.slot->value, view);
+}
+
 static void reap(struct gt_flow_table *t, struct gt_flow_bucket *b, uint32_t tick,
 		 const struct gt_flow_judge *judge)
 {
 	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i++) {
-		struct gt_flow_ref ref;
+		struct gt_flow_view view;
 		struct gt_flow_key key;
 
 		if (!is_place(b, i))
 			continue;
-		ref.slot = changing_half(b, i);
-		read_key(b, i, &key);
-		if (gt_flow_idle(ref.slot->meta, tick) >
-		    judge->timeout(judge->ctx, key.service, gt_flow_state(ref)))
+		view_place(b, i, tick, judge, &key, &view);
+		if (view.idle > view.timeout)
 			end_entry(t, b, i, judge, false);
 	}
 }
@@ -275,12 +284,13 @@ static unsigned find_free(const struct gt_flow_bucket *b, bool wide)
 static uint32_t rank_place(struct gt_flow_bucket *b, unsigned place, uint32_t tick,
 			   enum gt_flow_state newcomer, const struct gt_flow_judge *judge)
 {
-	struct gt_flow_ref ref = {changing_half(b, place)};
-	uint32_t idle = gt_flow_idle(ref.slot->meta, tick);
-	uint32_t young = GT_TICK_MASK - idle;
+	struct gt_flow_view view;
 	struct gt_flow_key key;
+	uint32_t young;
 
-	switch (gt_flow_state(ref)) {
+	view_place(b, place, tick, judge, &key, &view);
+	young = GT_TICK_MASK - (view.idle & GT_TICK_MASK);
+	switch (view.state) {
 	case GT_FLOW_SYN:
 		return young;
 	case GT_FLOW_CLOSED:
@@ -290,11 +300,10 @@ static uint32_t rank_place(struct gt_flow_bucket *b, unsigned place, uint32_t ti
 	default:
 		/* A SYN may leave a source record too: that is no better proof of a client. */
 		if (newcomer == GT_FLOW_SYN || newcomer == GT_FLOW_SOURCE ||
-		    idle < GT_FLOW_LONG_IDLE_TICKS)
+		    view.idle < GT_FLOW_LONG_IDLE_TICKS ||
+		    !judge->rehashes(judge->ctx, &key, changing_half(b, place)->value))
 			return RANK_NEVER;
-		read_key(b, place, &key);
-		return judge->rehashes(judge->ctx, &key, ref.slot->server) ? 3U << 24 | young
-									   : RANK_NEVER;
+		return 3U << 24 | young;
 	}
 }
 
@@ -356,8 +365,8 @@ static unsigned evict(struct gt_flow_table *t, struct gt_flow_bucket *buckets[2]
 }
 
 static struct gt_flow_ref write_entry(struct gt_flow_table *t, struct gt_flow_bucket *b,
-				      unsigned place, const struct gt_flow_key *key,
-				      uint16_t server, enum gt_flow_state state, uint32_t tick)
+				      unsigned place, const struct gt_flow_key *key, uint32_t value,
+				      enum gt_flow_state state, uint32_t tick)
 {
 	struct gt_flow_slot *s = &b->slots[place];
 	uint32_t meta = META_STATE(state) | (tick & GT_TICK_MASK);
@@ -375,8 +384,7 @@ static struct gt_flow_ref write_entry(struct gt_flow_table *t, struct gt_flow_bu
 	} else {
 		meta |= META_TYPE(TYPE_NARROW);
 	}
-	s->server = server;
-	s->extra = 0;
+	s->value = value;
 	s->meta = (s->meta & META_SPILLED) | meta;
 	return (struct gt_flow_ref){s};
 }
@@ -415,9 +423,8 @@ static unsigned make_room(struct gt_flow_table *t, uint32_t from, bool wide, uin
 		if (free_place == NO_PLACE)
 			continue;
 		s = changing_half(b, place);
-		write_entry(t, other, free_place, &key, s->server,
-			    gt_flow_state((struct gt_flow_ref){s}), s->meta & GT_TICK_MASK)
-			.slot->extra = s->extra;
+		write_entry(t, other, free_place, &key, s->value,
+			    gt_flow_state((struct gt_flow_ref){s}), s->meta & GT_TICK_MASK);
 		clear_place(t, b, place);
 		if (from == first)
 			b->slots[0].meta |= META_SPILLED;
@@ -451,7 +458,7 @@ static unsigned displace(struct gt_flow_table *t, const uint32_t indexes[2], boo
 }
 
 struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_key *key,
-				  uint64_t hash, uint16_t server, enum gt_flow_state state,
+				  uint64_t hash, uint32_t value, enum gt_flow_state state,
 				  uint32_t tick, const struct gt_flow_judge *judge)
 {
 	uint32_t first = gt_flow_bucket_first(t, hash);
@@ -473,7 +480,7 @@ struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_
 		return (struct gt_flow_ref){NULL};
 	if (in == buckets[1])
 		buckets[0]->slots[0].meta |= META_SPILLED;
-	return write_entry(t, in, place, key, server, state, tick);
+	return write_entry(t, in, place, key, value, state, tick);
 }
 
 /* ---- for reports ---- */
@@ -503,7 +510,7 @@ unsigned gt_flow_read(const struct gt_flow_table *t, uint32_t index, uint32_t ti
 		e->client_port = key.port;
 		e->dst_port = key.dst_port;
 		e->service = key.service;
-		e->server = ref.slot->server;
+		e->value = ref.slot->value;
 		e->state = gt_flow_state(ref);
 		e->idle_ticks = gt_flow_idle(ref.slot->meta, tick);
 		n++;

@@ -14,9 +14,9 @@
  * met and by gt_flow_sweep, which must pass each bucket more often than that (it does every 10 s).
  *
  * Slot                 0       4    6        8       10     12            16
- *   narrow             client  port service | server extra  meta
+ *   narrow             client  port service | value         meta
  *   wide, first        client bytes 0-7     | port service  dst_port  tag
- *   wide, second       client bytes 8-15    | server extra  meta
+ *   wide, second       client bytes 8-15    | value         meta
  * meta: bits 31-30 what the slot is, 29 the bucket spilled (in slot 0), 28-26 state, 23-0 tick.
  * The top bits of tag lie where those of meta lie.
  */
@@ -47,8 +47,7 @@ struct gt_flow_slot {
 	uint64_t key;
 	union {
 		struct {
-			uint16_t server;
-			uint16_t extra; /* the SNAT port, once there is SNAT */
+			uint32_t value; /* the caller's: a server's number, or a SNAT session */
 			uint32_t meta;
 		};
 		struct {
@@ -115,14 +114,21 @@ struct gt_flow_table {
 	uint64_t entries; /* connections and source records; slots in use, a wide one once */
 };
 
-/* What the table must know to judge an entry's age and whether it may yield. */
+/* An entry's state and age as the table knows them, and as its owner may know better. */
+struct gt_flow_view {
+	enum gt_flow_state state;
+	uint32_t idle;	  /* ticks since its last packet */
+	uint32_t timeout; /* ticks of silence after which it is gone */
+};
+
+/* What the table must know to judge whether an entry lives and whether it may yield. */
 struct gt_flow_judge {
-	/* Ticks of silence after which an entry is gone. */
-	uint32_t (*timeout)(const void *ctx, uint16_t service, enum gt_flow_state state);
+	/* Fills view->timeout, and corrects state and idle. */
+	void (*view)(const void *ctx, uint16_t service, uint32_t value, struct gt_flow_view *view);
 	/* Would the scheduler send this connection, if it came as a new one, to the same server? */
-	bool (*rehashes)(const void *ctx, const struct gt_flow_key *key, uint16_t server);
+	bool (*rehashes)(const void *ctx, const struct gt_flow_key *key, uint32_t value);
 	/* The entry has gone: expired, or evicted to make room. */
-	void (*gone)(void *ctx, uint16_t server, uint16_t service, enum gt_flow_state state,
+	void (*gone)(void *ctx, uint16_t service, uint32_t value, enum gt_flow_state state,
 		     bool evicted);
 	void *ctx;
 };
@@ -177,7 +183,7 @@ struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t, const struct gt_f
  * entry. Worker.
  */
 struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_key *key,
-				  uint64_t hash, uint16_t server, enum gt_flow_state state,
+				  uint64_t hash, uint32_t value, enum gt_flow_state state,
 				  uint32_t tick, const struct gt_flow_judge *judge);
 
 /* Frees an entry without telling judge->gone. Worker. */
@@ -210,7 +216,8 @@ struct gt_flow_entry {
 	struct gt_addr client;
 	rte_be16_t client_port;
 	rte_be16_t dst_port; /* 0 unless wide: the service tells it */
-	uint16_t service, server;
+	uint16_t service;
+	uint32_t value;
 	enum gt_flow_state state;
 	uint32_t idle_ticks;
 };

@@ -32,7 +32,10 @@ struct gt_fragment_key {
 struct gt_fragment_fate {
 	uint8_t verdict; /* GT_SEND, GT_ANSWER or GT_DROP */
 	uint8_t reason;
-	uint16_t server; /* with GT_SEND */
+	/* with GT_SEND: the pipeline's path */
+	uint8_t path;
+	uint16_t server;
+	uint32_t session;
 };
 
 struct gt_fragments {

@@ -98,6 +98,8 @@ void gt_neighbour_learn(struct gt_neighbours *n, const struct gt_neighbour_input
 {
 	struct gt_neighbour_entry *e = gt_neighbour_entry(n, in->frame->in_if, addr);
 
+	if (e == NULL)
+		e = gt_neighbour_guest(n, in->frame->in_if, addr);
 	if (e == NULL || e->pub.state == GT_NEIGHBOUR_STATIC)
 		return;
 

@@ -268,6 +268,10 @@ int gt_neighbours_add(struct gt_neighbours *n, uint8_t interface, const struct g
 	e = make_entry(n, interface, addr);
 	if (e == NULL)
 		return -ENOMEM;
+	if (e->guest) {
+		e->guest = false;
+		n->n_guests--;
+	}
 	e->pub.references++;
 	if (mac != NULL) {
 		e->fixed++;
@@ -291,10 +295,14 @@ void gt_neighbours_remove(struct gt_neighbours *n, uint8_t interface, const stru
 		e->pub.tries = 0;
 		e->told = false;
 	}
-	if (--e->pub.references > 0)
-		return;
+	if (--e->pub.references == 0)
+		gt_neighbour_forget(n, e);
+}
 
-	gt_neighbour_map_remove(&n->entries_map, interface, addr);
+void gt_neighbour_forget(struct gt_neighbours *n, struct gt_neighbour_entry *e)
+{
+	gt_neighbour_map_remove(&n->entries_map, e->pub.interface, &e->pub.addr);
+	n->n_guests -= e->guest;
 	const struct gt_neighbour_entry *last = &n->entries[--n->n_entries];
 
 	if (e != last) {
@@ -302,6 +310,46 @@ void gt_neighbours_remove(struct gt_neighbours *n, uint8_t interface, const stru
 		gt_neighbour_map_set(&n->entries_map, e->pub.interface, &e->pub.addr,
 				     (uint32_t)(e - n->entries));
 	}
+}
+
+/* Is the address in a subnet of the interface, and not ours? */
+static bool may_be_guest(const struct gt_neighbours *n, uint8_t interface,
+			 const struct gt_addr *addr)
+{
+	for (uint32_t i = 0; i < n->n_sources; i++)
+		if (n->sources[i].interface == interface &&
+		    gt_prefix_contains(&n->sources[i].prefix, addr))
+			return gt_neighbour_own(n, interface, addr) == NULL;
+	return false;
+}
+
+struct gt_neighbour_entry *gt_neighbour_guest(struct gt_neighbours *n, uint8_t interface,
+					      const struct gt_addr *addr)
+{
+	struct gt_neighbour_entry *e;
+
+	if (n->n_guests >= n->guests_most || !may_be_guest(n, interface, addr))
+		return NULL;
+	e = make_entry(n, interface, addr);
+	if (e != NULL) {
+		e->guest = true;
+		n->n_guests++;
+	}
+	return e;
+}
+
+void gt_neighbours_guests(struct gt_neighbours *n, uint32_t most)
+{
+	n->guests_most = most;
+	for (uint32_t i = n->n_entries; most == 0 && i-- > 0;)
+		if (n->entries[i].guest)
+			gt_neighbour_forget(n, &n->entries[i]);
+}
+
+void gt_neighbours_want(struct gt_neighbours *n, uint8_t interface, const struct gt_addr *addr)
+{
+	if (known(n, interface) && gt_neighbour_entry(n, interface, addr) == NULL)
+		gt_neighbour_guest(n, interface, addr);
 }
 
 const struct gt_neighbour *gt_neighbours_find(const struct gt_neighbours *n, uint8_t interface,

@@ -117,6 +117,17 @@ int gt_neighbours_add(struct gt_neighbours *n, uint8_t interface, const struct g
 void gt_neighbours_remove(struct gt_neighbours *n, uint8_t interface, const struct gt_addr *addr,
 			  const struct gt_mac *mac);
 
+/*
+ * Lets stations of the own subnets become known that nobody added: clients, whose MACs the way back
+ * of `nat` and `snat` needs. At most so many; 0, as at birth, ends it. They are learned from what
+ * asks for an address of ours, refreshed like others, and forgotten when they no longer answer.
+ */
+void gt_neighbours_guests(struct gt_neighbours *n, uint32_t most);
+
+/* Asks for a guest that is not known yet, if its address lies in an own subnet and there is room.
+ */
+void gt_neighbours_want(struct gt_neighbours *n, uint8_t interface, const struct gt_addr *addr);
+
 /* The neighbour, or NULL. Valid until the next call that changes the set. */
 const struct gt_neighbour *gt_neighbours_find(const struct gt_neighbours *n, uint8_t interface,
 					      const struct gt_addr *addr);

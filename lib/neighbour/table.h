@@ -33,6 +33,7 @@ struct gt_neighbour_link {
 struct gt_neighbour_entry {
 	struct gt_neighbour pub;
 	uint32_t fixed; /* of its references: with a MAC from the configuration */
+	bool guest;	/* nobody added it: see gt_neighbours_guests */
 	bool told;	/* SILENT or LOST was told: not again until it has answered */
 };
 
@@ -72,7 +73,8 @@ struct gt_neighbours {
 	struct gt_neighbour_entry *entries;
 	uint32_t n_entries, entries_room;
 	struct gt_neighbour_map entries_map;
-	uint32_t entries_next; /* where the tick goes on */
+	uint32_t entries_next;		/* where the tick goes on */
+	uint32_t guests_most, n_guests; /* entries without references */
 	struct gt_neighbour_bucket questions;
 
 	struct gt_neighbour_own *owns;
@@ -118,6 +120,11 @@ struct gt_neighbour_entry *gt_neighbour_entry(const struct gt_neighbours *n, uin
 					      const struct gt_addr *addr);
 struct gt_neighbour_own *gt_neighbour_own(const struct gt_neighbours *n, uint8_t interface,
 					  const struct gt_addr *addr);
+/* A new guest, or NULL: there may be none more, or not there. */
+struct gt_neighbour_entry *gt_neighbour_guest(struct gt_neighbours *n, uint8_t interface,
+					      const struct gt_addr *addr);
+/* Takes an entry without references out: the last one of the array takes its place. */
+void gt_neighbour_forget(struct gt_neighbours *n, struct gt_neighbour_entry *e);
 /* The own address from which to ask for a target. NULL: there is none of its family. */
 const struct gt_addr *gt_neighbour_source(const struct gt_neighbours *n, uint8_t interface,
 					  const struct gt_addr *target);

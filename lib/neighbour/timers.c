@@ -94,11 +94,24 @@ static void ask(const struct gt_neighbours *n, struct gt_neighbour_entry *e,
 	e->pub.next_ms = now_ms + (e->told ? QUESTION_LATER_MS : QUESTION_MS);
 }
 
+/* A guest that did not answer is not waited for. */
+static bool is_gone(const struct gt_neighbour_entry *e)
+{
+	return e->pub.state == GT_NEIGHBOUR_REFRESHING ? e->pub.tries >= REFRESH_ALL
+						       : e->pub.tries >= QUESTIONS_FIRST;
+}
+
 /* Does what is due for a neighbour: false if there is no token left for its question. */
 static bool serve(struct gt_neighbours *n, struct gt_neighbour_entry *e, uint64_t now_ms)
 {
 	if (e->pub.state == GT_NEIGHBOUR_STATIC || now_ms < e->pub.next_ms)
 		return true;
+	if (e->guest && is_gone(e)) {
+		if (e->pub.state == GT_NEIGHBOUR_REFRESHING)
+			tell(n, e, GT_NEIGHBOUR_EVENT_LOST, &e->pub.mac);
+		gt_neighbour_forget(n, e);
+		return true;
+	}
 	if (e->pub.state == GT_NEIGHBOUR_REFRESHING && e->pub.tries >= REFRESH_ALL) {
 		lose(n, e, now_ms);
 		return true;

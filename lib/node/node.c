@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What main knows and decides; see node.h. */
-#include "node/node.h"
+#include "node/internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,131 +21,6 @@ static size_t count_servers(const struct gt_config *config)
 	for (size_t i = 0; i < config->n_vips; i++)
 		n += config->vips[i].n_servers;
 	return n;
-}
-
-/* ---- neighbours ---- */
-
-/* Names those servers that have this address, for a log line: "pacs/a, web/a". */
-static void name_servers(const struct gt_config *config, const struct gt_addr *addr, char *buf,
-			 size_t size)
-{
-	size_t used = 0;
-
-	buf[0] = '\0';
-	for (size_t i = 0; i < config->n_vips; i++) {
-		const struct gt_config_vip *vip = &config->vips[i];
-
-		for (size_t j = 0; j < vip->n_servers && used < size; j++) {
-			if (!gt_addr_equal(&vip->servers[j].address, addr))
-				continue;
-			used += (size_t)snprintf(buf + used, size - used, "%s%s/%s",
-						 used > 0 ? ", " : "", vip->name,
-						 vip->servers[j].name);
-		}
-	}
-}
-
-static void tell_conflict(const struct gt_node *node, const char *interface, const char *addr,
-			  const char *mac)
-{
-	gt_log(&node->hooks.log, LOG_ERR,
-	       "ARP/NDP conflict: another station, %s, answers for our address %s on %s: if it is "
-	       "a "
-	       "server of the VIP, set arp_ignore=1 and arp_announce=2 there (README, \"Servers\")",
-	       mac, addr, interface);
-}
-
-static void on_neighbour(void *ctx, enum gt_neighbour_event event, uint8_t interface,
-			 const struct gt_addr *addr, const struct gt_mac *mac,
-			 const struct gt_mac *old_mac)
-{
-	struct gt_node *node = ctx;
-	const struct gt_log *log = &node->hooks.log;
-	const char *name = node->config->interfaces[interface].name;
-	char a[GT_ADDR_STRLEN], m[GT_MAC_STRLEN] = "", old[GT_MAC_STRLEN] = "", who[256];
-
-	gt_addr_format(addr, a);
-	if (mac != NULL)
-		gt_mac_format(mac, m);
-	if (old_mac != NULL)
-		gt_mac_format(old_mac, old);
-	if (event == GT_NEIGHBOUR_EVENT_CONFLICT) {
-		tell_conflict(node, name, a, m);
-		return;
-	}
-	name_servers(node->config, addr, who, sizeof(who));
-	switch (event) {
-	case GT_NEIGHBOUR_EVENT_RESOLVED:
-		gt_log(log, LOG_NOTICE, "server %s: %s is at %s on %s", who, a, m, name);
-		break;
-	case GT_NEIGHBOUR_EVENT_CHANGED:
-		gt_log(log, LOG_WARNING, "server %s: %s moved from %s to %s on %s", who, a, old, m,
-		       name);
-		break;
-	case GT_NEIGHBOUR_EVENT_LOST:
-		gt_log(log, LOG_ERR,
-		       "server %s: %s no longer answers ARP/NDP on %s: its frames are dropped "
-		       "(no-neighbour)",
-		       who, a, name);
-		break;
-	case GT_NEIGHBOUR_EVENT_SILENT:
-		gt_log(log, LOG_ERR,
-		       "server %s: %s does not answer ARP/NDP on %s: is it up, on this wire, with "
-		       "this address?",
-		       who, a, name);
-		break;
-	case GT_NEIGHBOUR_EVENT_CONFLICT:
-		break;
-	}
-	node->dirty = true;
-}
-
-/* Counts what main sends unasked and hands it on. */
-static void on_emit(void *ctx, uint8_t interface, const uint8_t *frame, size_t len)
-{
-	struct gt_node *node = ctx;
-
-	node->counters.interfaces[interface].out_frames++;
-	node->counters.interfaces[interface].out_bytes += len;
-	node->hooks.emit(node->hooks.ctx, interface, frame, len);
-}
-
-/* Adds, or removes, all that a configuration wants of the neighbours. Adding: 0 or -ENOMEM. */
-static int want_neighbours(struct gt_node *node, const struct gt_config *config, bool add)
-{
-	struct gt_neighbours *n = node->neighbours;
-	int ret = 0;
-
-	for (size_t i = 0; i < config->n_interfaces && ret == 0; i++) {
-		const struct gt_config_interface *c = &config->interfaces[i];
-
-		for (size_t j = 0; j < c->n_addresses && ret == 0; j++) {
-			if (add)
-				ret = gt_neighbours_add_own(n, (uint8_t)i, &c->addresses[j], false);
-			else
-				gt_neighbours_remove_own(n, (uint8_t)i, &c->addresses[j], false);
-		}
-	}
-	for (size_t i = 0; i < config->n_vips && ret == 0; i++) {
-		const struct gt_config_vip *vip = &config->vips[i];
-		struct gt_prefix host = {vip->address, gt_addr_is_v4(&vip->address) ? 32 : 128};
-
-		if (add)
-			ret = gt_neighbours_add_own(n, vip->interface, &host, true);
-		else
-			gt_neighbours_remove_own(n, vip->interface, &host, true);
-		for (size_t j = 0; j < vip->n_servers && ret == 0; j++) {
-			const struct gt_config_server *s = &vip->servers[j];
-
-			if (add)
-				ret = gt_neighbours_add(n, s->interface, &s->address,
-							s->has_mac ? &s->mac : NULL);
-			else
-				gt_neighbours_remove(n, s->interface, &s->address,
-						     s->has_mac ? &s->mac : NULL);
-		}
-	}
-	return ret;
 }
 
 /* ---- states and plans ---- */
@@ -176,8 +51,8 @@ static void resolve(struct gt_node *node)
 
 		for (size_t j = 0; j < vip->n_servers; j++, k++) {
 			const struct gt_config_server *s = &vip->servers[j];
-			const struct gt_neighbour *n =
-				gt_neighbours_find(node->neighbours, s->interface, &s->address);
+			const struct gt_neighbour *n = gt_neighbours_find(
+				node->neighbours, s->interface, gt_node_next_hop(node->config, s));
 			struct gt_server_state *state = &node->states[k];
 
 			/* Its own line wins over what another VIP's server of this address says. */
@@ -189,9 +64,34 @@ static void resolve(struct gt_node *node)
 	}
 }
 
+/* All stations whose MAC is known. NULL: no memory. */
+static struct gt_plan_known *list_known(const struct gt_neighbours *n, size_t *count)
+{
+	const struct gt_neighbour *nb;
+	struct gt_plan_known *list;
+	size_t room = 0;
+
+	while (gt_neighbours_at(n, room) != NULL)
+		room++;
+	list = calloc(room + 1, sizeof(*list));
+	*count = 0;
+	for (size_t i = 0; list != NULL && (nb = gt_neighbours_at(n, i)) != NULL; i++)
+		if (nb->state != GT_NEIGHBOUR_UNRESOLVED)
+			list[(*count)++] = (struct gt_plan_known){nb->addr, nb->mac, nb->interface};
+	return list;
+}
+
 static int build(struct gt_node *node, const struct gt_config *config, struct gt_plan **plan)
 {
-	return gt_plan_build(config, node->states, node->macs, node->plan, plan);
+	size_t n_known;
+	struct gt_plan_known *known = list_known(node->neighbours, &n_known);
+	int ret = -ENOMEM;
+
+	if (known != NULL)
+		ret = gt_plan_build(config, node->states, node->macs, known, n_known, node->plan,
+				    plan);
+	free(known);
+	return ret;
 }
 
 /* Puts a new plan in the old one's place. `config`: the old configuration, if it was replaced too.
@@ -244,7 +144,7 @@ void gt_node_reclaim(struct gt_node *node)
 int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 		   const struct gt_node_hooks *hooks, struct gt_node **out)
 {
-	struct gt_neighbour_hooks nb = {.event = on_neighbour};
+	struct gt_neighbour_hooks nb = {.event = gt_node_on_neighbour};
 	struct gt_node *node = calloc(1, sizeof(*node));
 	int ret = -ENOMEM;
 
@@ -253,7 +153,7 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	node->config = config;
 	node->hooks = *hooks;
 	memcpy(node->macs, macs, config->n_interfaces * sizeof(*macs));
-	nb.emit = hooks->emit != NULL ? on_emit : NULL;
+	nb.emit = hooks->emit != NULL ? gt_node_on_emit : NULL;
 	nb.ctx = node;
 	node->neighbours = gt_neighbours_create(&nb);
 	node->states = first_states(config);
@@ -262,7 +162,7 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	for (size_t i = 0; i < config->n_interfaces; i++)
 		gt_neighbours_interface(node->neighbours, (uint8_t)i, &macs[i],
 					config->interfaces[i].vlan);
-	ret = want_neighbours(node, config, true);
+	ret = gt_node_want_neighbours(node, config, true);
 	if (ret != 0)
 		goto fail;
 	resolve(node);
@@ -306,6 +206,15 @@ void gt_node_frame(struct gt_node *node, struct gt_frame *frame, uint64_t now_ms
 void gt_node_tick(struct gt_node *node, uint64_t now_ms)
 {
 	gt_neighbours_tick(node->neighbours, now_ms);
+}
+
+void gt_node_miss(struct gt_node *node, const struct gt_addr *client)
+{
+	uint8_t interface;
+
+	gt_plan_next_hop(node->plan, client, &interface);
+	if (interface < GT_INTERFACES_MAX)
+		gt_neighbours_want(node->neighbours, interface, client);
 }
 
 /* ---- what operators say ---- */
@@ -474,7 +383,7 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, 
 		return ret;
 	states = first_states(config);
 	r = malloc(sizeof(*r));
-	ret = states != NULL && r != NULL ? want_neighbours(node, config, true) : -ENOMEM;
+	ret = states != NULL && r != NULL ? gt_node_want_neighbours(node, config, true) : -ENOMEM;
 	if (ret != 0)
 		goto fail;
 	inherit_states(node, config, states);
@@ -485,10 +394,10 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, 
 	if (ret != 0) {
 		node->config = old_config;
 		node->states = old_states;
-		want_neighbours(node, config, false);
+		gt_node_want_neighbours(node, config, false);
 		goto fail;
 	}
-	want_neighbours(node, old_config, false);
+	gt_node_want_neighbours(node, old_config, false);
 	retire(node, r, plan, old_config);
 	free(old_states);
 	gt_log(&node->hooks.log, LOG_NOTICE, "reloaded %s: %zu VIPs, %zu servers", config->file,

@@ -52,6 +52,9 @@ void gt_node_frame(struct gt_node *node, struct gt_frame *frame, uint64_t now_ms
 /* Neighbours' timers. Call every 100 ms. */
 void gt_node_tick(struct gt_node *node, uint64_t now_ms);
 
+/* A worker could not send to a client whose MAC is not known: asks for it. */
+void gt_node_miss(struct gt_node *node, const struct gt_addr *client);
+
 /* What an operator or a check says of a server, named VIP/SERVER. */
 enum gt_node_action {
 	GT_ACTION_UP,

@@ -1,12 +1,37 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The third stage: which server a packet's connection has. The table wins over the scheduler while
+ * The third stage: which path a packet's connection has. The table wins over the scheduler while
  * the server lives, so that a connection stays through every other change; a packet of no known
  * connection is scheduled like a new one.
+ *
+ * An entry's value is the server's number; with `snat` it is a session, which knows the server.
  */
 #include "pipeline/connection.h"
 
 #include "pipeline/internal.h"
+
+/* Tells an entry's session from a server's number. */
+#define VALUE_SESSION (1U << 31)
+
+static inline bool is_session(uint32_t value)
+{
+	return (value & VALUE_SESSION) != 0;
+}
+
+static inline struct gt_snat_session *session_of(const struct gt_worker *w, uint32_t value)
+{
+	return &w->snat.sessions[value & ~VALUE_SESSION];
+}
+
+static inline uint16_t server_of(const struct gt_worker *w, uint32_t value)
+{
+	return is_session(value) ? session_of(w, value)->server : (uint16_t)value;
+}
+
+uint16_t gt_worker_entry_server(const struct gt_worker *w, const struct gt_flow_entry *entry)
+{
+	return server_of(w, entry->value);
+}
 
 /* ---- how entries are judged ---- */
 
@@ -17,27 +42,30 @@ static const struct gt_plan_service *service_of(const struct gt_plan *plan, uint
 	return service < plan->n_services ? &plan->services[service] : &none;
 }
 
-static uint32_t entry_timeout(const void *ctx, uint16_t service, enum gt_flow_state state)
+static void entry_view(const void *ctx, uint16_t service, uint32_t value, struct gt_flow_view *view)
 {
 	const struct gt_worker *w = ctx;
 	uint16_t vip = service_of(w->plan, service)->vip;
 
+	/* A session has seen both sides. */
+	if (is_session(value)) {
+		view->state = (enum gt_flow_state)session_of(w, value)->state;
+		view->idle = gt_flow_idle(session_of(w, value)->tick, w->tick);
+	}
 	/* The service is gone: nothing will ever find the entry. */
 	if (vip == 0)
-		return 0;
-	switch (state) {
-	case GT_FLOW_SYN:
-		return GT_TICKS_SYN;
-	case GT_FLOW_FIN:
-		return GT_TICKS_FIN;
-	case GT_FLOW_CLOSED:
-		return GT_TICKS_CLOSED;
-	default:
-		return w->plan->vips[vip].idle_ticks;
-	}
+		view->timeout = 0;
+	else if (view->state == GT_FLOW_SYN)
+		view->timeout = GT_TICKS_SYN;
+	else if (view->state == GT_FLOW_FIN)
+		view->timeout = GT_TICKS_FIN;
+	else if (view->state == GT_FLOW_CLOSED)
+		view->timeout = GT_TICKS_CLOSED;
+	else
+		view->timeout = w->plan->vips[vip].idle_ticks;
 }
 
-static bool entry_rehashes(const void *ctx, const struct gt_flow_key *key, uint16_t server)
+static bool entry_rehashes(const void *ctx, const struct gt_flow_key *key, uint32_t value)
 {
 	const struct gt_worker *w = ctx;
 	const struct gt_plan_service *s = service_of(w->plan, key->service);
@@ -45,12 +73,15 @@ static bool entry_rehashes(const void *ctx, const struct gt_flow_key *key, uint1
 
 	if (s->vip == 0)
 		return true;
+	/* The scheduler would find the server again, but never the port. */
+	if (is_session(value))
+		return false;
 	gt_flow_client(key, &client);
 	return gt_plan_schedule(w->plan, s->vip, &client, key->port,
-				key->dst_port != 0 ? key->dst_port : s->port) == server;
+				key->dst_port != 0 ? key->dst_port : s->port) == value;
 }
 
-static void entry_gone(void *ctx, uint16_t server, uint16_t service, enum gt_flow_state state,
+static void entry_gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow_state state,
 		       bool evicted)
 {
 	struct gt_worker *w = ctx;
@@ -58,17 +89,19 @@ static void entry_gone(void *ctx, uint16_t server, uint16_t service, enum gt_flo
 	(void)service;
 	if (state == GT_FLOW_SOURCE)
 		return;
-	w->servers[server].active--;
+	w->servers[server_of(w, value)].active--;
 	w->counters.expired++;
 	w->counters.evicted += evicted;
+	if (is_session(value))
+		gt_snat_close(&w->snat, value & ~VALUE_SESSION, w->tick);
 }
 
 struct gt_flow_judge gt_worker_judge(struct gt_worker *w)
 {
-	return (struct gt_flow_judge){entry_timeout, entry_rehashes, entry_gone, w};
+	return (struct gt_flow_judge){entry_view, entry_rehashes, entry_gone, w};
 }
 
-/* ---- states, seen from the client's side alone (algorithms.md) ---- */
+/* ---- states ---- */
 
 static enum gt_flow_state first_state(const struct gt_packet *p)
 {
@@ -81,6 +114,7 @@ static enum gt_flow_state first_state(const struct gt_packet *p)
 	return p->tcp_flags & GT_TCP_SYN ? GT_FLOW_SYN : GT_FLOW_ESTABLISHED;
 }
 
+/* As seen from the client's side alone (algorithms.md). */
 static enum gt_flow_state next_state(enum gt_flow_state state, const struct gt_packet *p)
 {
 	if (p->protocol != GT_PROTO_TCP)
@@ -104,12 +138,20 @@ static bool begins_anew(enum gt_flow_state state, const struct gt_packet *p)
 	       (state == GT_FLOW_FIN || state == GT_FLOW_CLOSED);
 }
 
-/* ---- choosing ---- */
-
-static bool server_has(const struct gt_plan *plan, uint16_t server, uint8_t flag)
+void gt_connection_reply(struct gt_worker *w, uint32_t session, const struct gt_packet *p)
 {
-	return server < plan->n_servers && (plan->servers[server].flags & flag) != 0;
+	struct gt_snat_session *s = &w->snat.sessions[session];
+
+	s->tick = w->tick;
+	if (p->protocol != GT_PROTO_TCP)
+		return;
+	if (p->tcp_flags & GT_TCP_RST)
+		s->state = GT_FLOW_CLOSED;
+	else if (p->tcp_flags & GT_TCP_FIN)
+		s->state = GT_FLOW_FIN;
 }
+
+/* ---- keys ---- */
 
 /* wide: the service does not tell the VIP's port, so the key must. */
 static void make_key(uint16_t service, const struct gt_addr *client, rte_be16_t port,
@@ -129,12 +171,19 @@ void gt_connection_key(const struct gt_plan_range *range, const struct gt_addr *
 	make_key(service, client, client_port, vip_port, range->wide, key);
 }
 
+/* ---- scheduling ---- */
+
+static bool server_has(const struct gt_plan *plan, uint16_t server, uint8_t flag)
+{
+	return server < plan->n_servers && (plan->servers[server].flags & flag) != 0;
+}
+
 /*
  * With persistence = source, the server that the client's address has, where it takes new
  * connections; else the scheduler's choice, which the address then keeps.
  */
 static uint16_t schedule_by_source(struct gt_worker *w, uint16_t vip, const struct gt_addr *client,
-				   uint32_t tick, const struct gt_flow_judge *judge)
+				   const struct gt_flow_judge *judge)
 {
 	const struct gt_plan_vip *v = &w->plan->vips[vip];
 	struct gt_flow_ref record;
@@ -145,29 +194,74 @@ static uint16_t schedule_by_source(struct gt_worker *w, uint16_t vip, const stru
 	make_key(v->source_service, client, 0, 0, false, &key);
 	gt_flow_hash(&w->flows, &key, &hash, 1);
 	record = gt_flow_find(&w->flows, &key, hash);
-	if (record.slot != NULL && server_has(w->plan, record.slot->server, GT_SERVER_TAKES) &&
-	    gt_flow_idle(record.slot->meta, tick) <= v->idle_ticks) {
-		gt_flow_touch(record, GT_FLOW_SOURCE, tick);
-		return record.slot->server;
+	if (record.slot != NULL &&
+	    server_has(w->plan, (uint16_t)record.slot->value, GT_SERVER_TAKES) &&
+	    gt_flow_idle(record.slot->meta, w->tick) <= v->idle_ticks) {
+		gt_flow_touch(record, GT_FLOW_SOURCE, w->tick);
+		return (uint16_t)record.slot->value;
 	}
 	server = gt_plan_schedule(w->plan, vip, client, 0, 0);
 	if (server == GT_NO_SERVER)
 		return server;
 	if (record.slot != NULL) {
-		record.slot->server = server;
-		gt_flow_touch(record, GT_FLOW_SOURCE, tick);
+		record.slot->value = server;
+		gt_flow_touch(record, GT_FLOW_SOURCE, w->tick);
 	} else {
-		gt_flow_insert(&w->flows, &key, hash, server, GT_FLOW_SOURCE, tick, judge);
+		gt_flow_insert(&w->flows, &key, hash, server, GT_FLOW_SOURCE, w->tick, judge);
 	}
 	return server;
 }
 
 static uint16_t schedule(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
-			 uint32_t tick, const struct gt_flow_judge *judge)
+			 const struct gt_flow_judge *judge)
 {
 	if (w->plan->vips[vip].source_service != 0)
-		return schedule_by_source(w, vip, &p->src, tick, judge);
+		return schedule_by_source(w, vip, &p->src, judge);
 	return gt_plan_schedule(w->plan, vip, &p->src, p->src_port, p->dst_port);
+}
+
+/* ---- SNAT sessions ---- */
+
+/*
+ * Opens a session to a server. Which source address comes first follows from the client, so that
+ * the load spreads; the others are tried when its ports are used up. The value of its entry, or 0.
+ */
+static uint32_t open_session(struct gt_worker *w, uint16_t vip, uint16_t server,
+			     const struct gt_packet *p, uint64_t hash)
+{
+	const struct gt_plan_server *s = &w->plan->servers[server];
+	struct gt_snat_pair_key key = {.server = s->addr,
+				       .port = s->port != 0 ? s->port : p->dst_port,
+				       .protocol = p->protocol};
+
+	for (uint32_t i = 0; i < s->n_sources; i++) {
+		uint32_t at = (uint32_t)((hash >> 16) + i) % s->n_sources, index;
+		struct gt_snat_session *session;
+
+		key.source = w->plan->sources[s->first_source + at];
+		index = gt_snat_open(&w->snat, &key, w->tick);
+		if (index == GT_SNAT_NONE)
+			continue;
+		session = &w->snat.sessions[index];
+		session->client = p->src;
+		session->client_port = p->src_port;
+		session->vip = p->dst;
+		session->vip_port = p->dst_port;
+		session->server = server;
+		session->vip_number = vip;
+		session->state = (uint8_t)first_state(p);
+		return VALUE_SESSION | index;
+	}
+	return 0;
+}
+
+/* ---- known connections ---- */
+
+static void set_path(const struct gt_worker *w, uint32_t value, struct gt_path *path)
+{
+	*path = (struct gt_path){.kind = is_session(value) ? GT_PATH_SESSION : GT_PATH_SERVER,
+				 .server = server_of(w, value),
+				 .session = value & ~VALUE_SESSION};
 }
 
 static void account_new(struct gt_worker *w, uint16_t vip, uint16_t server)
@@ -178,62 +272,136 @@ static void account_new(struct gt_worker *w, uint16_t vip, uint16_t server)
 	w->servers[server].active++;
 }
 
-/* The connection's server went down or is disabled: the scheduler finds another. */
-static uint16_t move(struct gt_worker *w, uint16_t vip, struct gt_flow_ref ref,
-		     const struct gt_packet *p, uint32_t tick, const struct gt_flow_judge *judge)
+/*
+ * The connection's server went down or is disabled: the scheduler finds another. On failure the
+ * entry waits for its server to come back.
+ */
+static enum gt_drop_reason move(struct gt_worker *w, uint16_t vip, struct gt_flow_ref ref,
+				const struct gt_packet *p, uint64_t hash,
+				const struct gt_flow_judge *judge)
 {
-	uint16_t old = ref.slot->server, server = schedule(w, vip, p, tick, judge);
+	uint16_t old = server_of(w, ref.slot->value), server = schedule(w, vip, p, judge);
+	uint32_t value = server;
 
-	/* Nobody takes it: the entry waits for its server to come back. */
 	if (server == GT_NO_SERVER)
-		return server;
-	ref.slot->server = server;
+		return GT_DROP_NO_SERVER;
+	if (is_session(ref.slot->value)) {
+		value = open_session(w, vip, server, p, hash);
+		if (value == 0)
+			return GT_DROP_SNAT_FULL;
+		gt_snat_close(&w->snat, ref.slot->value & ~VALUE_SESSION, w->tick);
+	}
+	ref.slot->value = value;
 	w->servers[old].active--;
 	w->servers[server].active++;
 	w->servers[server].connections++;
 	w->counters.moved++;
-	return server;
+	return GT_PARSE_OK;
 }
 
-uint16_t gt_connection_server(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
-			      const struct gt_flow_key *key, uint64_t hash, uint32_t tick)
+static void end(struct gt_worker *w, struct gt_flow_ref ref, uint16_t service,
+		enum gt_flow_state state)
+{
+	entry_gone(w, service, ref.slot->value, state, false);
+	gt_flow_remove(&w->flows, ref);
+}
+
+/* A packet of a connection that lives. */
+static enum gt_drop_reason follow(struct gt_worker *w, uint16_t vip, struct gt_flow_ref ref,
+				  enum gt_flow_state state, const struct gt_packet *p,
+				  uint16_t service, uint64_t hash,
+				  const struct gt_flow_judge *judge, struct gt_path *path)
+{
+	if (!server_has(w->plan, server_of(w, ref.slot->value), GT_SERVER_KEEPS)) {
+		enum gt_drop_reason bad;
+
+		if (w->plan->vips[vip].reset &&
+		    (p->tcp_flags & (GT_TCP_ACK | GT_TCP_RST)) == GT_TCP_ACK) {
+			end(w, ref, service, state);
+			return GT_DROP_RESET;
+		}
+		bad = move(w, vip, ref, p, hash, judge);
+		if (bad != GT_PARSE_OK)
+			return bad;
+	}
+	state = next_state(state, p);
+	gt_flow_touch(ref, state, w->tick);
+	if (is_session(ref.slot->value)) {
+		session_of(w, ref.slot->value)->state = (uint8_t)state;
+		session_of(w, ref.slot->value)->tick = w->tick;
+	}
+	set_path(w, ref.slot->value, path);
+	return GT_PARSE_OK;
+}
+
+/* A packet of none: scheduled, and noted if there is room. */
+static enum gt_drop_reason begin(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
+				 const struct gt_flow_key *key, uint64_t hash,
+				 const struct gt_flow_judge *judge, struct gt_path *path)
+{
+	bool snat = w->plan->vips[vip].mode == GT_MODE_SNAT;
+	uint16_t server = schedule(w, vip, p, judge);
+	uint32_t value = server;
+	struct gt_flow_ref ref;
+
+	if (server == GT_NO_SERVER)
+		return GT_DROP_NO_SERVER;
+	if (snat)
+		value = w->snat.sessions != NULL ? open_session(w, vip, server, p, hash) : 0;
+	if (value == 0)
+		return GT_DROP_SNAT_FULL;
+	ref = gt_flow_insert(&w->flows, key, hash, value, first_state(p), w->tick, judge);
+	if (ref.slot != NULL) {
+		account_new(w, vip, server);
+	} else if (snat) {
+		/* Without an entry the next packet would get another port. */
+		gt_snat_close(&w->snat, value & ~VALUE_SESSION, w->tick);
+		return GT_DROP_SNAT_FULL;
+	} else {
+		w->vips[vip].untracked++;
+	}
+	set_path(w, value, path);
+	return GT_PARSE_OK;
+}
+
+enum gt_drop_reason gt_connection_path(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
+				       const struct gt_flow_key *key, uint64_t hash,
+				       struct gt_path *path)
 {
 	struct gt_flow_judge judge = gt_worker_judge(w);
 	struct gt_flow_ref ref = gt_flow_find(&w->flows, key, hash);
-	uint16_t server;
 
 	if (ref.slot != NULL) {
-		enum gt_flow_state state = gt_flow_state(ref);
+		struct gt_flow_view view = {gt_flow_state(ref),
+					    gt_flow_idle(ref.slot->meta, w->tick), 0};
+		bool snat = w->plan->vips[vip].mode == GT_MODE_SNAT;
 
-		if (gt_flow_idle(ref.slot->meta, tick) <= entry_timeout(w, key->service, state) &&
-		    !begins_anew(state, p)) {
-			server = ref.slot->server;
-			if (!server_has(w->plan, server, GT_SERVER_KEEPS))
-				server = move(w, vip, ref, p, tick, &judge);
-			gt_flow_touch(ref, next_state(state, p), tick);
-			return server;
-		}
-		entry_gone(w, ref.slot->server, key->service, state, false);
-		gt_flow_remove(&w->flows, ref);
+		entry_view(w, key->service, ref.slot->value, &view);
+		/* A VIP whose mode was changed by a reload begins its connections anew. */
+		if (view.idle <= view.timeout && !begins_anew(view.state, p) &&
+		    is_session(ref.slot->value) == snat)
+			return follow(w, vip, ref, view.state, p, key->service, hash, &judge, path);
+		end(w, ref, key->service, view.state);
 	}
-	server = schedule(w, vip, p, tick, &judge);
-	if (server == GT_NO_SERVER)
-		return server;
-	ref = gt_flow_insert(&w->flows, key, hash, server, first_state(p), tick, &judge);
-	if (ref.slot != NULL)
-		account_new(w, vip, server);
-	else
-		w->vips[vip].untracked++;
-	return server;
+	return begin(w, vip, p, key, hash, &judge, path);
 }
 
-uint16_t gt_connection_peek(struct gt_worker *w, uint16_t vip, const struct gt_addr *client,
-			    rte_be16_t client_port, rte_be16_t vip_port,
-			    const struct gt_flow_key *key, uint64_t hash)
+enum gt_drop_reason gt_connection_peek(struct gt_worker *w, uint16_t vip,
+				       const struct gt_addr *client, rte_be16_t client_port,
+				       rte_be16_t vip_port, const struct gt_flow_key *key,
+				       uint64_t hash, struct gt_path *path)
 {
 	struct gt_flow_ref ref = gt_flow_find(&w->flows, key, hash);
 
-	if (ref.slot != NULL && server_has(w->plan, ref.slot->server, GT_SERVER_KEEPS))
-		return ref.slot->server;
-	return gt_plan_schedule(w->plan, vip, client, client_port, vip_port);
+	if (ref.slot != NULL &&
+	    server_has(w->plan, server_of(w, ref.slot->value), GT_SERVER_KEEPS)) {
+		set_path(w, ref.slot->value, path);
+		return GT_PARSE_OK;
+	}
+	if (w->plan->vips[vip].mode == GT_MODE_SNAT)
+		return GT_DROP_ICMP_BAD;
+	*path = (struct gt_path){
+		.kind = GT_PATH_SERVER,
+		.server = gt_plan_schedule(w->plan, vip, client, client_port, vip_port)};
+	return path->server == GT_NO_SERVER ? GT_DROP_NO_SERVER : GT_PARSE_OK;
 }

@@ -4,6 +4,7 @@
 #define GT_PIPELINE_CONNECTION_H
 
 #include "packet/parse.h"
+#include "pipeline/forward.h"
 #include "pipeline/pipeline.h"
 
 /* The key of a client's connection to a port (in network order) of a range. Worker. */
@@ -11,16 +12,23 @@ void gt_connection_key(const struct gt_plan_range *range, const struct gt_addr *
 		       rte_be16_t client_port, rte_be16_t vip_port, struct gt_flow_key *key);
 
 /*
- * The server of a TCP or UDP packet to a VIP: its connection's, or the scheduler's, which is then
- * noted if the table has room. GT_NO_SERVER if no server may take it. Worker.
+ * The path of a TCP or UDP packet to a VIP: its connection's, or the scheduler's, which is then
+ * noted if the table has room. GT_PARSE_OK; or NO_SERVER, SNAT_FULL (no source port or session is
+ * free), or RESET: the connection's server is down, it has ended, and its client is to be told.
+ * Worker.
  */
-uint16_t gt_connection_server(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
-			      const struct gt_flow_key *key, uint64_t hash, uint32_t tick);
+enum gt_drop_reason gt_connection_path(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
+				       const struct gt_flow_key *key, uint64_t hash,
+				       struct gt_path *path);
 
 /* The same for a packet about a connection (an ICMP error): it neither makes nor keeps alive an
- * entry. Worker. */
-uint16_t gt_connection_peek(struct gt_worker *w, uint16_t vip, const struct gt_addr *client,
-			    rte_be16_t client_port, rte_be16_t vip_port,
-			    const struct gt_flow_key *key, uint64_t hash);
+ * entry. GT_PARSE_OK, NO_SERVER, or ICMP_BAD: there is no such session. Worker. */
+enum gt_drop_reason gt_connection_peek(struct gt_worker *w, uint16_t vip,
+				       const struct gt_addr *client, rte_be16_t client_port,
+				       rte_be16_t vip_port, const struct gt_flow_key *key,
+				       uint64_t hash, struct gt_path *path);
+
+/* A packet of the server's side belongs to the session: its state and time. Worker. */
+void gt_connection_reply(struct gt_worker *w, uint32_t session, const struct gt_packet *p);
 
 #endif

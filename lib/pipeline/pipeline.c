@@ -13,13 +13,16 @@
 #include "packet/icmp.h"
 #include "packet/parse.h"
 #include "pipeline/connection.h"
+#include "pipeline/forward.h"
 #include "pipeline/internal.h"
 
 /* What is left to do with a frame behind stage 1. */
 enum task {
 	TASK_DONE,	     /* it has its verdict */
 	TASK_CONNECTION,     /* TCP or UDP of a service */
-	TASK_ERROR,	     /* an ICMP error about a connection */
+	TASK_ERROR,	     /* an ICMP error about a connection, from the clients' side */
+	TASK_REPLY,	     /* of a server of nat or snat: its path is known */
+	TASK_REPLY_ERROR,    /* an ICMP error about such a connection, from the servers' side */
 	TASK_ECHO,	     /* an echo request, or its first fragment */
 	TASK_LATER_FRAGMENT, /* shares its first fragment's fate */
 	TASK_FIRST_DROPPED,  /* a first fragment with its verdict: the later ones must hear of it */
@@ -27,7 +30,8 @@ enum task {
 
 struct work {
 	struct gt_packet packet;
-	struct gt_packet embedded; /* with TASK_ERROR */
+	struct gt_packet embedded; /* with TASK_ERROR and TASK_REPLY_ERROR */
+	struct gt_path path;	   /* with TASK_REPLY and TASK_REPLY_ERROR */
 	const struct gt_plan_range *range;
 	const struct gt_plan_address *address;
 	uint16_t vip;
@@ -56,9 +60,13 @@ static bool is_neighbour_discovery(const struct gt_packet *p)
 	       p->fragment == GT_FRAGMENT_NONE && (p->icmp_type == 135 || p->icmp_type == 136);
 }
 
-/* An ICMP error to a VIP: the connection is that of the packet from the VIP that it embeds. */
-static enum gt_drop_reason classify_error(const struct gt_plan *plan, const struct gt_frame *f,
-					  struct work *w)
+static bool is_icmp(const struct gt_packet *p)
+{
+	return p->protocol == (p->kind == GT_PACKET_IPV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
+
+/* Parses what an ICMP error embeds. */
+static enum gt_drop_reason parse_error(const struct gt_frame *f, struct work *w)
 {
 	const struct gt_packet *p = &w->packet;
 	uint32_t from = p->l4_off + 8U, to = p->l3_end < f->len ? p->l3_end : f->len;
@@ -66,16 +74,94 @@ static enum gt_drop_reason classify_error(const struct gt_plan *plan, const stru
 
 	if (p->fragment != GT_FRAGMENT_NONE || from > to ||
 	    gt_parse_embedded(f->data + from, to - from, p->kind == GT_PACKET_IPV6, e) !=
-		    GT_PARSE_OK ||
-	    !gt_addr_equal(&e->src, &p->dst))
+		    GT_PARSE_OK)
 		return GT_DROP_ICMP_BAD;
-	if (e->protocol != IPPROTO_TCP && e->protocol != IPPROTO_UDP)
-		return GT_DROP_ICMP_OTHER;
+	return e->protocol == IPPROTO_TCP || e->protocol == IPPROTO_UDP ? GT_PARSE_OK
+									: GT_DROP_ICMP_OTHER;
+}
+
+/* An ICMP error to a VIP: the connection is that of the packet from the VIP that it embeds. */
+static enum gt_drop_reason classify_error(const struct gt_plan *plan, const struct gt_frame *f,
+					  struct work *w)
+{
+	enum gt_drop_reason bad = parse_error(f, w);
+	const struct gt_packet *e = &w->embedded;
+
+	if (bad != GT_PARSE_OK)
+		return bad;
+	if (!gt_addr_equal(&e->src, &w->packet.dst))
+		return GT_DROP_ICMP_BAD;
 	w->range = gt_plan_find_range(plan, w->address, e->protocol, rte_be_to_cpu_16(e->src_port));
 	if (w->range == NULL)
 		return GT_DROP_NO_SERVICE;
 	w->task = TASK_ERROR;
 	return GT_PARSE_OK;
+}
+
+/* ---- from the servers' side ---- */
+
+static bool find_session(const struct gt_worker *worker, const struct gt_addr *server,
+			 rte_be16_t server_port, const struct gt_addr *source, rte_be16_t port,
+			 uint8_t protocol, struct work *w)
+{
+	struct gt_snat_pair_key key = {*server, *source, server_port, protocol};
+	uint32_t session = gt_snat_find(&worker->snat, &key, rte_be_to_cpu_16(port));
+
+	if (session == GT_SNAT_NONE)
+		return false;
+	w->path = (struct gt_path){.kind = GT_PATH_SESSION_REPLY,
+				   .server = worker->snat.sessions[session].server,
+				   .session = session};
+	return true;
+}
+
+/* A packet to a source address of SNAT. False: it belongs to no session. */
+static bool classify_session(const struct gt_worker *worker, const struct gt_frame *f,
+			     struct work *w)
+{
+	const struct gt_packet *p = &w->packet, *e = &w->embedded;
+
+	if (worker->snat.sessions == NULL)
+		return false;
+	if (p->fragment == GT_FRAGMENT_LATER) {
+		w->task = TASK_LATER_FRAGMENT;
+		return true;
+	}
+	w->task = TASK_REPLY;
+	if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP)
+		return find_session(worker, &p->src, p->src_port, &p->dst, p->dst_port, p->protocol,
+				    w);
+	w->task = TASK_REPLY_ERROR;
+	return is_icmp(p) && gt_icmp_is_error(p) && parse_error(f, w) == GT_PARSE_OK &&
+	       gt_addr_equal(&e->src, &p->dst) &&
+	       find_session(worker, &e->dst, e->dst_port, &e->src, e->src_port, e->protocol, w);
+}
+
+/* A packet to somebody else, from a server of `nat` that has us as its gateway. False: it is not.
+ */
+static bool classify_nat_reply(const struct gt_plan *plan, const struct gt_frame *f, struct work *w)
+{
+	const struct gt_packet *p = &w->packet, *e = &w->embedded;
+	const struct gt_plan_nat *nat = NULL;
+
+	if (p->link_group)
+		return false;
+	if (p->fragment == GT_FRAGMENT_LATER) {
+		w->task = TASK_LATER_FRAGMENT;
+		return gt_plan_is_nat_server(plan, &p->src);
+	}
+	w->task = TASK_REPLY;
+	if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP) {
+		nat = gt_plan_find_nat(plan, &p->src, p->protocol, p->src_port);
+	} else if (is_icmp(p) && gt_icmp_is_error(p) && parse_error(f, w) == GT_PARSE_OK &&
+		   gt_addr_equal(&e->src, &p->dst)) {
+		w->task = TASK_REPLY_ERROR;
+		nat = gt_plan_find_nat(plan, &e->dst, e->protocol, e->dst_port);
+	}
+	if (nat == NULL)
+		return false;
+	w->path = (struct gt_path){.kind = GT_PATH_NAT_REPLY, .server = nat->number};
+	return true;
 }
 
 /* A packet for a VIP's address. */
@@ -88,7 +174,7 @@ static enum gt_drop_reason classify_vip(const struct gt_plan *plan, const struct
 		w->task = TASK_LATER_FRAGMENT;
 		return GT_PARSE_OK;
 	}
-	if (p->protocol == (p->kind == GT_PACKET_IPV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
+	if (is_icmp(p)) {
 		if (gt_icmp_is_error(p))
 			return classify_error(plan, f, w);
 		if (!gt_icmp_is_echo_request(p))
@@ -105,9 +191,10 @@ static enum gt_drop_reason classify_vip(const struct gt_plan *plan, const struct
 	return GT_PARSE_OK;
 }
 
-static enum gt_drop_reason classify_ip(const struct gt_plan *plan, struct gt_frame *f,
+static enum gt_drop_reason classify_ip(const struct gt_worker *worker, struct gt_frame *f,
 				       struct work *w)
 {
+	const struct gt_plan *plan = worker->plan;
 	const struct gt_plan_address *source;
 	struct gt_packet *p = &w->packet;
 	enum gt_drop_reason bad = gt_parse_network(f, p);
@@ -123,17 +210,25 @@ static enum gt_drop_reason classify_ip(const struct gt_plan *plan, struct gt_fra
 	source = gt_plan_find_address(plan, &p->src);
 	if (source != NULL)
 		return source->vip ? GT_DROP_SOURCE_VIP : GT_DROP_MARTIAN;
-	if (w->address == NULL)
+	if (w->address == NULL) {
+		if (classify_nat_reply(plan, f, w))
+			return GT_PARSE_OK;
 		return GT_DROP_NOT_OURS;
+	}
 	/* RFC 1122 3.3.6: what came by a link-layer broadcast is not for a unicast address. */
 	if (p->link_group)
 		return GT_DROP_LINK_GROUP;
-	return w->address->vip ? classify_vip(plan, f, w) : GT_DROP_OWN_ADDRESS;
+	if (w->address->vip)
+		return classify_vip(plan, f, w);
+	if (w->address->source && classify_session(worker, f, w))
+		return GT_PARSE_OK;
+	return GT_DROP_OWN_ADDRESS;
 }
 
-static enum gt_drop_reason classify(const struct gt_plan *plan, struct gt_frame *f, struct work *w)
+static enum gt_drop_reason classify(const struct gt_worker *worker, struct gt_frame *f,
+				    struct work *w)
 {
-	const struct gt_plan_interface *in = &plan->interfaces[f->in_if];
+	const struct gt_plan_interface *in = &worker->plan->interfaces[f->in_if];
 	enum gt_drop_reason bad = gt_parse_link(f, &w->packet);
 
 	w->task = TASK_DONE;
@@ -153,7 +248,7 @@ static enum gt_drop_reason classify(const struct gt_plan *plan, struct gt_frame 
 		f->verdict = GT_PUNT;
 		return GT_PARSE_OK;
 	}
-	return classify_ip(plan, f, w);
+	return classify_ip(worker, f, w);
 }
 
 /* ---- stage 2: keys, hashes, prefetch ---- */
@@ -190,72 +285,6 @@ static void prepare(const struct gt_worker *worker, struct work *works, unsigned
 	}
 }
 
-/* ---- stage 4: rewrite and account ---- */
-
-/* Gives the frame the tag of the interface that it leaves by; a tag's priority bits stay. */
-static void retag(struct gt_frame *f, const struct gt_packet *p, uint16_t vlan)
-{
-	uint8_t *d = f->data;
-
-	if (p->vlan == vlan)
-		return;
-	if (p->tagged && vlan != 0) {
-		d[14] = (uint8_t)((d[14] & 0xf0) | vlan >> 8);
-		d[15] = (uint8_t)vlan;
-	} else if (vlan != 0) {
-		uint8_t tag[4] = {0x81, 0x00, (uint8_t)(vlan >> 8), (uint8_t)vlan};
-
-		memmove(d - 4, d, 12);
-		memcpy(d + 8, tag, 4);
-		f->data -= 4;
-		f->len += 4;
-		f->wire_len += 4;
-	} else {
-		memmove(d + 4, d, 12);
-		f->data += 4;
-		f->len -= 4;
-		f->wire_len -= 4;
-	}
-}
-
-static void account_out(struct gt_worker *worker, const struct gt_frame *f)
-{
-	worker->counters.interfaces[f->out_if].out_frames++;
-	worker->counters.interfaces[f->out_if].out_bytes += f->wire_len;
-}
-
-/* Sends a frame to a server by MAC alone (DR). */
-static void forward(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p,
-		    uint16_t server)
-{
-	const struct gt_plan_server *s = &worker->plan->servers[server];
-	struct gt_server_counters *c = &worker->servers[server];
-
-	if ((s->flags & GT_SERVER_RESOLVED) == 0) {
-		gt_worker_drop(worker, f, GT_DROP_NO_NEIGHBOUR);
-		return;
-	}
-	c->frames++;
-	c->bytes += f->wire_len;
-	worker->vips[s->vip].frames++;
-	worker->vips[s->vip].bytes += f->wire_len;
-	worker->counters.forwarded++;
-	memcpy(f->data, s->macs, sizeof(s->macs));
-	retag(f, p, worker->plan->interfaces[s->out_if].vlan);
-	f->out_if = s->out_if;
-	f->verdict = GT_SEND;
-	account_out(worker, f);
-}
-
-static void answer_echo(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p)
-{
-	gt_icmp_answer_echo(f, p, &worker->plan->interfaces[f->in_if].mac);
-	f->out_if = f->in_if;
-	f->verdict = GT_ANSWER;
-	worker->counters.answered++;
-	account_out(worker, f);
-}
-
 /* ---- fragments ---- */
 
 static void fragment_key(const struct gt_packet *p, struct gt_fragment_key *key)
@@ -269,25 +298,42 @@ static void fragment_key(const struct gt_packet *p, struct gt_fragment_key *key)
 	};
 }
 
+/* Is the session still the one whose first fragment this datagram had? */
+static bool is_session_of(const struct gt_worker *worker, const struct gt_path *path,
+			  const struct gt_packet *p)
+{
+	const struct gt_snat_session *s = &worker->snat.sessions[path->session];
+
+	if (path->kind == GT_PATH_SESSION)
+		return gt_addr_equal(&s->client, &p->src) && gt_addr_equal(&s->vip, &p->dst);
+	return gt_addr_equal(&gt_snat_pair(&worker->snat, path->session)->server, &p->src) &&
+	       gt_addr_equal(&gt_snat_pair(&worker->snat, path->session)->source, &p->dst);
+}
+
 static void apply_fate(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p,
 		       struct gt_fragment_fate fate)
 {
+	struct gt_path path = {fate.path, fate.server, fate.session};
+	bool session = path.kind == GT_PATH_SESSION || path.kind == GT_PATH_SESSION_REPLY;
+
 	if (fate.verdict == GT_ANSWER)
-		answer_echo(worker, f, p);
+		gt_answer_echo(worker, f, p);
 	else if (fate.verdict == GT_DROP)
 		gt_worker_drop(worker, f, (enum gt_drop_reason)fate.reason);
-	else if (fate.server < worker->plan->n_servers &&
-		 (worker->plan->servers[fate.server].flags & GT_SERVER_KEEPS) != 0)
-		forward(worker, f, p, fate.server);
+	else if (path.server < worker->plan->n_servers &&
+		 (worker->plan->servers[path.server].flags & GT_SERVER_KEEPS) != 0 &&
+		 (!session || is_session_of(worker, &path, p)))
+		gt_forward(worker, f, p, &path);
 	else
 		gt_worker_drop(worker, f, GT_DROP_NO_SERVER);
 }
 
 /* A first fragment has its verdict: the later ones, held or to come, get the same. */
 static void settle_fragments(struct gt_worker *worker, const struct gt_frame *first,
-			     const struct gt_packet *p, uint16_t server, uint64_t now_ms)
+			     const struct gt_packet *p, const struct gt_path *path, uint64_t now_ms)
 {
-	struct gt_fragment_fate fate = {first->verdict, first->reason, server};
+	struct gt_fragment_fate fate = {first->verdict, first->reason, path->kind, path->server,
+					path->session};
 	struct gt_frame *out = &worker->released[worker->n_released];
 	struct gt_fragment_key key;
 	unsigned n;
@@ -324,32 +370,33 @@ static void decide_later_fragment(struct gt_worker *worker, struct gt_frame *f,
 		gt_worker_drop(worker, f, GT_DROP_FRAGMENT_FULL);
 }
 
-/* ---- stage 3: which server ---- */
+/* ---- stage 3: which path ---- */
 
-static uint16_t decide_server(struct gt_worker *worker, struct gt_frame *f, const struct work *w,
-			      uint32_t tick)
+/* A TCP or UDP packet to a service, or an ICMP error about one of its connections. */
+static void decide_path(struct gt_worker *worker, struct gt_frame *f, struct work *w)
 {
 	const struct gt_packet *e = &w->embedded;
-	uint16_t server;
+	enum gt_drop_reason bad;
 
 	if (w->task == TASK_ERROR)
-		server = gt_connection_peek(worker, w->vip, &e->dst, e->dst_port, e->src_port,
-					    &w->key, w->hash);
+		bad = gt_connection_peek(worker, w->vip, &e->dst, e->dst_port, e->src_port, &w->key,
+					 w->hash, &w->path);
 	else
-		server = gt_connection_server(worker, w->vip, &w->packet, &w->key, w->hash, tick);
-	if (server == GT_NO_SERVER) {
+		bad = gt_connection_path(worker, w->vip, &w->packet, &w->key, w->hash, &w->path);
+	if (bad == GT_DROP_NO_SERVER)
 		worker->vips[w->vip].no_server++;
-		gt_worker_drop(worker, f, GT_DROP_NO_SERVER);
-		return server;
-	}
-	forward(worker, f, &w->packet, server);
-	return server;
+	if (bad == GT_DROP_RESET && w->packet.fragment == GT_FRAGMENT_NONE)
+		gt_answer_reset(worker, f, &w->packet);
+	else if (bad != GT_PARSE_OK)
+		gt_worker_drop(worker, f, bad);
+	else if (w->task == TASK_ERROR)
+		gt_forward_error(worker, f, &w->packet, e, &w->path);
+	else
+		gt_forward(worker, f, &w->packet, &w->path);
 }
 
 static void decide(struct gt_worker *worker, struct gt_frame *f, struct work *w, uint64_t now_ms)
 {
-	uint16_t server = GT_NO_SERVER;
-
 	switch ((enum task)w->task) {
 	case TASK_DONE:
 		return;
@@ -358,11 +405,19 @@ static void decide(struct gt_worker *worker, struct gt_frame *f, struct work *w,
 		return;
 	case TASK_CONNECTION:
 	case TASK_ERROR:
-		server = decide_server(worker, f, w, gt_tick(now_ms));
+		decide_path(worker, f, w);
+		break;
+	case TASK_REPLY:
+		if (w->path.kind == GT_PATH_SESSION_REPLY)
+			gt_connection_reply(worker, w->path.session, &w->packet);
+		gt_forward(worker, f, &w->packet, &w->path);
+		break;
+	case TASK_REPLY_ERROR:
+		gt_forward_error(worker, f, &w->packet, &w->embedded, &w->path);
 		break;
 	case TASK_ECHO:
 		if (w->address->answers_echo)
-			answer_echo(worker, f, &w->packet);
+			gt_answer_echo(worker, f, &w->packet);
 		else
 			gt_worker_drop(worker, f, GT_DROP_NO_SERVER);
 		break;
@@ -370,7 +425,7 @@ static void decide(struct gt_worker *worker, struct gt_frame *f, struct work *w,
 		break;
 	}
 	if (w->packet.fragment == GT_FRAGMENT_FIRST)
-		settle_fragments(worker, f, &w->packet, server, now_ms);
+		settle_fragments(worker, f, &w->packet, &w->path, now_ms);
 }
 
 /* ---- the burst ---- */
@@ -382,7 +437,7 @@ static void classify_and_count(struct gt_worker *worker, struct gt_frame *f, str
 	worker->counters.in++;
 	worker->counters.interfaces[f->in_if].in_frames++;
 	worker->counters.interfaces[f->in_if].in_bytes += f->wire_len;
-	bad = classify(worker->plan, f, w);
+	bad = classify(worker, f, w);
 	if (bad == GT_PARSE_OK)
 		return;
 	gt_worker_drop(worker, f, bad);
@@ -398,11 +453,13 @@ void gt_worker_burst(struct gt_worker *worker, const struct gt_plan *plan, uint6
 	struct work works[GT_BURST_MAX];
 
 	worker->plan = plan;
+	worker->tick = gt_tick(now_ms);
 	worker->n_released = 0;
 	if (worker->fragments.n_held > 0)
 		gt_worker_expire_held(worker, now_ms, false);
 	for (unsigned i = 0; i < n; i++) {
 		works[i].address = NULL;
+		works[i].path = (struct gt_path){0};
 		classify_and_count(worker, &frames[i], &works[i]);
 	}
 	prepare(worker, works, n);

@@ -17,12 +17,14 @@
 #include "base/memory.h"
 #include "flow/flow.h"
 #include "flow/fragments.h"
+#include "flow/snat.h"
 
 /* What a server got from this worker, by server number. */
 struct gt_server_counters {
 	uint64_t frames, bytes; /* forwarded; bytes of Ethernet as they came, without FCS */
 	uint64_t connections;	/* ever given to it */
 	int64_t active;		/* that it has now */
+	uint64_t reply_frames, reply_bytes; /* of nat and snat: what came back from it */
 };
 
 /* By VIP number. */
@@ -36,13 +38,22 @@ struct gt_vip_counters {
 /* All that were held, and all of one burst that were held and let go in it. */
 #define GT_RELEASED_MAX (GT_FRAGMENT_HELD_MAX + GT_BURST_MAX)
 
+/* Clients without a known MAC that a worker remembers until main has asked for them. */
+#define GT_MISSED_MAX 64
+
 struct gt_worker {
 	struct gt_counters counters;
 	struct gt_server_counters *servers; /* GT_SERVERS_MAX */
 	struct gt_vip_counters *vips;	    /* GT_VIPS_MAX */
 	struct gt_flow_table flows;
 	struct gt_fragments fragments;
+	struct gt_snat snat;	    /* sessions NULL: no VIP of mode snat */
 	const struct gt_plan *plan; /* of the burst that runs */
+	uint32_t tick;		    /* of the burst that runs */
+	uint16_t ipv4_id;	    /* of the last IPv4 header that was made anew */
+	/* Clients whose MAC is wanted: main reads them, and asks. n_missed counts on for ever. */
+	struct gt_addr missed[GT_MISSED_MAX];
+	uint32_t n_missed;
 	uint64_t swept_ms;
 	struct gt_memory memory;
 	/* Frames that come back: valid until the next call. */
@@ -52,10 +63,17 @@ struct gt_worker {
 
 struct gt_worker_params {
 	uint32_t connections;
-	bool wide;	    /* room for IPv6 connections: see gt_flow_create */
+	bool wide; /* room for IPv6 connections: see gt_flow_create */
+	bool snat; /* there is, or may be, a VIP of mode snat */
+	uint16_t worker, n_workers;
 	uint8_t random[16]; /* keys of the tables */
 	struct gt_memory memory;
 };
+
+/*
+ * What a worker of this configuration needs: all but its index, `random` and `memory`. Any caller.
+ */
+void gt_worker_params_init(struct gt_worker_params *params, const struct gt_config *config);
 
 /* Bytes that gt_worker_create will take, within a page or so. Any caller. */
 uint64_t gt_worker_bytes(const struct gt_worker_params *params);
@@ -87,5 +105,8 @@ void gt_worker_unsent(struct gt_worker *w, const struct gt_frame *frame);
 
 /* A frame with verdict PUNT for which main has no room: counted as punt-full. Worker. */
 void gt_worker_unpunted(struct gt_worker *w, struct gt_frame *frame);
+
+/* The number of the server that an entry of the table, read by gt_flow_read, is of. Main. */
+uint16_t gt_worker_entry_server(const struct gt_worker *w, const struct gt_flow_entry *entry);
 
 #endif

@@ -8,6 +8,26 @@
 /* ... but not more than this at once, about 50 us of cold lines: a burst must not wait longer. */
 #define SWEEP_BUCKETS_MAX 512
 
+/* Do connections of this VIP need wide entries: IPv6, or a port that the service does not tell? */
+static bool is_wide(const struct gt_config_vip *vip)
+{
+	uint32_t ports = 0;
+
+	for (size_t i = 0; i < vip->n_ports; i++)
+		ports += vip->ports[i].last - vip->ports[i].first + 1U;
+	return !gt_addr_is_v4(&vip->address) || ports > GT_PORTS_EXPANDED_MAX;
+}
+
+void gt_worker_params_init(struct gt_worker_params *params, const struct gt_config *config)
+{
+	*params = (struct gt_worker_params){.connections = config->connections,
+					    .n_workers = config->workers};
+	for (size_t i = 0; i < config->n_vips; i++) {
+		params->wide |= is_wide(&config->vips[i]);
+		params->snat |= config->vips[i].mode == GT_MODE_SNAT;
+	}
+}
+
 struct gt_worker *gt_worker_create(const struct gt_worker_params *params)
 {
 	const struct gt_memory *m = &params->memory;
@@ -20,7 +40,9 @@ struct gt_worker *gt_worker_create(const struct gt_worker_params *params)
 	w->vips = m->alloc(m->ctx, GT_VIPS_MAX * sizeof(*w->vips));
 	if (w->servers == NULL || w->vips == NULL ||
 	    gt_flow_create(&w->flows, params->connections, params->wide, params->random, m) != 0 ||
-	    gt_fragments_create(&w->fragments, params->random, m) != 0) {
+	    gt_fragments_create(&w->fragments, params->random, m) != 0 ||
+	    (params->snat && gt_snat_create(&w->snat, params->connections, params->worker,
+					    params->n_workers, params->random, m) != 0)) {
 		gt_worker_destroy(w);
 		return NULL;
 	}
@@ -34,6 +56,7 @@ void gt_worker_destroy(struct gt_worker *w)
 	if (w == NULL)
 		return;
 	m = w->memory;
+	gt_snat_destroy(&w->snat);
 	gt_fragments_destroy(&w->fragments);
 	gt_flow_destroy(&w->flows);
 	m.free(m.ctx, w->vips);
@@ -45,7 +68,8 @@ uint64_t gt_worker_bytes(const struct gt_worker_params *params)
 {
 	return sizeof(struct gt_worker) + GT_SERVERS_MAX * sizeof(struct gt_server_counters) +
 	       GT_VIPS_MAX * sizeof(struct gt_vip_counters) +
-	       gt_flow_bytes(params->connections, params->wide) + gt_fragments_bytes();
+	       gt_flow_bytes(params->connections, params->wide) + gt_fragments_bytes() +
+	       (params->snat ? gt_snat_bytes(params->connections) : 0);
 }
 
 void gt_worker_expire_held(struct gt_worker *w, uint64_t now_ms, bool all)
@@ -58,11 +82,19 @@ void gt_worker_expire_held(struct gt_worker *w, uint64_t now_ms, bool all)
 	w->n_released += n;
 }
 
+void gt_worker_miss(struct gt_worker *w, struct gt_frame *frame, const struct gt_addr *client)
+{
+	gt_worker_drop(w, frame, GT_DROP_NO_NEIGHBOUR);
+	w->missed[w->n_missed % GT_MISSED_MAX] = *client;
+	__atomic_store_n(&w->n_missed, w->n_missed + 1, __ATOMIC_RELEASE);
+}
+
 static void sweep(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms, uint32_t n)
 {
 	struct gt_flow_judge judge = gt_worker_judge(w);
 
 	w->plan = plan;
+	w->tick = gt_tick(now_ms);
 	gt_flow_sweep(&w->flows, n, gt_tick(now_ms), &judge);
 }
 

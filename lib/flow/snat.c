@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SNAT sessions and ports; see snat.h. */
+#include "flow/snat.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Slots of ports come in blocks, so that a pair with few connections takes little memory. */
+#define BLOCK_PORTS  256
+#define PAIR_BLOCKS  (GT_SNAT_PORTS / BLOCK_PORTS)
+#define NO_BLOCK     0
+#define PAIR_BUCKETS (2 * GT_SNAT_PAIRS_MAX)
+
+_Static_assert(GT_SNAT_PORTS % BLOCK_PORTS == 0, "whole blocks");
+_Static_assert((PAIR_BUCKETS & (PAIR_BUCKETS - 1)) == 0, "a power of two");
+
+/* A port: in use, resting, or fresh (all zero). */
+struct gt_snat_slot {
+	uint32_t session; /* index + 1 while in use, else 0 */
+	uint16_t next;	  /* while resting: the port that began to rest next */
+	uint16_t reserved;
+	uint32_t since; /* while resting: tick */
+};
+
+struct gt_snat_pair {
+	struct gt_snat_pair_key key;
+	bool used;
+	uint16_t rest_head, rest_tail; /* ports, 0: none rests */
+	uint32_t fresh;		       /* next port that was never used; 65536 and above: none */
+	uint32_t live, resting;
+	uint16_t blocks[PAIR_BLOCKS]; /* number, NO_BLOCK: not yet */
+};
+
+static uint32_t count_blocks(uint32_t sessions)
+{
+	/* Twice what the sessions fill, and some for pairs with few; 16 bits number them. */
+	uint32_t n = sessions / BLOCK_PORTS * 2 + 4096;
+
+	return n > UINT16_MAX ? UINT16_MAX : n;
+}
+
+uint64_t gt_snat_bytes(uint32_t sessions)
+{
+	return sessions * sizeof(struct gt_snat_session) +
+	       GT_SNAT_PAIRS_MAX * sizeof(struct gt_snat_pair) + PAIR_BUCKETS * sizeof(uint32_t) +
+	       (count_blocks(sessions) + 1ULL) *
+		       (BLOCK_PORTS * sizeof(struct gt_snat_slot) + sizeof(uint16_t));
+}
+
+int gt_snat_create(struct gt_snat *s, uint32_t sessions, uint16_t worker, uint16_t n_workers,
+		   const uint8_t random[16], const struct gt_memory *m)
+{
+	memset(s, 0, sizeof(*s));
+	s->memory = *m;
+	s->n_sessions = sessions;
+	s->n_blocks = count_blocks(sessions);
+	s->sessions = m->alloc(m->ctx, sessions * sizeof(*s->sessions));
+	s->pairs = m->alloc(m->ctx, GT_SNAT_PAIRS_MAX * sizeof(*s->pairs));
+	s->pair_table = m->alloc(m->ctx, PAIR_BUCKETS * sizeof(*s->pair_table));
+	s->blocks = m->alloc(m->ctx, (s->n_blocks + 1ULL) * BLOCK_PORTS * sizeof(*s->blocks));
+	s->block_next = m->alloc(m->ctx, (s->n_blocks + 1ULL) * sizeof(*s->block_next));
+	if (s->sessions == NULL || s->pairs == NULL || s->pair_table == NULL || s->blocks == NULL ||
+	    s->block_next == NULL) {
+		gt_snat_destroy(s);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < sessions; i++)
+		s->sessions[i].next = i + 1 < sessions ? i + 1 : GT_SNAT_NONE;
+	s->free_session = sessions > 0 ? 0 : GT_SNAT_NONE;
+	s->fresh_block = 1;
+	s->worker = worker;
+	s->n_workers = n_workers;
+	s->hash = gt_aeshash_select();
+	gt_aeshash_key_init(&s->key, random);
+	return 0;
+}
+
+void gt_snat_destroy(struct gt_snat *s)
+{
+	struct gt_memory m = s->memory;
+
+	if (m.free == NULL)
+		return;
+	m.free(m.ctx, s->sessions);
+	m.free(m.ctx, s->pairs);
+	m.free(m.ctx, s->pair_table);
+	m.free(m.ctx, s->blocks);
+	m.free(m.ctx, s->block_next);
+	memset(s, 0, sizeof(*s));
+}
+
+/* ---- pairs ---- */
+
+static bool same_key(const struct gt_snat_pair_key *a, const struct gt_snat_pair_key *b)
+{
+	return a->port == b->port && a->protocol == b->protocol &&
+	       gt_addr_equal(&a->server, &b->server) && gt_addr_equal(&a->source, &b->source);
+}
+
+static uint32_t home_bucket(const struct gt_snat *s, const struct gt_snat_pair_key *key)
+{
+	uint64_t block[2], h;
+
+	memcpy(block, key->server.b, sizeof(block));
+	s->hash(&s->key, block, &h, 1);
+	memcpy(block, key->source.b, sizeof(block));
+	block[0] ^= h;
+	s->hash(&s->key, block, &h, 1);
+	block[0] = h;
+	block[1] = (uint64_t)key->port << 8 | key->protocol;
+	s->hash(&s->key, block, &h, 1);
+	return (uint32_t)h & (PAIR_BUCKETS - 1);
+}
+
+/* The bucket that holds the pair, or the free one where it would go. */
+static uint32_t find_bucket(const struct gt_snat *s, const struct gt_snat_pair_key *key)
+{
+	uint32_t i = home_bucket(s, key);
+
+	while (s->pair_table[i] != 0 && !same_key(&s->pairs[s->pair_table[i] - 1].key, key))
+		i = (i + 1) & (PAIR_BUCKETS - 1);
+	return i;
+}
+
+/* Takes a bucket out of the open addressing: what stands behind it moves up (Knuth 6.4, R). */
+static void free_bucket(struct gt_snat *s, uint32_t hole)
+{
+	uint32_t i = hole;
+
+	for (;;) {
+		uint32_t home;
+
+		i = (i + 1) & (PAIR_BUCKETS - 1);
+		if (s->pair_table[i] == 0)
+			break;
+		home = home_bucket(s, &s->pairs[s->pair_table[i] - 1].key);
+		if (((i - home) & (PAIR_BUCKETS - 1)) < ((i - hole) & (PAIR_BUCKETS - 1)))
+			continue;
+		s->pair_table[hole] = s->pair_table[i];
+		hole = i;
+	}
+	s->pair_table[hole] = 0;
+}
+
+static struct gt_snat_slot *slot_of(const struct gt_snat *s, const struct gt_snat_pair *p,
+				    uint16_t port)
+{
+	uint32_t i = (uint32_t)port - GT_SNAT_PORT_FIRST;
+	uint16_t block = port < GT_SNAT_PORT_FIRST ? NO_BLOCK : p->blocks[i / BLOCK_PORTS];
+
+	return block == NO_BLOCK ? NULL : &s->blocks[(size_t)block * BLOCK_PORTS + i % BLOCK_PORTS];
+}
+
+static bool has_rested(const struct gt_snat *s, const struct gt_snat_pair *p, uint16_t port,
+		       uint32_t tick)
+{
+	return ((tick - slot_of(s, p, port)->since) & GT_TICK_MASK) >= GT_SNAT_REST_TICKS;
+}
+
+static void free_pair(struct gt_snat *s, struct gt_snat_pair *p)
+{
+	free_bucket(s, find_bucket(s, &p->key));
+	for (unsigned i = 0; i < PAIR_BLOCKS; i++) {
+		if (p->blocks[i] == NO_BLOCK)
+			continue;
+		memset(&s->blocks[(size_t)p->blocks[i] * BLOCK_PORTS], 0,
+		       BLOCK_PORTS * sizeof(*s->blocks));
+		s->block_next[p->blocks[i]] = (uint16_t)s->free_block;
+		s->free_block = p->blocks[i];
+	}
+	p->used = false;
+	s->n_pairs--;
+}
+
+/* A pair without sessions whose last port has rested may go. Looks at a few; true if one went. */
+static bool reclaim_pair(struct gt_snat *s, uint32_t tick)
+{
+	for (unsigned tries = 0; tries < 64; tries++) {
+		struct gt_snat_pair *p = &s->pairs[s->hand];
+
+		s->hand = (s->hand + 1) % GT_SNAT_PAIRS_MAX;
+		if (p->used && p->live == 0 &&
+		    (p->rest_tail == 0 || has_rested(s, p, p->rest_tail, tick))) {
+			free_pair(s, p);
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pair_key *key,
+				     uint32_t tick)
+{
+	uint32_t i = s->n_pairs;
+
+	if (s->n_pairs == GT_SNAT_PAIRS_MAX && !reclaim_pair(s, tick))
+		return NULL;
+	/* Pairs are given back rarely: mostly the next one is free. */
+	for (i %= GT_SNAT_PAIRS_MAX; s->pairs[i].used; i = (i + 1) % GT_SNAT_PAIRS_MAX)
+		;
+	s->pairs[i] = (struct gt_snat_pair){
+		.key = *key,
+		.used = true,
+		.fresh = GT_SNAT_PORT_FIRST +
+			 (s->worker + s->n_workers - GT_SNAT_PORT_FIRST % s->n_workers) %
+				 s->n_workers,
+	};
+	s->n_pairs++;
+	s->pair_table[find_bucket(s, key)] = i + 1;
+	return &s->pairs[i];
+}
+
+/* ---- ports ---- */
+
+static uint16_t take_rested(struct gt_snat *s, struct gt_snat_pair *p, uint32_t tick)
+{
+	uint16_t port = p->rest_head;
+
+	if (port == 0 || !has_rested(s, p, port, tick))
+		return 0;
+	p->rest_head = slot_of(s, p, port)->next;
+	if (p->rest_head == 0)
+		p->rest_tail = 0;
+	p->resting--;
+	return port;
+}
+
+static uint16_t take_fresh(struct gt_snat *s, struct gt_snat_pair *p)
+{
+	uint32_t port = p->fresh, i = port - GT_SNAT_PORT_FIRST;
+
+	if (port > UINT16_MAX)
+		return 0;
+	if (p->blocks[i / BLOCK_PORTS] == NO_BLOCK) {
+		uint32_t block = s->free_block;
+
+		if (block != NO_BLOCK)
+			s->free_block = s->block_next[block];
+		else if (s->fresh_block <= s->n_blocks)
+			block = s->fresh_block++;
+		else
+			return 0;
+		p->blocks[i / BLOCK_PORTS] = (uint16_t)block;
+	}
+	p->fresh += s->n_workers;
+	return (uint16_t)port;
+}
+
+uint32_t gt_snat_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick)
+{
+	uint32_t bucket = find_bucket(s, key), index = s->free_session;
+	struct gt_snat_pair *p;
+	struct gt_snat_session *session;
+	uint16_t port;
+
+	if (index == GT_SNAT_NONE)
+		return GT_SNAT_NONE;
+	p = s->pair_table[bucket] != 0 ? &s->pairs[s->pair_table[bucket] - 1]
+				       : add_pair(s, key, tick);
+	if (p == NULL)
+		return GT_SNAT_NONE;
+	port = take_rested(s, p, tick);
+	if (port == 0)
+		port = take_fresh(s, p);
+	if (port == 0)
+		return GT_SNAT_NONE;
+	session = &s->sessions[index];
+	s->free_session = session->next;
+	*session = (struct gt_snat_session){
+		.pair = (uint32_t)(p - s->pairs), .port = port, .tick = tick};
+	slot_of(s, p, port)->session = index + 1;
+	p->live++;
+	s->live++;
+	return index;
+}
+
+void gt_snat_close(struct gt_snat *s, uint32_t index, uint32_t tick)
+{
+	struct gt_snat_session *session = &s->sessions[index];
+	struct gt_snat_pair *p = &s->pairs[session->pair];
+
+	*slot_of(s, p, session->port) = (struct gt_snat_slot){.since = tick & GT_TICK_MASK};
+	if (p->rest_tail != 0)
+		slot_of(s, p, p->rest_tail)->next = session->port;
+	else
+		p->rest_head = session->port;
+	p->rest_tail = session->port;
+	p->resting++;
+	p->live--;
+	s->live--;
+	session->next = s->free_session;
+	s->free_session = index;
+}
+
+uint32_t gt_snat_find(const struct gt_snat *s, const struct gt_snat_pair_key *key, uint16_t port)
+{
+	uint32_t bucket = find_bucket(s, key);
+	const struct gt_snat_slot *slot;
+
+	if (s->pair_table[bucket] == 0)
+		return GT_SNAT_NONE;
+	slot = slot_of(s, &s->pairs[s->pair_table[bucket] - 1], port);
+	return slot == NULL || slot->session == 0 ? GT_SNAT_NONE : slot->session - 1;
+}
+
+const struct gt_snat_pair_key *gt_snat_pair(const struct gt_snat *s, uint32_t session)
+{
+	return &s->pairs[s->sessions[session].pair].key;
+}
+
+unsigned gt_snat_fullest_percent(const struct gt_snat *s)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < GT_SNAT_PAIRS_MAX; i++) {
+		uint32_t n = s->pairs[i].used ? s->pairs[i].live : 0;
+
+		if (n > most)
+			most = n;
+	}
+	return most * 100 / (GT_SNAT_PORTS / s->n_workers);
+}

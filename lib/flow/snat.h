@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a worker remembers of SNAT: sessions, and which source port is whose. A reply is (server
+ * address, port, protocol) to (source address, port): the first and the source address are a pair,
+ * and a pair has 64512 ports of its own, so that clients of different servers share port numbers.
+ * From pair and port the session is found by index, without a search.
+ *
+ * Ports are taken in order, and one that was used rests for 120 s, in which the server may hold it
+ * in TIME_WAIT, behind all others that rest: the pair's rested ones come first, fresh ones next.
+ * With N workers, worker w uses the ports that are w modulo N: the port of a reply tells its owner.
+ */
+#ifndef GT_FLOW_SNAT_H
+#define GT_FLOW_SNAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/tick.h"
+
+#define GT_SNAT_PORT_FIRST 1024U
+#define GT_SNAT_PORTS	   64512U /* of a pair, over all workers */
+#define GT_SNAT_REST_TICKS GT_TICKS(120)
+#define GT_SNAT_PAIRS_MAX  16384 /* pairs in use at once, each worker */
+#define GT_SNAT_NONE	   UINT32_MAX
+
+struct gt_snat_session {
+	struct gt_addr client;
+	struct gt_addr vip;
+	rte_be16_t client_port, vip_port;
+	uint16_t server; /* number */
+	uint16_t vip_number;
+	uint32_t pair; /* index */
+	uint16_t port; /* its source port, host order */
+	uint8_t state; /* enum gt_flow_state, from both sides */
+	uint8_t fins;  /* bit 0: the client's FIN was seen, bit 1: the server's */
+	uint32_t tick; /* last packet of either side */
+	uint32_t next; /* of the free list */
+	uint64_t reserved;
+};
+_Static_assert(sizeof(struct gt_snat_session) == 64, "a session is a cache line");
+
+/* One end of the pair, as replies show it: the server's address and port, our source address. */
+struct gt_snat_pair_key {
+	struct gt_addr server, source;
+	rte_be16_t port;
+	uint8_t protocol;
+};
+
+struct gt_snat {
+	struct gt_snat_session *sessions;
+	uint32_t n_sessions, free_session;
+	struct gt_snat_pair *pairs;
+	uint32_t *pair_table; /* open addressing: index + 1, 0 free */
+	struct gt_snat_slot *blocks;
+	uint16_t *block_next; /* free list */
+	uint32_t n_blocks, free_block, fresh_block;
+	uint32_t n_pairs, hand;
+	uint16_t worker, n_workers;
+	uint32_t live; /* sessions in use */
+	struct gt_aeshash_key key;
+	gt_aeshash_fn *hash;
+	struct gt_memory memory;
+};
+
+/* Takes memory for so many sessions of worker `worker` of `n_workers`. 0, -ENOMEM. Main. */
+int gt_snat_create(struct gt_snat *s, uint32_t sessions, uint16_t worker, uint16_t n_workers,
+		   const uint8_t random[16], const struct gt_memory *memory);
+void gt_snat_destroy(struct gt_snat *s);
+uint64_t gt_snat_bytes(uint32_t sessions);
+
+/*
+ * Opens a session with a port for the pair. Its pair, port and tick are filled in, the rest is zero
+ * and the caller's. Index, or GT_SNAT_NONE: all ports of the pair are in use or resting, or there
+ * is no room for another session or pair. Worker.
+ */
+uint32_t gt_snat_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick);
+
+/* Ends a session: its port rests from now on. Worker. */
+void gt_snat_close(struct gt_snat *s, uint32_t session, uint32_t tick);
+
+/* The session of a reply to a source port (host order), or GT_SNAT_NONE. Worker. */
+uint32_t gt_snat_find(const struct gt_snat *s, const struct gt_snat_pair_key *key, uint16_t port);
+
+/* The pair that a session uses. Worker. */
+const struct gt_snat_pair_key *gt_snat_pair(const struct gt_snat *s, uint32_t session);
+
+/* Ports in use by the fullest pair, in percent of those that this worker has. Any caller. */
+unsigned gt_snat_fullest_percent(const struct gt_snat *s);
+
+#endif

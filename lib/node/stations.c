@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The stations around a node: which addresses it answers for, whose MACs it wants, and what is said
+ * about them in the log.
+ */
+#include "node/internal.h"
+
+#include <stdio.h>
+
+/* Clients on our wires whose MACs are kept for the way back. */
+#define GUESTS_MAX 65536
+
+/* The address that leads to a server: its own on a shared wire, else the interface's gateway. */
+const struct gt_addr *gt_node_next_hop(const struct gt_config *config,
+				       const struct gt_config_server *server)
+{
+	const struct gt_config_interface *c = &config->interfaces[server->interface];
+
+	for (size_t i = 0; i < c->n_addresses; i++)
+		if (gt_prefix_contains(&c->addresses[i], &server->address))
+			return &server->address;
+	return gt_addr_is_v4(&server->address) ? &c->gateway4 : &c->gateway6;
+}
+
+/* Do replies come back through us, so that clients must be found? */
+static bool has_way_back(const struct gt_config *config)
+{
+	for (size_t i = 0; i < config->n_vips; i++)
+		if (config->vips[i].mode == GT_MODE_NAT || config->vips[i].mode == GT_MODE_SNAT)
+			return true;
+	return false;
+}
+
+static bool is_gateway(const struct gt_config *config, uint8_t interface,
+		       const struct gt_addr *addr)
+{
+	const struct gt_config_interface *c = &config->interfaces[interface];
+
+	return (c->has_gateway4 && gt_addr_equal(&c->gateway4, addr)) ||
+	       (c->has_gateway6 && gt_addr_equal(&c->gateway6, addr));
+}
+
+/* Who has this address, for a log line: "server pacs/a, web/a" or "gateway"; empty: a client. */
+static void name_station(const struct gt_config *config, uint8_t interface,
+			 const struct gt_addr *addr, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	if (is_gateway(config, interface, addr)) {
+		snprintf(buf, size, "gateway");
+		return;
+	}
+	for (size_t i = 0; i < config->n_vips; i++) {
+		const struct gt_config_vip *vip = &config->vips[i];
+
+		for (size_t j = 0; j < vip->n_servers && used < size; j++) {
+			if (!gt_addr_equal(&vip->servers[j].address, addr))
+				continue;
+			used += (size_t)snprintf(buf + used, size - used, "%s%s/%s",
+						 used > 0 ? ", " : "server ", vip->name,
+						 vip->servers[j].name);
+		}
+	}
+}
+
+static void tell_conflict(const struct gt_node *node, const char *interface, const char *addr,
+			  const char *mac)
+{
+	gt_log(&node->hooks.log, LOG_ERR,
+	       "ARP/NDP conflict: another station, %s, answers for our address %s on %s: if it is "
+	       "a "
+	       "server of the VIP, set arp_ignore=1 and arp_announce=2 there (README, \"Servers\")",
+	       mac, addr, interface);
+}
+
+void gt_node_on_neighbour(void *ctx, enum gt_neighbour_event event, uint8_t interface,
+			  const struct gt_addr *addr, const struct gt_mac *mac,
+			  const struct gt_mac *old_mac)
+{
+	struct gt_node *node = ctx;
+	const struct gt_log *log = &node->hooks.log;
+	const char *name = node->config->interfaces[interface].name;
+	char a[GT_ADDR_STRLEN], m[GT_MAC_STRLEN] = "", old[GT_MAC_STRLEN] = "", who[256];
+
+	gt_addr_format(addr, a);
+	if (mac != NULL)
+		gt_mac_format(mac, m);
+	if (old_mac != NULL)
+		gt_mac_format(old_mac, old);
+	if (event == GT_NEIGHBOUR_EVENT_CONFLICT) {
+		tell_conflict(node, name, a, m);
+		return;
+	}
+	node->dirty = true;
+	name_station(node->config, interface, addr, who, sizeof(who));
+	/* Clients come and go. */
+	if (who[0] == '\0')
+		return;
+	switch (event) {
+	case GT_NEIGHBOUR_EVENT_RESOLVED:
+		gt_log(log, LOG_NOTICE, "%s: %s is at %s on %s", who, a, m, name);
+		break;
+	case GT_NEIGHBOUR_EVENT_CHANGED:
+		gt_log(log, LOG_WARNING, "%s: %s moved from %s to %s on %s", who, a, old, m, name);
+		break;
+	case GT_NEIGHBOUR_EVENT_LOST:
+		gt_log(log, LOG_ERR,
+		       "%s: %s no longer answers ARP/NDP on %s: its frames are dropped "
+		       "(no-neighbour)",
+		       who, a, name);
+		break;
+	case GT_NEIGHBOUR_EVENT_SILENT:
+		gt_log(log, LOG_ERR,
+		       "%s: %s does not answer ARP/NDP on %s: is it up, on this wire, with "
+		       "this address?",
+		       who, a, name);
+		break;
+	case GT_NEIGHBOUR_EVENT_CONFLICT:
+		break;
+	}
+}
+
+/* Counts what main sends unasked and hands it on. */
+void gt_node_on_emit(void *ctx, uint8_t interface, const uint8_t *frame, size_t len)
+{
+	struct gt_node *node = ctx;
+
+	node->counters.interfaces[interface].out_frames++;
+	node->counters.interfaces[interface].out_bytes += len;
+	node->hooks.emit(node->hooks.ctx, interface, frame, len);
+}
+
+/* Adds or removes an address of ours. 0 or -ENOMEM. */
+static int want_own(struct gt_neighbours *n, uint8_t interface, const struct gt_prefix *prefix,
+		    bool vip, bool add)
+{
+	if (add)
+		return gt_neighbours_add_own(n, interface, prefix, vip);
+	gt_neighbours_remove_own(n, interface, prefix, vip);
+	return 0;
+}
+
+static int want_neighbour(struct gt_neighbours *n, uint8_t interface, const struct gt_addr *addr,
+			  const struct gt_mac *mac, bool add)
+{
+	if (add)
+		return gt_neighbours_add(n, interface, addr, mac);
+	gt_neighbours_remove(n, interface, addr, mac);
+	return 0;
+}
+
+static int want_interface(struct gt_neighbours *n, const struct gt_config *config, uint8_t i,
+			  bool add)
+{
+	const struct gt_config_interface *c = &config->interfaces[i];
+	int ret = 0;
+
+	for (size_t j = 0; j < c->n_addresses && ret == 0; j++)
+		ret = want_own(n, i, &c->addresses[j], false, add);
+	if (!has_way_back(config))
+		return ret;
+	if (ret == 0 && c->has_gateway4)
+		ret = want_neighbour(n, i, &c->gateway4, NULL, add);
+	if (ret == 0 && c->has_gateway6)
+		ret = want_neighbour(n, i, &c->gateway6, NULL, add);
+	return ret;
+}
+
+/* A source address of SNAT is answered for on the interface whose subnet it is in. */
+static int want_sources(struct gt_neighbours *n, const struct gt_config *config,
+			const struct gt_config_vip *vip, bool add)
+{
+	int ret = 0;
+
+	for (size_t k = 0; k < vip->n_snat_addresses && ret == 0; k++) {
+		const struct gt_addr *a = &vip->snat_addresses[k];
+		struct gt_prefix host = {*a, gt_addr_is_v4(a) ? 32 : 128};
+
+		for (size_t i = 0; i < config->n_interfaces && ret == 0; i++) {
+			const struct gt_config_interface *c = &config->interfaces[i];
+			bool inside = false;
+
+			for (size_t j = 0; j < c->n_addresses; j++)
+				inside |= gt_prefix_contains(&c->addresses[j], a);
+			if (inside)
+				ret = want_own(n, (uint8_t)i, &host, true, add);
+		}
+	}
+	return ret;
+}
+
+static int want_vip(struct gt_neighbours *n, const struct gt_config *config,
+		    const struct gt_config_vip *vip, bool add)
+{
+	struct gt_prefix host = {vip->address, gt_addr_is_v4(&vip->address) ? 32 : 128};
+	int ret = want_own(n, vip->interface, &host, true, add);
+
+	if (ret == 0)
+		ret = want_sources(n, config, vip, add);
+	for (size_t j = 0; j < vip->n_servers && ret == 0; j++) {
+		const struct gt_config_server *s = &vip->servers[j];
+
+		ret = want_neighbour(n, s->interface, gt_node_next_hop(config, s),
+				     s->has_mac ? &s->mac : NULL, add);
+	}
+	return ret;
+}
+
+/* Adds, or removes, all that a configuration wants of the neighbours. Adding: 0 or -ENOMEM. */
+int gt_node_want_neighbours(struct gt_node *node, const struct gt_config *config, bool add)
+{
+	struct gt_neighbours *n = node->neighbours;
+	int ret = 0;
+
+	for (size_t i = 0; i < config->n_interfaces && ret == 0; i++)
+		ret = want_interface(n, config, (uint8_t)i, add);
+	for (size_t i = 0; i < config->n_vips && ret == 0; i++)
+		ret = want_vip(n, config, &config->vips[i], add);
+	if (add && ret == 0)
+		gt_neighbours_guests(n, has_way_back(config) ? GUESTS_MAX : 0);
+	return ret;
+}
