@@ -24,28 +24,28 @@ struct context {
 	enum gt_flow_state last_state;
 };
 
-static uint32_t timeout(const void *ctx, uint16_t service, enum gt_flow_state state)
+static void view(const void *ctx, uint16_t service, uint32_t value, struct gt_flow_view *v)
 {
 	(void)service;
-	(void)state;
-	return ((const struct context *)ctx)->timeout;
+	(void)value;
+	v->timeout = ((const struct context *)ctx)->timeout;
 }
 
-static bool rehashes(const void *ctx, const struct gt_flow_key *key, uint16_t server)
+static bool rehashes(const void *ctx, const struct gt_flow_key *key, uint32_t value)
 {
 	(void)key;
-	(void)server;
+	(void)value;
 	return ((const struct context *)ctx)->rehashes;
 }
 
-static void gone(void *ctx, uint16_t server, uint16_t service, enum gt_flow_state state,
+static void gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow_state state,
 		 bool evicted)
 {
 	struct context *c = ctx;
 
 	c->gone++;
 	c->evicted += evicted;
-	c->last_server = server;
+	c->last_server = (uint16_t)value;
 	c->last_service = service;
 	c->last_state = state;
 }
@@ -64,7 +64,7 @@ static struct fixture make(uint32_t connections)
 	assert_int_equal(gt_flow_create(&f.t, connections, false,
 					(const uint8_t *)"0123456789abcdef", &gt_memory_heap),
 			 0);
-	f.judge = (struct gt_flow_judge){timeout, rehashes, gone, NULL};
+	f.judge = (struct gt_flow_judge){view, rehashes, gone, NULL};
 	return f;
 }
 
@@ -134,7 +134,7 @@ static void insert_then_find_then_remove_narrow_and_wide(void **state)
 		assert_non_null(r.slot);
 		again = find(&f, k);
 		assert_ptr_equal(again.slot, r.slot);
-		assert_int_equal(again.slot->server, 77);
+		assert_int_equal(again.slot->value, 77);
 		assert_int_equal(gt_flow_state(again), GT_FLOW_ESTABLISHED);
 		assert_int_equal(gt_flow_idle(again.slot->meta, 9), 4);
 		assert_true(f.t.entries == 1);
@@ -160,7 +160,7 @@ static void find_every_field_of_the_key_counts(void **state)
 		assert_null(find(&f, narrow(0x0a000001, 1000, (uint16_t)(7 ^ 1 << bit))).slot);
 	}
 	insert(&f, wide(5, 1000, 7, 80), 2, GT_FLOW_SYN, 0);
-	assert_int_equal(find(&f, wide(5, 1000, 7, 80)).slot->server, 2);
+	assert_int_equal(find(&f, wide(5, 1000, 7, 80)).slot->value, 2);
 	for (int byte = 0; byte < 16; byte++) {
 		struct gt_flow_key k = wide(5, 1000, 7, 80);
 
@@ -195,8 +195,8 @@ static void find_narrow_never_meets_half_of_a_wide_one(void **state)
 	insert(&f, first, 3, GT_FLOW_SYN, 0);
 	insert(&f, second, 4, GT_FLOW_SYN, 0);
 	assert_null(find(&f, w).slot);
-	assert_int_equal(find(&f, first).slot->server, 3);
-	assert_int_equal(find(&f, second).slot->server, 4);
+	assert_int_equal(find(&f, first).slot->value, 3);
+	assert_int_equal(find(&f, second).slot->value, 4);
 	gt_flow_destroy(&f.t);
 }
 
@@ -211,7 +211,7 @@ static void insert_spilled_entries_are_found_in_their_second_bucket(void **state
 			insert(&f, narrow(i, i, 1), (uint16_t)(i + 1), GT_FLOW_SYN, 0).slot);
 	assert_true(f.t.entries == 8);
 	for (uint16_t i = 0; i < 8; i++)
-		assert_int_equal(find(&f, narrow(i, i, 1)).slot->server, i + 1);
+		assert_int_equal(find(&f, narrow(i, i, 1)).slot->value, i + 1);
 	assert_int_equal(f.c.gone, 0);
 	/* also when their first bucket has room again */
 	for (uint16_t i = 0; i < 8; i += 2)
@@ -231,7 +231,7 @@ static void insert_four_wide_fill_two_buckets(void **state)
 		assert_non_null(
 			insert(&f, wide(i, i, 1, 1), (uint16_t)(i + 1), GT_FLOW_UDP, 0).slot);
 	for (uint16_t i = 0; i < 4; i++)
-		assert_int_equal(find(&f, wide(i, i, 1, 1)).slot->server, i + 1);
+		assert_int_equal(find(&f, wide(i, i, 1, 1)).slot->value, i + 1);
 	assert_int_equal(f.c.gone, 0);
 	assert_true(f.t.entries == 4 && count_entries(&f.t) == 4);
 	gt_flow_destroy(&f.t);
@@ -338,7 +338,7 @@ static void touch_changes_state_and_time_and_nothing_else(void **state)
 			struct gt_flow_ref r = find(&f, narrow(i, i, 1));
 
 			assert_non_null(r.slot);
-			assert_int_equal(r.slot->server, i + 1);
+			assert_int_equal(r.slot->value, i + 1);
 			assert_int_equal(gt_flow_state(r), s);
 			assert_int_equal(gt_flow_idle(r.slot->meta, 0), 1);
 		}
@@ -494,7 +494,7 @@ static void insert_narrow_into_full_of_wide_evicts_one(void **state)
 	/* The other half of the pair is free for another narrow one. */
 	assert_non_null(insert(&f, narrow(10, 9, 9), 10, GT_FLOW_SYN, 10).slot);
 	assert_int_equal(f.c.gone, 1);
-	assert_int_equal(find(&f, narrow(9, 9, 9)).slot->server, 9);
+	assert_int_equal(find(&f, narrow(9, 9, 9)).slot->value, 9);
 	gt_flow_destroy(&f.t);
 }
 
@@ -514,13 +514,13 @@ static void read_gives_what_was_inserted(void **state)
 		unsigned n = gt_flow_read(&f.t, i, 300, out);
 
 		for (unsigned j = 0; j < n; j++, seen++) {
-			bool first = out[j].server == 21;
+			bool first = out[j].value == 21;
 
 			assert_memory_equal(&out[j].client, first ? &v4 : &v6, 16);
 			assert_int_equal(out[j].client_port, rte_cpu_to_be_16(first ? 1234 : 4321));
 			assert_int_equal(out[j].dst_port, first ? 0 : rte_cpu_to_be_16(80));
 			assert_int_equal(out[j].service, first ? 7 : 8);
-			assert_int_equal(out[j].server, first ? 21 : 22);
+			assert_int_equal(out[j].value, first ? 21 : 22);
 			assert_int_equal(out[j].state, first ? EST : GT_FLOW_FIN);
 			assert_int_equal(out[j].idle_ticks, first ? 200 : 100);
 		}
