@@ -3,6 +3,7 @@
 #include "eal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -29,11 +30,12 @@ static struct {
 	bool started;
 	int said_fd; /* a file without a name that collects words; -1: none */
 	FILE *said;
+	int out, err; /* stdout and stderr, while said_fd is in their places; -1: it is not */
 	const struct gt_log *log;
 	FILE *live;
 	uint64_t minute;
 	unsigned lines;
-} eal = {.said_fd = -1};
+} eal = {.said_fd = -1, .out = -1, .err = -1};
 
 /* ---- arguments ---- */
 
@@ -133,19 +135,50 @@ static int build_arguments(const struct gt_config *config, const struct gt_devic
 
 /* ---- what EAL says ---- */
 
+/* Puts stdout and stderr back into their places. */
+static void restore_output(void)
+{
+	if (eal.out < 0)
+		return;
+	fflush(stdout);
+	gt_say_to(STDERR_FILENO);
+	dup2(eal.out, STDOUT_FILENO);
+	dup2(eal.err, STDERR_FILENO);
+	close(eal.out);
+	close(eal.err);
+	eal.out = eal.err = -1;
+}
+
+/* EAL, and libraries below its drivers such as libxdp, also print directly. The log goes on. */
+static void collect_output(void)
+{
+	fflush(stdout);
+	eal.out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	eal.err = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (eal.out < 0 || eal.err < 0) {
+		eal.out = -1;
+		return;
+	}
+	gt_say_to(eal.err);
+	dup2(eal.said_fd, STDOUT_FILENO);
+	dup2(eal.said_fd, STDERR_FILENO);
+}
+
 static void collect(void)
 {
 	int copy;
 
 	eal.said_fd = memfd_create("gantry-eal-said", MFD_CLOEXEC);
-	copy = eal.said_fd >= 0 ? dup(eal.said_fd) : -1;
+	copy = eal.said_fd >= 0 ? fcntl(eal.said_fd, F_DUPFD_CLOEXEC, 3) : -1;
 	if (copy < 0)
 		return; /* then it speaks for itself on stderr */
 	eal.said = fdopen(copy, "w");
-	if (eal.said == NULL)
+	if (eal.said == NULL) {
 		close(copy);
-	else
-		rte_openlog_stream(eal.said);
+		return;
+	}
+	rte_openlog_stream(eal.said);
+	collect_output();
 }
 
 void gt_eal_forget(void)
@@ -245,6 +278,7 @@ void gt_eal_listen(const struct gt_log *log)
 
 	if (eal.said == NULL)
 		return; /* the user wants to see it all on stderr */
+	restore_output();
 	eal.log = log;
 	eal.live = fopencookie(NULL, "w", functions);
 	if (eal.live == NULL)
@@ -264,31 +298,6 @@ static int init(void)
 	return rte_eal_init(eal.argc, argv);
 }
 
-/* The same, with its direct prints to stdout and stderr collected too. */
-static int init_quietly(void)
-{
-	int out, err, rc;
-
-	if (eal.said == NULL)
-		return init();
-	fflush(stdout);
-	out = dup(STDOUT_FILENO);
-	err = dup(STDERR_FILENO);
-	if (out >= 0 && err >= 0) {
-		dup2(eal.said_fd, STDOUT_FILENO);
-		dup2(eal.said_fd, STDERR_FILENO);
-	}
-	rc = init();
-	fflush(stdout);
-	if (out >= 0 && err >= 0) {
-		dup2(out, STDOUT_FILENO);
-		dup2(err, STDERR_FILENO);
-	}
-	close(out);
-	close(err);
-	return rc;
-}
-
 int gt_eal_start(const struct gt_config *config, const struct gt_device devices[],
 		 const struct gt_cpus *cpus, const struct gt_budget *budget,
 		 const struct gt_log *log)
@@ -302,7 +311,7 @@ int gt_eal_start(const struct gt_config *config, const struct gt_device devices[
 	/* Who asks for EAL's log gets it as EAL writes it. */
 	if (strstr(config->eal, "--log-level") == NULL)
 		collect();
-	if (init_quietly() < 0) {
+	if (init() < 0) {
 		gt_eal_said(said, sizeof(said));
 		if (rte_errno == ENOMEM)
 			gt_log(log, LOG_ERR,
@@ -330,6 +339,7 @@ void gt_eal_stop(void)
 	if (dir[0] != '\0')
 		rmdir(dir);
 	eal.started = false;
+	restore_output();
 	rte_openlog_stream(NULL);
 	if (eal.live != NULL)
 		fclose(eal.live);

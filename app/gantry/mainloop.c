@@ -205,8 +205,11 @@ static void pass_time(struct loop *l)
 		if (l->ready)
 			gt_node_tick(l->r->node, l->now_ms);
 		else if (gt_ports_update_links(&l->r->ports, false) ||
-			 l->now_ms >= l->links_until_ms)
+			 l->now_ms >= l->links_until_ms) {
+			/* The servers are asked for, and the VIPs announced, at once. */
+			gt_node_tick(l->r->node, l->now_ms);
 			become_ready(l);
+		}
 		l->node_tick_ms = l->now_ms + (l->ready ? NODE_TICK_MS : NODE_TICK_MS / 10);
 	}
 	if (l->now_ms >= l->second_ms) {

@@ -10,6 +10,14 @@
 
 #include "config/config.h"
 
+/* One process, one log. */
+static int log_fd = STDERR_FILENO;
+
+void gt_say_to(int fd)
+{
+	log_fd = fd;
+}
+
 static const char *level_name(int level)
 {
 	switch (level) {
@@ -29,7 +37,7 @@ static const char *level_name(int level)
 	}
 }
 
-/* Does stderr go straight into the journal? $JOURNAL_STREAM then names its device and inode. */
+/* Does it go straight into the journal? $JOURNAL_STREAM then names its device and inode. */
 static bool is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -37,7 +45,7 @@ static bool is_journal(void)
 	struct stat st;
 
 	return stream != NULL && sscanf(stream, "%lu:%lu", &device, &inode) == 2 &&
-	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+	       fstat(log_fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
 static void line(void *ctx, int level, const char *text)
@@ -55,7 +63,7 @@ static void line(void *ctx, int level, const char *text)
 		n = (int)sizeof(buf) - 1;
 	/* In one write, so that lines of several threads do not mix. A lost line is no reason to
 	 * stop. */
-	if (write(STDERR_FILENO, buf, (size_t)n) < 0)
+	if (write(log_fd, buf, (size_t)n) < 0)
 		return;
 }
 

@@ -15,6 +15,10 @@
 /* A log under this name, which must stay. Main; the log may then be used by any thread. */
 struct gt_log gt_say_log(const char *node);
 
+/* Where lines go: stderr, unless something else holds that at the moment. Main, while it is the
+ * only thread that logs. */
+void gt_say_to(int fd);
+
 /*
  * How a sentence about the file begins: "FILE:LINE: KEY: " where the key is written, else "FILE:
  * KEY: ". `section`, `lines` and `key` as for gt_config_line. Returns buf.
