@@ -14,7 +14,7 @@ fi
 # shellcheck source=scripts/lab
 . "$lab_here/../../scripts/lab"
 
-lab_checks=0 lab_failures=0
+lab_checks=0 lab_failures=()
 
 lab_skip() { echo "SKIP: $*"; exit 77; }
 
@@ -49,7 +49,7 @@ check() {
 	if "$@"; then
 		printf 'ok %d - %s\n' $lab_checks "$words"
 	else
-		lab_failures=$((lab_failures + 1))
+		lab_failures+=("$lab_checks - $words")
 		printf 'NOT OK %d - %s\n' $lab_checks "$words"
 	fi
 }
@@ -60,10 +60,13 @@ is() { # GOT WANTED, each of one or more lines
 
 lab_finish() {
 	[ $lab_checks -gt 0 ] || { echo 'no check was made'; exit 1; }
-	printf '%d checks, %d failed\n' $lab_checks $lab_failures
-	[ $lab_failures = 0 ] || exit 1
-	exit 0
+	printf '%d checks, %d failed\n' $lab_checks ${#lab_failures[@]}
+	[ ${#lab_failures[@]} -gt 0 ] || exit 0
+	exit 1
 }
+
+# What failed stands below the logs too, where a reader looks first.
+lab_last_words() { [ ${#lab_failures[@]} = 0 ] || printf 'failed: %s\n' "${lab_failures[@]}" >&2; }
 
 # A number or a list of gantry's: status_of JQ-FILTER
 status_of() { lab_ctl --json status | jq -c "$1"; }

@@ -128,7 +128,8 @@ lab_gantry_stop
 lab_sysctl pacs3 net/ipv4/conf/{all,lo,eth0}/arp_ignore=0
 lab_gantry
 conflicts() { lab_ctl --json neighbours | jq -c '[.conflicts[]? | [.address, .mac]] | unique'; }
-check 'a server that answers ARP for the VIP is found' lab_wait 5 \
+# gantry looks for others when its announcements are through, 4 s after its start.
+check 'a server that answers ARP for the VIP is found' lab_wait 15 \
 	sh -c "'$GANTRYCTL' -s '$lab_dir/gantry.sock' --json neighbours | jq -e '.conflicts | length > 0'"
 check 'and named by its MAC' is "$(conflicts)" "[[\"$lab_vip4\",\"02:00:00:00:01:03\"]]"
 check 'and gantry says so in its log' grep -Eqi "conflict.*02:00:00:00:01:03.*$lab_vip4" "$lab_dir/log/gantry"
