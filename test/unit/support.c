@@ -7,13 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIE_UNLESS(what)                                                                           \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                 \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+#define DIE_UNLESS(what) SUPPORT_DIE_UNLESS(what)
 
 uint64_t support_random(uint64_t *state)
 {
@@ -300,6 +294,14 @@ size_t support_interface(struct gt_config *c, const char *name, uint16_t vlan, c
 	return c->n_interfaces - 1;
 }
 
+void support_address(struct gt_config *c, size_t interface, const char *address)
+{
+	struct gt_config_interface *i = &c->interfaces[interface];
+
+	i->addresses = grow(i->addresses, &i->n_addresses, sizeof(*i->addresses));
+	DIE_UNLESS(gt_prefix_parse(address, &i->addresses[i->n_addresses - 1]) == 0);
+}
+
 void support_ports(struct gt_config_vip *vip, const char *ports)
 {
 	free(vip->ports);
@@ -448,7 +450,7 @@ struct gt_plan *support_plan(const struct gt_config *c, const struct gt_server_s
 
 	for (size_t i = 0; i < GT_INTERFACES_MAX; i++)
 		macs[i] = support_interface_mac(i);
-	DIE_UNLESS(gt_plan_build(c, own != NULL ? own : states, macs, previous, &plan) == 0);
+	DIE_UNLESS(gt_plan_build(c, own != NULL ? own : states, macs, NULL, 0, previous, &plan) == 0);
 	free(own);
 	return plan;
 }

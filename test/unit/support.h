@@ -11,10 +11,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "balance/plan.h"
 #include "base/frame.h"
 #include "config/config.h"
+
+/* What stops a test or the fuzzer on the spot. */
+#define SUPPORT_DIE_UNLESS(what)                                                                   \
+	do {                                                                                       \
+		if (!(what)) {                                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                 \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
 
 /* ---- numbers ---- */
 
@@ -67,6 +78,7 @@ struct gt_config *support_config(uint64_t seed);
 void support_config_free(struct gt_config *c);
 /* address: "192.0.2.2/24". Returns the index. */
 size_t support_interface(struct gt_config *c, const char *name, uint16_t vlan, const char *address);
+void support_address(struct gt_config *c, size_t interface, const char *address);
 /* ports: "80", "80,443", "5000-5010" or "any". Returns the index. */
 size_t support_vip(struct gt_config *c, const char *name, const char *address,
 		   enum gt_protocol protocol, const char *ports);

@@ -22,27 +22,28 @@ struct context {
 	uint64_t states[GT_FLOW_STATES];
 };
 
-static uint32_t timeout(const void *ctx, uint16_t service, enum gt_flow_state state)
+static void view(const void *ctx, uint16_t service, uint32_t value, struct gt_flow_view *v)
 {
 	(void)ctx;
 	(void)service;
-	return state == GT_FLOW_SYN ? GT_TICKS_SYN : GT_TICKS_ESTABLISHED;
+	(void)value;
+	v->timeout = v->state == GT_FLOW_SYN ? GT_TICKS_SYN : GT_TICKS_ESTABLISHED;
 }
 
-static bool rehashes(const void *ctx, const struct gt_flow_key *key, uint16_t server)
+static bool rehashes(const void *ctx, const struct gt_flow_key *key, uint32_t value)
 {
 	(void)ctx;
 	(void)key;
-	(void)server;
+	(void)value;
 	return true;
 }
 
-static void gone(void *ctx, uint16_t server, uint16_t service, enum gt_flow_state state,
+static void gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow_state state,
 		 bool evicted)
 {
 	struct context *c = ctx;
 
-	(void)server;
+	(void)value;
 	c->gone[service]++;
 	c->evicted[service] += evicted;
 	c->states[state]++;
@@ -87,7 +88,7 @@ static double fill(bool wide, uint32_t connections, uint64_t seed)
 {
 	struct gt_flow_table t = make(connections, wide, seed);
 	struct context c = {0};
-	struct gt_flow_judge judge = {timeout, rehashes, gone, &c};
+	struct gt_flow_judge judge = {view, rehashes, gone, &c};
 	uint64_t failed = 0, r = seed + 100, check = seed + 100;
 
 	for (uint32_t i = 0; i < connections; i++) {
@@ -132,7 +133,7 @@ static void random_work_agrees_with_a_plain_model(void **state)
 {
 	struct gt_flow_table t = make(1500, true, 5);
 	struct context c = {0};
-	struct gt_flow_judge judge = {timeout, rehashes, gone, &c};
+	struct gt_flow_judge judge = {view, rehashes, gone, &c};
 	uint16_t *model = calloc(MODEL, sizeof(*model)); /* server, 0: not there */
 	uint64_t seed = 9, entries = 0;
 
@@ -148,7 +149,7 @@ static void random_work_agrees_with_a_plain_model(void **state)
 
 		assert_int_equal(ref.slot != NULL, model[i] != 0);
 		if (ref.slot != NULL) {
-			assert_int_equal(ref.slot->server, model[i]);
+			assert_int_equal(ref.slot->value, model[i]);
 			if (r >> 32 & 1) {
 				gt_flow_remove(&t, ref);
 				model[i] = 0;
@@ -179,7 +180,7 @@ static void entries_identity_holds_under_overload(void **state)
 {
 	struct gt_flow_table t = make(500, true, 6);
 	struct context c = {0};
-	struct gt_flow_judge judge = {timeout, rehashes, gone, &c};
+	struct gt_flow_judge judge = {view, rehashes, gone, &c};
 	uint64_t seed = 10, inserted = 0, removed = 0, counted = 0;
 	struct gt_flow_entry out[GT_FLOW_BUCKET_SLOTS];
 	uint32_t tick = GT_TICK_MASK - 500; /* it wraps on the way */
@@ -221,7 +222,7 @@ static void syn_flood_costs_no_established_connection_its_entry(void **state)
 	enum { ESTABLISHED = 60000, FLOOD = 1000000 };
 	struct gt_flow_table t = make(100000, false, 7);
 	struct context c = {0};
-	struct gt_flow_judge judge = {timeout, rehashes, gone, &c};
+	struct gt_flow_judge judge = {view, rehashes, gone, &c};
 	uint64_t seed = 11, check = 11, refused = 0, placed = 0;
 
 	(void)state;
@@ -247,7 +248,7 @@ static void syn_flood_costs_no_established_connection_its_entry(void **state)
 		struct gt_flow_ref ref = gt_flow_find(&t, &k, hash_of(&t, &k));
 
 		assert_non_null(ref.slot);
-		assert_int_equal(ref.slot->server, i % 65535 + 1);
+		assert_int_equal(ref.slot->value, i % 65535 + 1);
 	}
 	print_message("1 M SYNs: %llu placed, %llu without an entry, %llu of them evicted\n",
 		      (unsigned long long)placed, (unsigned long long)refused,
