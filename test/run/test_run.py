@@ -441,13 +441,93 @@ class Frames(Case):
         self.assertEqual(g.stop(), 0)
         self.assertLess(g.stop_s, STOP_S)
 
+    def cable(self, mtu=1500):
+        """A pair of the kernel's interfaces; gantry's end is down, as after a boot."""
+        if os.geteuid() != 0 or not shutil.which("ip"):
+            self.skipTest("needs root and ip")
+        near, far = f"gn{os.getpid() % 100000}", f"gf{os.getpid() % 100000}"
+        if not self.ip("link", "add", near, "address", "02:00:00:00:00:02", "type", "veth",
+                       "peer", "name", far):
+            self.skipTest("no veth here")
+        self.addCleanup(self.ip, "link", "del", near)
+        self.ip("link", "set", far, "mtu", str(mtu), "up")
+        return near, far
+
+    @staticmethod
+    def ip(*args):
+        return subprocess.run(["ip", *args], stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=5).returncode == 0
+
+    def packet_socket(self, name):
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.addCleanup(s.close)
+        s.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA: where the kernel puts a tag
+        s.bind((name, 0))
+        return s
+
+    def test_af_packet_frames_of_every_length_come_out_whole(self):
+        for mtu, gantry in ((1500, ""), (9000, "buffer_size = 9312")):
+            near, far = self.cable(mtu)
+            g = self.gantry(device=f"net_af_packet0,iface={near}", interface=f"mtu = {mtu}",
+                            gantry=gantry)
+            s = self.packet_socket(far)
+            for size in (54, 60, 1000, 1514, 1515, 1982, 2000, 4100, mtu + 14):
+                if size > mtu + 14:
+                    continue
+                frame = syn("192.0.2.51", 20000)[34:]
+                frame = LAN_MAC + CLIENT_MAC + b"\x08\0" + \
+                    ipv4("192.0.2.51", "192.0.2.100", 6, frame + b"x" * (size - 54))
+                self.assertEqual(len(frame), size)
+                self.assertEqual(self.exchange(s, frame, lambda f: f[:6] == SERVER_MAC),
+                                 SERVER_MAC + LAN_MAC + frame[12:])
+            self.assertTrue(g.log_has(f"{near} was down, brought up"))
+            self.assertEqual(g.stop(), 0)
+            self.assertLess(g.stop_s, STOP_S)
+            self.ip("link", "del", near)
+
+    def test_af_packet_tagged_frames_stay_tagged(self):
+        near, far = self.cable()
+        g = self.gantry(device=f"net_af_packet0,iface={near}", interface="vlan = 100")
+        s = self.packet_socket(far)
+        plain = syn("192.0.2.51", 20000)
+        frame = plain[:12] + b"\x81\0\x60\x64" + plain[12:]
+
+        def tag(sent):
+            s.send(sent)
+            until = time.monotonic() + 0.5
+            while select.select([s], [], [], max(0, until - time.monotonic()))[0]:
+                data, extra, _, where = s.recvmsg(2048, 256)
+                if where[2] != socket.PACKET_OUTGOING and data[:6] == SERVER_MAC:
+                    self.assertEqual(data[12:], plain[12:])  # the kernel took the tag off
+                    return struct.unpack_from("IIIHHHH", extra[0][2])[5]
+            return None
+
+        self.assertIn(0x6064, (tag(frame) for _ in range(20)))
+        self.assertIsNone(tag(plain))
+        self.assertGreater(self.ask(g, "drops")["drops"]["vlan"], 0)
+        self.assertEqual(g.stop(), 0)
+
+    def test_links_are_watched(self):
+        near, far = self.cable()
+        self.ip("link", "set", far, "down")
+        g = self.gantry(device=f"net_af_packet0,iface={near}")
+        self.assertGreater(g.start_s, 2)  # it waited for the link
+        self.assertTrue(g.log_has("interface lan: link is down"))
+        self.assertEqual(self.ask(g, "interfaces")["interfaces"]["lan"]["link"], "down")
+        self.ip("link", "set", far, "up")
+        self.assertTrue(g.log_has("interface lan: link is up"))
+        self.ip("link", "set", far, "down")
+        time.sleep(1.2)
+        self.assertEqual(sum("link is down" in line for line in g.err), 2)
+        self.assertEqual(g.stop(), 0)
+
     def exchange(self, s, frame, wanted):
         """Sends a frame until an answer comes."""
         for _ in range(20):
             s.send(frame)
             until = time.monotonic() + 0.25
             while select.select([s], [], [], max(0, until - time.monotonic()))[0]:
-                answer, where = s.recvfrom(2048)
+                answer, where = s.recvfrom(16384)
                 if where[2] != socket.PACKET_OUTGOING and wanted(answer):
                     return answer
         self.fail("no answer")
@@ -590,6 +670,16 @@ class Control(Case):
             begun = time.monotonic()
             self.assertEqual(s.recv(10), b"")
             self.assertGreater(time.monotonic() - begun, 9)
+
+
+    def test_stuck_gantry_is_told(self):
+        g = self.gantry()
+        g.process.send_signal(signal.SIGSTOP)
+        begun = time.monotonic()
+        self.assertIn("did not answer within 5 s", self.ctl(g, "status", code=1))
+        self.assertLess(time.monotonic() - begun, 7)
+        g.process.send_signal(signal.SIGCONT)
+        self.settled(g, 0)
 
 
 def enter_namespace():
