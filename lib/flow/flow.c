@@ -389,37 +389,51 @@ static struct gt_flow_ref write_entry(struct gt_flow_table *t, struct gt_flow_bu
 	return (struct gt_flow_ref){s};
 }
 
+/* Where a newcomer fits in `b` once the entry at `place` has left; NO_PLACE: nowhere yet. */
+static unsigned place_left_by(const struct gt_flow_bucket *b, unsigned place, bool wide)
+{
+	if (!wide || slot_type(&b->slots[place]) == TYPE_WIDE_FIRST)
+		return place;
+	return is_free(b, place ^ 1) ? place & ~1U : NO_PLACE;
+}
+
+#define NO_BUCKET UINT32_MAX
+
 /*
- * Moves one of a full bucket's entries to its own other bucket, if that has room, or if such a move
- * makes some there, `depth` times over (cuckoo hashing, Pagh and Rodler 2004). Gives the place that
- * became free, or NO_PLACE.
+ * Makes a place for a newcomer in the full bucket `from`: moves one of its entries to that one's
+ * own other bucket, if there is room, or if such a move makes some there, `depth` times over
+ * (cuckoo hashing, Pagh and Rodler 2004). Nothing moves to bucket `not_to`, whose place is being
+ * counted on. Gives the place that became free, or NO_PLACE.
  */
 static unsigned make_room(struct gt_flow_table *t, uint32_t from, bool wide, uint32_t tick,
-			  const struct gt_flow_judge *judge, unsigned depth)
+			  const struct gt_flow_judge *judge, unsigned depth, uint32_t not_to)
 {
 	struct gt_flow_bucket *b = &t->buckets[from];
 
 	for (unsigned place = 0; place < GT_FLOW_BUCKET_SLOTS; place++) {
+		unsigned left, free_place = NO_PLACE;
 		struct gt_flow_bucket *other;
 		struct gt_flow_slot *s;
 		struct gt_flow_key key;
-		unsigned free_place;
 		uint32_t first, to;
 		uint64_t hash;
 
-		/* Only an entry of the newcomer's own width leaves a place that fits. */
-		if (slot_type(&b->slots[place]) != (wide ? TYPE_WIDE_FIRST : TYPE_NARROW))
+		if (!is_place(b, place))
+			continue;
+		left = place_left_by(b, place, wide);
+		if (left == NO_PLACE)
 			continue;
 		read_key(b, place, &key);
 		gt_flow_hash(t, &key, &hash, 1);
 		first = gt_flow_bucket_first(t, hash);
 		to = from == first ? second_bucket(t, hash, first) : first;
+		if (to == not_to)
+			continue;
 		other = &t->buckets[to];
 		reap(t, other, tick, judge);
-		free_place = find_free(other, wide);
-		/* What moves there may only leave `other`: b is full, so nothing comes back. */
+		free_place = find_free(other, key.wide);
 		if (free_place == NO_PLACE && depth > 0)
-			free_place = make_room(t, to, wide, tick, judge, depth - 1);
+			free_place = make_room(t, to, key.wide, tick, judge, depth - 1, from);
 		if (free_place == NO_PLACE)
 			continue;
 		s = changing_half(b, place);
@@ -428,7 +442,7 @@ static unsigned make_room(struct gt_flow_table *t, uint32_t from, bool wide, uin
 		clear_place(t, b, place);
 		if (from == first)
 			b->slots[0].meta |= META_SPILLED;
-		return place;
+		return left;
 	}
 	return NO_PLACE;
 }
@@ -436,9 +450,9 @@ static unsigned make_room(struct gt_flow_table *t, uint32_t from, bool wide, uin
 /*
  * Both buckets are full: makes room in one of them. Without it 1.5 % of the narrow keys find no
  * place at five eighths load, with one move less than one in 10^5. A bucket has only two places for
- * wide ones: one move leaves 0.3 %, two less than one in 10^4 (test_flow_load measures both). That
- * is 8 and 12 other lines to look at; a second move for narrow ones would be 40, for each SYN of a
- * flood on a full table.
+ * wide ones: one move leaves 0.3 %, two less than one in 10^4 (test_flow_load measures both, and
+ * mixtures). That is 8 and 12 other lines to look at, or a few more in a mixture; a second move for
+ * narrow ones would be 40, for each SYN of a flood on a full table.
  */
 static unsigned displace(struct gt_flow_table *t, const uint32_t indexes[2], bool wide,
 			 uint32_t tick, const struct gt_flow_judge *judge,
@@ -446,7 +460,8 @@ static unsigned displace(struct gt_flow_table *t, const uint32_t indexes[2], boo
 {
 	for (unsigned depth = 0; depth <= wide; depth++) {
 		for (unsigned i = 0; i < 2; i++) {
-			unsigned place = make_room(t, indexes[i], wide, tick, judge, depth);
+			unsigned place =
+				make_room(t, indexes[i], wide, tick, judge, depth, NO_BUCKET);
 
 			if (place == NO_PLACE)
 				continue;

@@ -84,22 +84,30 @@ static struct gt_flow_key make_key(uint64_t n, bool wide, uint16_t service)
 
 /* ---- the load it is made for ---- */
 
-static double fill(bool wide, uint32_t connections, uint64_t seed)
+/* Key i of a mixture. */
+static struct gt_flow_key mixed_key(uint64_t *r, unsigned percent_wide)
 {
-	struct gt_flow_table t = make(connections, wide, seed);
+	uint64_t n = support_random(r);
+
+	return make_key(n, (n >> 50) % 100 < percent_wide, 2);
+}
+
+static double fill(unsigned percent_wide, uint32_t connections, uint64_t seed)
+{
+	struct gt_flow_table t = make(connections, percent_wide > 0, seed);
 	struct context c = {0};
 	struct gt_flow_judge judge = {view, rehashes, gone, &c};
 	uint64_t failed = 0, r = seed + 100, check = seed + 100;
 
 	for (uint32_t i = 0; i < connections; i++) {
-		struct gt_flow_key k = make_key(support_random(&r), wide, 2);
+		struct gt_flow_key k = mixed_key(&r, percent_wide);
 
 		failed += gt_flow_insert(&t, &k, hash_of(&t, &k), 1, GT_FLOW_ESTABLISHED, 0, &judge)
 				  .slot == NULL;
 	}
 	assert_true(t.entries == connections - failed);
 	for (uint32_t i = 0; i < connections; i++) {
-		struct gt_flow_key k = make_key(support_random(&check), wide, 2);
+		struct gt_flow_key k = mixed_key(&check, percent_wide);
 
 		failed -= gt_flow_find(&t, &k, hash_of(&t, &k)).slot == NULL;
 	}
@@ -113,13 +121,15 @@ static double fill(bool wide, uint32_t connections, uint64_t seed)
 static void insert_up_to_connections_fails_less_than_once_in_1000(void **state)
 {
 	(void)state;
-	for (int wide = 0; wide < 2; wide++) {
+	/* In a mixture a bucket with one of each has no place for another wide one, and one with
+	 * two wide ones none for a narrow one. */
+	for (unsigned wide = 0; wide <= 100; wide += 20) {
 		double rate = 0;
 
 		for (uint64_t seed = 0; seed < 3; seed++)
-			rate += fill(wide, 300000, seed) / 3;
-		print_message("%s: %.2g of the keys find no place at `connections`\n",
-			      wide ? "wide" : "narrow", rate);
+			rate += fill(wide, 200000, seed) / 3;
+		print_message("%u %% wide: %.2g of the keys find no place at `connections`\n", wide,
+			      rate);
 		assert_true(rate < 1e-3);
 	}
 }
