@@ -41,6 +41,9 @@
 
 #define NS_PER_MS 1000000LL
 
+/* The latest time after the first frame: 146 years. */
+#define LAST_NS (INT64_MAX / 2)
+
 /* The core's clock at the first frame: 0 would look like "never". */
 #define START_MS 1000
 
@@ -84,6 +87,19 @@ static void interrupt(int signal)
 static uint64_t now_ms(const struct replay *r)
 {
 	return START_MS + (uint64_t)(r->now_ns / NS_PER_MS);
+}
+
+/* To the time of a frame: never back, and never so far that sums of times overflow. */
+static void move_clock(struct replay *r, const struct gt_capture_record *c)
+{
+	int64_t since;
+
+	if (__builtin_sub_overflow(c->ns, r->first_ns, &since))
+		since = c->ns < r->first_ns ? 0 : LAST_NS;
+	if (since > LAST_NS)
+		since = LAST_NS;
+	if (since > r->now_ns)
+		r->now_ns = since;
 }
 
 /* A change of state, on stderr, with the captures' time. */
@@ -194,6 +210,7 @@ static void run_burst(struct replay *r, const struct gt_capture_record *c, int64
 	ASAN_POISON_MEMORY_REGION(r->arena, ARENA_BYTES);
 	r->arena_used = 0;
 	do {
+		move_clock(r, c);
 		take(r, &frames[n], c, r->arena + r->arena_used, NULL);
 		r->arena_used += BUFFER_BYTES(c->len);
 		causes[n++] = c->ts;
@@ -246,16 +263,12 @@ static int act_until(struct replay *r, int64_t ns)
 static void advance(struct replay *r, const struct gt_capture_record *c)
 {
 	uint64_t before = now_ms(r);
-	int64_t since;
 
 	if (!r->started) {
 		r->started = true;
 		r->first_ns = c->ns;
 	}
-	if (__builtin_sub_overflow(c->ns, r->first_ns, &since))
-		since = c->ns < r->first_ns ? 0 : INT64_MAX;
-	if (since > r->now_ns)
-		r->now_ns = since;
+	move_clock(r, c);
 	if (now_ms(r) != before) {
 		gt_worker_tick(r->worker, r->node->plan, now_ms(r));
 		finish_released(r, &c->ts);

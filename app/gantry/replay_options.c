@@ -287,24 +287,29 @@ static int judge_server(const struct gt_config *config, const struct gt_replay_e
 		     config->file, names, shown > NAMES_SHOWN_MAX ? ", ..." : "");
 }
 
-/* A reload keeps the interfaces. -1, or an exit code with a message. */
-static int judge_interfaces(const struct gt_config *from, const struct gt_config *to,
-			    const struct gt_replay_event *e)
+static bool same_interface(const struct gt_config_interface *a, const struct gt_config_interface *b)
 {
-	bool same = from->n_interfaces == to->n_interfaces;
+	return strcmp(a->name, b->name) == 0 && strcmp(a->device, b->device) == 0 &&
+	       a->has_mac == b->has_mac && (!a->has_mac || gt_mac_equal(&a->mac, &b->mac)) &&
+	       a->vlan == b->vlan && a->mtu == b->mtu;
+}
 
-	for (size_t i = 0; same && i < from->n_interfaces; i++) {
-		const struct gt_config_interface *a = &from->interfaces[i];
-		const struct gt_config_interface *b = &to->interfaces[i];
+/*
+ * Will gt_node_reload take this configuration? It says so too, but in the middle of a replay. -1,
+ * or an exit code with a message.
+ */
+static int judge_reload(const struct gt_config *from, const struct gt_config *to,
+			const struct gt_replay_event *e)
+{
+	bool same = from->n_interfaces == to->n_interfaces && from->workers == to->workers &&
+		    from->connections == to->connections;
 
-		same = strcmp(a->name, b->name) == 0 && strcmp(a->device, b->device) == 0 &&
-		       a->has_mac == b->has_mac && gt_mac_equal(&a->mac, &b->mac) &&
-		       a->vlan == b->vlan;
-	}
+	for (size_t i = 0; same && i < from->n_interfaces; i++)
+		same = same_interface(&from->interfaces[i], &to->interfaces[i]);
 	if (same)
 		return -1;
-	return wrong("--event %s: %s has other interfaces than %s; a reload keeps their names, "
-		     "devices, MACs and tags",
+	return wrong("--event %s: %s has other interfaces (name, device, mac, vlan, mtu), workers "
+		     "or connections than %s; a reload cannot change them",
 		     e->text, to->file, from->file);
 }
 
@@ -338,7 +343,7 @@ static int judge_events(struct gt_replay_options *o)
 		rc = gt_load_config(e->reload, GT_LOAD_UNSUPPORTED_ERRORS, &e->config);
 		if (rc != GT_EXIT_OK)
 			return rc;
-		rc = judge_interfaces(in_force, e->config, e);
+		rc = judge_reload(in_force, e->config, e);
 		if (rc >= 0)
 			return rc;
 		in_force = e->config;

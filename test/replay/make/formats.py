@@ -263,6 +263,7 @@ def usage():
         "snat.ini": ini(vip(mode="snat")),
         "other.ini": ini(vip(interface="wan"), interface=INTERFACE.replace("lan", "wan")),
         "less.ini": ini(vip()),
+        "more-connections.ini": ini(vip(), connections=2000),
     })
     run = "gantry.ini --in lan=in.pcap "
     rows = [
@@ -310,6 +311,7 @@ def usage():
         (2, r"wrong\.ini:2: ", run + "--event 1:reload:wrong.ini"),
         (2, r"absent\.ini", run + "--event 1:reload:absent.ini"),
         (2, "interfaces", run + "--event 1:reload:other.ini"),
+        (2, "connections", run + "--event 1:reload:more-connections.ini"),
         (2, "no server 'pacs/b' in less.ini", run + "--event 2:up:pacs/b --event 1:reload:less.ini"),
         (0, "pacs", run + "--event 1:up:pacs/b --event 2:reload:less.ini"),
         (1, "absent.pcap: No such file", "gantry.ini --in lan=absent.pcap"),
