@@ -62,9 +62,9 @@ static void say_error(struct gt_reply *reply, const char *fmt, ...)
 
 /* ---- what is asked for ---- */
 
-static json_t *interface_object(const struct gt_run *r, unsigned i)
+static json_t *interface_object(struct gt_run *r, unsigned i)
 {
-	const struct gt_port *p = &r->ports.list[i];
+	struct gt_port *p = &r->ports.list[i];
 	const struct gt_config_interface *c = &r->node->config->interfaces[i];
 	struct gt_counters sum = {0};
 	struct gt_port_stats stats;

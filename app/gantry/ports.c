@@ -3,8 +3,11 @@
 #include "ports.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -59,6 +62,40 @@ static int get_pool(struct gt_ports *ports, const struct opening *o, const struc
 	       "add hugepages",
 	       p->node, budget->buffers, o->config->buffer_size);
 	return -ENOMEM;
+}
+
+/* ---- what net_af_packet does not tell ---- */
+
+/*
+ * net_af_packet does not tell what its ring had no room for, and this is what one must know when a
+ * worker gets too little CPU. The kernel tells, to whoever asks the driver's socket.
+ */
+static void find_sockets(struct gt_port *p)
+{
+	unsigned index = if_nametoindex(p->kernel);
+	int highest = (int)sysconf(_SC_OPEN_MAX);
+
+	for (int fd = 3; fd < RTE_MIN(highest, 1024) && p->n_sockets < GT_WORKERS_MAX; fd++) {
+		struct sockaddr_ll a = {0};
+		socklen_t len = sizeof(a);
+
+		if (getsockname(fd, (struct sockaddr *)&a, &len) == 0 &&
+		    a.sll_family == AF_PACKET && a.sll_ifindex == (int)index)
+			p->sockets[p->n_sockets++] = fd;
+	}
+}
+
+static uint64_t read_ring_missed(struct gt_port *p)
+{
+	for (unsigned i = 0; i < p->n_sockets; i++) {
+		struct tpacket_stats s = {0};
+		socklen_t len = sizeof(s);
+
+		/* Asking sets it back to 0. */
+		if (getsockopt(p->sockets[i], SOL_PACKET, PACKET_STATISTICS, &s, &len) == 0)
+			p->ring_missed += s.tp_drops;
+	}
+	return p->ring_missed;
 }
 
 /* ---- one port ---- */
@@ -190,6 +227,8 @@ static int open_port(struct gt_ports *ports, struct opening *o, const struct gt_
 	if (rc != 0)
 		return fail(o, "does not start", rc);
 	o->port->started = true;
+	if (strncmp(o->port->device, "net_af_packet", 13) == 0)
+		find_sockets(o->port);
 	hear_groups(o);
 	return 0;
 }
@@ -275,13 +314,13 @@ bool gt_ports_update_links(struct gt_ports *ports, bool tell)
 	return all;
 }
 
-void gt_ports_stats(const struct gt_port *port, struct gt_port_stats *out)
+void gt_ports_stats(struct gt_port *port, struct gt_port_stats *out)
 {
 	struct rte_eth_stats stats;
 
 	memset(out, 0, sizeof(*out));
 	if (rte_eth_stats_get(port->id, &stats) != 0)
 		return;
-	out->missed = stats.imissed + stats.rx_nombuf;
+	out->missed = stats.imissed + stats.rx_nombuf + read_ring_missed(port);
 	out->errors = stats.ierrors + stats.oerrors;
 }

@@ -30,6 +30,9 @@ struct gt_port {
 	bool opened, started;
 	bool link_up; /* as it was last told */
 	uint32_t speed_mbps;
+	int sockets[GT_WORKERS_MAX]; /* of net_af_packet's, its own */
+	unsigned n_sockets;
+	uint64_t ring_missed; /* what these sockets had no room for */
 };
 
 struct gt_ports {
@@ -57,6 +60,6 @@ struct gt_port_stats {
 	uint64_t missed; /* came, and there was no buffer or nobody fetched them in time */
 	uint64_t errors; /* in or out */
 };
-void gt_ports_stats(const struct gt_port *port, struct gt_port_stats *out);
+void gt_ports_stats(struct gt_port *port, struct gt_port_stats *out);
 
 #endif

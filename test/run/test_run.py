@@ -507,6 +507,20 @@ class Frames(Case):
         self.assertGreater(self.ask(g, "drops")["drops"]["vlan"], 0)
         self.assertEqual(g.stop(), 0)
 
+    def test_frames_without_room_are_counted_as_missed(self):
+        near, far = self.cable()
+        g = self.gantry(device=f"net_af_packet0,iface={near}")
+        s = self.packet_socket(far)
+        g.process.send_signal(signal.SIGSTOP)  # the ring has 2048 frames
+        for i in range(3000):
+            s.send(syn("192.0.2.51", 1024 + i))
+        g.process.send_signal(signal.SIGCONT)
+        self.settled(g, 2000)
+        lan = self.ask(g, "interfaces")["interfaces"]["lan"]
+        self.assertGreaterEqual(lan["missed"], 900)
+        self.assertGreaterEqual(lan["missed"] + lan["in_frames"], 3000)
+        self.assertEqual(g.stop(), 0)
+
     def test_links_are_watched(self):
         near, far = self.cable()
         self.ip("link", "set", far, "down")
