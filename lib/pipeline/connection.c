@@ -274,24 +274,29 @@ static void account_new(struct gt_worker *w, uint16_t vip, uint16_t server)
 
 /*
  * The connection's server went down or is disabled: the scheduler finds another. On failure the
- * entry waits for its server to come back.
+ * entry waits for its server to come back. Noting where a client's source now goes (persistence =
+ * source) may move the connection's own entry, or evict it from a full table: *ref is found again,
+ * or has no slot.
  */
-static enum gt_drop_reason move(struct gt_worker *w, uint16_t vip, struct gt_flow_ref ref,
-				const struct gt_packet *p, uint64_t hash,
-				const struct gt_flow_judge *judge)
+static enum gt_drop_reason move(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
+				const struct gt_flow_key *key, uint64_t hash,
+				const struct gt_flow_judge *judge, struct gt_flow_ref *ref)
 {
-	uint16_t old = server_of(w, ref.slot->value), server = schedule(w, vip, p, judge);
+	uint16_t old = server_of(w, ref->slot->value), server = schedule(w, vip, p, judge);
 	uint32_t value = server;
 
 	if (server == GT_NO_SERVER)
 		return GT_DROP_NO_SERVER;
-	if (is_session(ref.slot->value)) {
+	*ref = gt_flow_find(&w->flows, key, hash);
+	if (ref->slot == NULL)
+		return GT_PARSE_OK;
+	if (is_session(ref->slot->value)) {
 		value = open_session(w, vip, server, p, hash);
 		if (value == 0)
 			return GT_DROP_SNAT_FULL;
-		gt_snat_close(&w->snat, ref.slot->value & ~VALUE_SESSION, w->tick);
+		gt_snat_close(&w->snat, ref->slot->value & ~VALUE_SESSION, w->tick);
 	}
-	ref.slot->value = value;
+	ref->slot->value = value;
 	w->servers[old].active--;
 	w->servers[server].active++;
 	w->servers[server].connections++;
@@ -304,34 +309,6 @@ static void end(struct gt_worker *w, struct gt_flow_ref ref, uint16_t service,
 {
 	entry_gone(w, service, ref.slot->value, state, false);
 	gt_flow_remove(&w->flows, ref);
-}
-
-/* A packet of a connection that lives. */
-static enum gt_drop_reason follow(struct gt_worker *w, uint16_t vip, struct gt_flow_ref ref,
-				  enum gt_flow_state state, const struct gt_packet *p,
-				  uint16_t service, uint64_t hash,
-				  const struct gt_flow_judge *judge, struct gt_path *path)
-{
-	if (!server_has(w->plan, server_of(w, ref.slot->value), GT_SERVER_KEEPS)) {
-		enum gt_drop_reason bad;
-
-		if (w->plan->vips[vip].reset &&
-		    (p->tcp_flags & (GT_TCP_ACK | GT_TCP_RST)) == GT_TCP_ACK) {
-			end(w, ref, service, state);
-			return GT_DROP_RESET;
-		}
-		bad = move(w, vip, ref, p, hash, judge);
-		if (bad != GT_PARSE_OK)
-			return bad;
-	}
-	state = next_state(state, p);
-	gt_flow_touch(ref, state, w->tick);
-	if (is_session(ref.slot->value)) {
-		session_of(w, ref.slot->value)->state = (uint8_t)state;
-		session_of(w, ref.slot->value)->tick = w->tick;
-	}
-	set_path(w, ref.slot->value, path);
-	return GT_PARSE_OK;
 }
 
 /* A packet of none: scheduled, and noted if there is room. */
@@ -364,6 +341,36 @@ static enum gt_drop_reason begin(struct gt_worker *w, uint16_t vip, const struct
 	return GT_PARSE_OK;
 }
 
+/* A packet of a connection that lives. */
+static enum gt_drop_reason follow(struct gt_worker *w, uint16_t vip, struct gt_flow_ref ref,
+				  enum gt_flow_state state, const struct gt_packet *p,
+				  const struct gt_flow_key *key, uint64_t hash,
+				  const struct gt_flow_judge *judge, struct gt_path *path)
+{
+	if (!server_has(w->plan, server_of(w, ref.slot->value), GT_SERVER_KEEPS)) {
+		enum gt_drop_reason bad;
+
+		if (w->plan->vips[vip].reset &&
+		    (p->tcp_flags & (GT_TCP_ACK | GT_TCP_RST)) == GT_TCP_ACK) {
+			end(w, ref, key->service, state);
+			return GT_DROP_RESET;
+		}
+		bad = move(w, vip, p, key, hash, judge, &ref);
+		if (bad != GT_PARSE_OK)
+			return bad;
+		if (ref.slot == NULL)
+			return begin(w, vip, p, key, hash, judge, path);
+	}
+	state = next_state(state, p);
+	gt_flow_touch(ref, state, w->tick);
+	if (is_session(ref.slot->value)) {
+		session_of(w, ref.slot->value)->state = (uint8_t)state;
+		session_of(w, ref.slot->value)->tick = w->tick;
+	}
+	set_path(w, ref.slot->value, path);
+	return GT_PARSE_OK;
+}
+
 enum gt_drop_reason gt_connection_path(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
 				       const struct gt_flow_key *key, uint64_t hash,
 				       struct gt_path *path)
@@ -380,7 +387,7 @@ enum gt_drop_reason gt_connection_path(struct gt_worker *w, uint16_t vip, const 
 		/* A VIP whose mode was changed by a reload begins its connections anew. */
 		if (view.idle <= view.timeout && !begins_anew(view.state, p) &&
 		    is_session(ref.slot->value) == snat)
-			return follow(w, vip, ref, view.state, p, key->service, hash, &judge, path);
+			return follow(w, vip, ref, view.state, p, key, hash, &judge, path);
 		end(w, ref, key->service, view.state);
 	}
 	return begin(w, vip, p, key, hash, &judge, path);
