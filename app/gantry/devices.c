@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,8 +145,15 @@ static void name_interface(struct ifreq *r, const char *name)
 
 bool gt_devices_kernel_link(const char interface[IFNAMSIZ])
 {
+	struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
 	struct ifreq r;
 
+	/* IFF_RUNNING follows the carrier up to a second later; who has no ethtool has only that.
+	 */
+	name_interface(&r, interface);
+	r.ifr_data = (char *)&link;
+	if (control_interface(SIOCETHTOOL, &r) == 0)
+		return link.data != 0;
 	name_interface(&r, interface);
 	return control_interface(SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & IFF_UP) != 0 &&
 	       (r.ifr_flags & IFF_RUNNING) != 0;
