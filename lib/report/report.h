@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Numbers for people and programs: the object of the contract (replay report and `gantryctl
- * status`) as JSON, and any of these objects as a readable table. JSON by jansson; keys keep the order in
- * which they are written.
+ * status`) as JSON, and any of these objects as a readable table. JSON by jansson; keys keep the
+ * order in which they are written.
  */
 #ifndef GT_REPORT_REPORT_H
 #define GT_REPORT_REPORT_H
@@ -14,8 +14,8 @@
 #include "pipeline/pipeline.h"
 
 /*
- * {"frames", "drops", "vips", "connections"} of a node and its workers. Only reasons above 0 are in "drops".
- * NULL: no memory. The caller owns the reference. Main.
+ * {"frames", "drops", "vips", "connections"} of a node and its workers. Only reasons above 0 are in
+ * "drops". NULL: no memory. The caller owns the reference. Main.
  */
 json_t *gt_report_status(const struct gt_node *node, struct gt_worker *const *workers, unsigned n);
 
