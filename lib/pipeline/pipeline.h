@@ -55,6 +55,7 @@ struct gt_worker {
 	struct gt_addr missed[GT_MISSED_MAX];
 	uint32_t n_missed;
 	uint64_t swept_ms;
+	uint64_t sweep_credit; /* bucket-milliseconds that are due since */
 	struct gt_memory memory;
 	/* Frames that come back: valid until the next call. */
 	struct gt_frame released[GT_RELEASED_MAX];

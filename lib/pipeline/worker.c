@@ -109,12 +109,15 @@ void gt_worker_tick(struct gt_worker *w, const struct gt_plan *plan, uint64_t no
 		w->swept_ms = now_ms;
 		return;
 	}
-	due = (now_ms - w->swept_ms) * w->flows.n_buckets / SWEEP_ROUND_MS;
+	/* What is due but not a whole bucket yet is kept: a small table is swept as often. */
+	w->sweep_credit += (now_ms - w->swept_ms) * w->flows.n_buckets;
+	w->swept_ms = now_ms;
+	due = w->sweep_credit / SWEEP_ROUND_MS;
 	if (due == 0)
 		return;
+	w->sweep_credit %= SWEEP_ROUND_MS;
 	if (due > SWEEP_BUCKETS_MAX)
 		due = SWEEP_BUCKETS_MAX;
-	w->swept_ms = now_ms;
 	sweep(w, plan, now_ms, (uint32_t)due);
 }
 
