@@ -60,7 +60,7 @@ static void decide_then_find_gives_the_fate(void **state)
 {
 	struct gt_fragments f = make();
 	struct gt_fragment_key k = numbered(1);
-	struct gt_fragment_fate drop = {GT_DROP, GT_DROP_NO_SERVICE, 0}, got;
+	struct gt_fragment_fate drop = {.verdict = GT_DROP, .reason = GT_DROP_NO_SERVICE}, got;
 
 	(void)state;
 	assert_false(gt_fragments_find(&f, &k, 1000, &got));
