@@ -45,6 +45,7 @@ class Gantry:
 
     def __init__(self, config, prefix=(), env=None):
         self.out, self.err = [], []
+        self.name = os.path.basename(config)[:-len(".ini")]
         self.begun = time.monotonic()
         self.process = subprocess.Popen(
             [*prefix, GANTRY, "run", config], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -91,6 +92,10 @@ class Gantry:
         if self.process.poll() is None:
             self.process.kill()
         self.wait_end(5)
+        # EAL's directory, empty, is all that a killed one leaves beside its socket.
+        for base in ("/var/run/dpdk", "/tmp/dpdk"):
+            with contextlib.suppress(OSError):
+                os.rmdir(f"{base}/gantry-{self.name}")
 
     def log_has(self, words, seconds=2):
         until = time.monotonic() + seconds
@@ -671,6 +676,10 @@ class Control(Case):
             late = [connect() for _ in range(20)]  # more than there is room for
             answer = late[-1].recv(1000)
             self.assertIn(b"too many clients", answer)
+        for _ in range(100):  # it takes a moment to see that they are gone
+            if "frames" in self.raw(g, b"status\n"):
+                break
+            time.sleep(0.01)
         self.settled(g, 5000)
         self.assertEqual(self.ask(g, "connections", "100000")["shown"], 5000)
         self.assertEqual(g.stop(), 0)
