@@ -29,6 +29,8 @@ static uint32_t count_buffers(const struct gt_config *config, const struct gt_de
 	for (size_t i = 0; i < config->n_interfaces; i++)
 		n += 2U * GT_DESCRIPTORS * config->workers + devices[i].buffers_more;
 	n += config->workers * (GT_PUNT_RING + GT_BURST_MAX + GT_RELEASED_MAX);
+	if (config->workers > 1)
+		n += config->workers * GT_HANDED_RING;
 	n += (config->workers + 1U) * GT_BUFFERS_CACHED * 3 / 2;
 	return n;
 }

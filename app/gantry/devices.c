@@ -274,6 +274,8 @@ static int prepare_af_packet(struct context *x)
 		rc = need_capability(x, CAP_NET_RAW, "CAP_NET_RAW");
 	if (rc == 0)
 		rc = add_ring_arguments(x);
+	if (rc == 0 && x->config->workers > 1)
+		rc = add_argument(x, "qpairs", x->config->workers);
 	/* Through the queueing discipline, the kernel would show us what we send as if it came in.
 	 */
 	return rc != 0 ? rc : add_argument(x, "qdisc_bypass", 1);

@@ -96,6 +96,19 @@ static void punt(struct gt_lcore *l, struct gt_frame *f)
 	rte_pktmbuf_free(m);
 }
 
+/* To the worker that owns it; the mbuf tells what a frame knows beside its bytes. */
+static void hand(struct gt_lcore *l, struct gt_frame *f)
+{
+	struct rte_mbuf *m = f->owner;
+
+	m->port = f->in_if;
+	m->hash.usr = f->steered;
+	if (rte_ring_mp_enqueue(l->shared->handed[f->to_worker], m) == 0)
+		return;
+	gt_worker_unhanded(l->worker, f);
+	rte_pktmbuf_free(m);
+}
+
 static void carry_out(struct gt_lcore *l, struct gt_frame *frames, unsigned n)
 {
 	struct rte_mbuf *dropped[GT_TX_MAX];
@@ -113,6 +126,9 @@ static void carry_out(struct gt_lcore *l, struct gt_frame *frames, unsigned n)
 			break;
 		case GT_PUNT:
 			punt(l, f);
+			break;
+		case GT_HAND:
+			hand(l, f);
 			break;
 		case GT_HELD:
 			break;
@@ -136,6 +152,32 @@ static void carry_out_released(struct gt_lcore *l)
 
 /* ---- receiving ---- */
 
+static void handle(struct gt_lcore *l, const struct gt_plan *plan, uint64_t now_ms,
+		   struct gt_frame *frames, unsigned n)
+{
+	gt_worker_burst(l->worker, plan, now_ms, frames, n);
+	carry_out(l, frames, n);
+	carry_out_released(l);
+	flush(l);
+}
+
+/* One burst of what other workers handed over. Returns its frames. */
+static unsigned take_handed(struct gt_lcore *l, const struct gt_plan *plan, uint64_t now_ms)
+{
+	struct rte_mbuf *mbufs[GT_BURST_MAX];
+	struct gt_frame frames[GT_BURST_MAX];
+	unsigned n = rte_ring_sc_dequeue_burst(l->shared->handed[l->index], (void **)mbufs,
+					       GT_BURST_MAX, NULL);
+
+	for (unsigned i = 0; i < n; i++) {
+		gt_mbuf_frame(mbufs[i], (uint8_t)mbufs[i]->port, &frames[i]);
+		frames[i].steered = (uint8_t)mbufs[i]->hash.usr;
+	}
+	if (n > 0)
+		handle(l, plan, now_ms, frames, n);
+	return n;
+}
+
 /* One burst of one port. Returns its frames. */
 static unsigned receive(struct gt_lcore *l, unsigned in_if, const struct gt_plan *plan,
 			uint64_t now_ms)
@@ -150,10 +192,7 @@ static unsigned receive(struct gt_lcore *l, unsigned in_if, const struct gt_plan
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
 	for (unsigned i = 0; i < n; i++)
 		gt_mbuf_frame(mbufs[i], (uint8_t)in_if, &frames[i]);
-	gt_worker_burst(l->worker, plan, now_ms, frames, n);
-	carry_out(l, frames, n);
-	carry_out_released(l);
-	flush(l);
+	handle(l, plan, now_ms, frames, n);
 	return n;
 }
 
@@ -220,6 +259,8 @@ int gt_poll(void *arg)
 
 		for (unsigned i = 0; i < l->n_ports; i++)
 			n += receive(l, i, plan, t.now_ms);
+		if (l->worker->steer.n_workers > 1)
+			n += take_handed(l, plan, t.now_ms);
 		if (new_ms) {
 			gt_worker_tick(l->worker, plan, t.now_ms);
 			carry_out_released(l);

@@ -13,6 +13,7 @@
 #include <rte_mbuf.h>
 
 #include "eal.h"
+#include "rss.h"
 
 /* What open_port works on. */
 struct opening {
@@ -103,6 +104,7 @@ static uint64_t read_ring_missed(struct gt_port *p)
 static int configure(const struct opening *o)
 {
 	struct rte_eth_conf conf = {0};
+	uint8_t key[GT_STEER_KEY_BYTES];
 	struct gt_port *p = o->port;
 	uint16_t n_rx = GT_DESCRIPTORS, n_tx = GT_DESCRIPTORS, workers = o->config->workers;
 	int rc;
@@ -120,6 +122,7 @@ static int configure(const struct opening *o)
 		       workers);
 		return -EINVAL;
 	}
+	gt_rss_ask(&o->info, workers, key, &conf);
 	rc = rte_eth_dev_configure(p->id, workers, workers, &conf);
 	if (rc != 0)
 		return fail(o, "cannot be configured", rc);
@@ -229,6 +232,12 @@ static int open_port(struct gt_ports *ports, struct opening *o, const struct gt_
 	o->port->started = true;
 	if (strncmp(o->port->device, "net_af_packet", 13) == 0)
 		find_sockets(o->port);
+	o->port->rss_known = gt_rss_place(o->port->id, &o->info, o->config->workers);
+	if (o->config->workers > 1 && !o->port->rss_known)
+		gt_log(o->log, LOG_NOTICE,
+		       "interface %s: %s does not place connections by our key, so workers hand "
+		       "frames to each other",
+		       o->port->name, o->port->device);
 	hear_groups(o);
 	return 0;
 }

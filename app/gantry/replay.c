@@ -22,6 +22,7 @@
 #include "capture.h"
 #include "commands.h"
 #include "load.h"
+#include "packet/parse.h"
 #include "replay_options.h"
 #include "report/report.h"
 
@@ -55,19 +56,20 @@
  * cache sets. A burst ends when the next frame does not fit. */
 #define ARENA_BYTES (2 * LONGEST_BYTES)
 
-/* Frames that may be held have buffers of their own: what is held, and the one at work. */
-#define KEPT_MAX (GT_FRAGMENT_HELD_MAX + 1)
+/* Frames that may be held have buffers of their own: what each worker holds, and the one at work. */
+#define KEPT_MAX(workers) (GT_FRAGMENT_HELD_MAX * (size_t)(workers) + 1)
 
 struct replay {
 	struct gt_replay_options options;
 	struct gt_captures *in;
 	struct gt_capture_out *out[GT_INTERFACES_MAX];
 	struct gt_node *node;
-	struct gt_worker *worker;
+	struct gt_worker *workers[GT_WORKERS_MAX];
+	unsigned n_workers;
 	uint8_t *arena;
 	size_t arena_used;
-	uint8_t *kept;		 /* KEPT_MAX buffers, of which only the touched ones cost memory */
-	uint8_t *free[KEPT_MAX]; /* which of them are free */
+	uint8_t *kept;	/* KEPT_MAX buffers, of which only the touched ones cost memory */
+	uint8_t **free; /* which of them are free */
 	unsigned n_free;
 	bool started;
 	int64_t first_ns; /* time of the first frame */
@@ -164,10 +166,44 @@ static void finish(struct replay *r, const struct gt_frame *f, const struct time
 	}
 }
 
-static void finish_released(struct replay *r, const struct timeval *cause)
+static void finish_released(struct replay *r, struct gt_worker *w, const struct timeval *cause);
+
+/* Passes a frame on to the worker that owns it, through at most one other, and finishes it. */
+static void finish_or_hand(struct replay *r, struct gt_frame *f, const struct timeval *cause)
 {
-	for (unsigned i = 0; i < r->worker->n_released; i++)
-		finish(r, &r->worker->released[i], cause);
+	struct gt_worker *w;
+
+	if (f->verdict != GT_HAND) {
+		finish(r, f, cause);
+		return;
+	}
+	w = r->workers[f->to_worker];
+	gt_worker_burst(w, r->node->plan, now_ms(r), f, 1);
+	finish_or_hand(r, f, cause);
+	finish_released(r, w, cause);
+}
+
+static void finish_released(struct replay *r, struct gt_worker *w, const struct timeval *cause)
+{
+	for (unsigned i = 0; i < w->n_released; i++)
+		finish_or_hand(r, &w->released[i], cause);
+	w->n_released = 0;
+}
+
+/*
+ * Which worker's queue a frame comes to: a device with receive-side scaling looks at whole TCP and UDP
+ * packets, and brings the others to the first.
+ */
+static struct gt_worker *receiver(const struct replay *r, const struct gt_frame *f)
+{
+	const struct gt_steer *s = &r->workers[0]->steer;
+	struct gt_packet p;
+
+	if (r->n_workers == 1 || gt_parse_link(f, &p) != GT_PARSE_OK || p.kind == GT_PACKET_ARP ||
+	    gt_parse_network(f, &p) != GT_PARSE_OK || p.fragment != GT_FRAGMENT_NONE ||
+	    (p.protocol != GT_PROTO_TCP && p.protocol != GT_PROTO_UDP))
+		return r->workers[0];
+	return r->workers[gt_steer_connection(s, &p.src, p.src_port, &p.dst, p.dst_port)];
 }
 
 /* Puts the node's newest plan into force. 0, or -1: no memory. */
@@ -186,17 +222,19 @@ static int run_one(struct replay *r, const struct gt_capture_record *c)
 {
 	struct timeval cause = c->ts;
 	uint8_t *buffer = r->free[--r->n_free];
+	struct gt_worker *w;
 	struct gt_frame f;
 	bool punted;
 
 	take(r, &f, c, buffer, buffer);
 	gt_captures_next(r->in);
-	gt_worker_burst(r->worker, r->node->plan, now_ms(r), &f, 1);
+	w = receiver(r, &f);
+	gt_worker_burst(w, r->node->plan, now_ms(r), &f, 1);
 	punted = f.verdict == GT_PUNT;
 	if (punted)
 		gt_node_frame(r->node, &f, now_ms(r));
-	finish(r, &f, &cause);
-	finish_released(r, &cause);
+	finish_or_hand(r, &f, &cause);
+	finish_released(r, w, &cause);
 	return punted ? refresh(r) : 0;
 }
 
@@ -219,11 +257,11 @@ static void run_burst(struct replay *r, const struct gt_capture_record *c, int64
 	} while (n < GT_BURST_MAX && c != NULL && c->ns < end_ns && is_plain(c) &&
 		 r->arena_used + BUFFER_BYTES(c->len) <= ARENA_BYTES);
 
-	gt_worker_burst(r->worker, r->node->plan, now_ms(r), frames, n);
+	gt_worker_burst(r->workers[0], r->node->plan, now_ms(r), frames, n);
 	for (unsigned i = 0; i < n; i++)
 		finish(r, &frames[i], &causes[i]);
 	/* Only what the passing of time alone drops: nothing plain releases a fragment. */
-	finish_released(r, &causes[n - 1]);
+	finish_released(r, r->workers[0], &causes[n - 1]);
 }
 
 /* One event. 0, or -1 with a message. */
@@ -269,9 +307,9 @@ static void advance(struct replay *r, const struct gt_capture_record *c)
 		r->first_ns = c->ns;
 	}
 	move_clock(r, c);
-	if (now_ms(r) != before) {
-		gt_worker_tick(r->worker, r->node->plan, now_ms(r));
-		finish_released(r, &c->ts);
+	for (unsigned i = 0; i < r->n_workers && now_ms(r) != before; i++) {
+		gt_worker_tick(r->workers[i], r->node->plan, now_ms(r));
+		finish_released(r, r->workers[i], &c->ts);
 	}
 }
 
@@ -293,6 +331,15 @@ static bool outputs_failed(const struct replay *r)
 	return false;
 }
 
+/* What is held is dropped, what is over is swept. */
+static void flush(struct replay *r)
+{
+	for (unsigned i = 0; i < r->n_workers; i++) {
+		gt_worker_flush(r->workers[i], r->node->plan, now_ms(r));
+		finish_released(r, r->workers[i], &(struct timeval){0});
+	}
+}
+
 /* All frames and events. 0, or -1 with a message. */
 static int run(struct replay *r)
 {
@@ -302,7 +349,7 @@ static int run(struct replay *r)
 		advance(r, c);
 		if (act_until(r, r->now_ns) != 0)
 			return -1;
-		if (is_plain(c))
+		if (r->n_workers == 1 && is_plain(c))
 			run_burst(r, c, burst_end(r));
 		else if (run_one(r, c) != 0)
 			return -1;
@@ -312,8 +359,7 @@ static int run(struct replay *r)
 	/* A failed output tells why when it is closed. */
 	if (interrupted || outputs_failed(r) || act_until(r, INT64_MAX) != 0)
 		return -1;
-	gt_worker_flush(r->worker, r->node->plan, now_ms(r));
-	finish_released(r, &(struct timeval){0});
+	flush(r);
 	return 0;
 }
 
@@ -324,7 +370,8 @@ static bool identity_holds(const struct replay *r)
 	uint64_t fates;
 
 	gt_counters_add(&sum, &r->node->counters);
-	gt_counters_add(&sum, &r->worker->counters);
+	for (unsigned i = 0; i < r->n_workers; i++)
+		gt_counters_add(&sum, &r->workers[i]->counters);
 	fates = sum.forwarded + sum.answered + sum.kernel + gt_counters_dropped(&sum);
 	if (sum.in == r->read && fates == sum.in)
 		return true;
@@ -340,7 +387,7 @@ static bool identity_holds(const struct replay *r)
 /* The table on stdout, and the report's file. 0, or -1 with a message. */
 static int report(const struct replay *r)
 {
-	json_t *status = gt_report_status(r->node, &r->worker, 1);
+	json_t *status = gt_report_status(r->node, r->workers, r->n_workers);
 	struct gt_new_file f;
 	int rc = 0;
 
@@ -421,7 +468,23 @@ static int open_captures(struct replay *r)
 	return 0;
 }
 
-/* The node and its one worker, as they are before the first frame. 0, -1. */
+/* All workers have one device with receive-side scaling on every interface. */
+static int create_workers(struct replay *r, struct gt_worker_params *params)
+{
+	unsigned n = params->steer.n_workers;
+
+	for (unsigned i = 0; i < GT_INTERFACES_MAX; i++)
+		params->steer.exact[i] = true;
+	for (r->n_workers = 0; r->n_workers < n; r->n_workers++) {
+		params->steer.worker = (uint16_t)r->n_workers;
+		r->workers[r->n_workers] = gt_worker_create(params);
+		if (r->workers[r->n_workers] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+/* The node and its workers, as they are before the first frame. 0, -1. */
 static int create_core(struct replay *r)
 {
 	struct gt_config *config = r->options.config;
@@ -446,10 +509,8 @@ static int create_core(struct replay *r)
 	if (gt_node_create(config, macs, &hooks, &r->node) != 0 && r->node == NULL)
 		goto no_memory;
 	r->options.config = NULL; /* the node's from here on */
-	r->worker = gt_worker_create(&params);
-	if (r->worker == NULL)
-		goto no_memory;
-	return 0;
+	if (create_workers(r, &params) == 0)
+		return 0;
 
 no_memory:
 	fprintf(stderr,
@@ -461,30 +522,32 @@ no_memory:
 
 static int create_buffers(struct replay *r)
 {
+	size_t n = KEPT_MAX(r->options.config->workers);
+
 	r->arena = malloc(ARENA_BYTES);
-	r->kept = malloc(KEPT_MAX * LONGEST_BYTES);
-	if (r->arena == NULL || r->kept == NULL) {
+	r->kept = malloc(n * LONGEST_BYTES);
+	r->free = malloc(n * sizeof(*r->free));
+	if (r->arena == NULL || r->kept == NULL || r->free == NULL) {
 		fputs("gantry: no memory for buffers\n", stderr);
 		return -1;
 	}
-	ASAN_POISON_MEMORY_REGION(r->kept, KEPT_MAX * LONGEST_BYTES);
+	ASAN_POISON_MEMORY_REGION(r->kept, n * LONGEST_BYTES);
 	/* The first one lies on top, and mostly it is the only one that is ever used. */
-	for (r->n_free = 0; r->n_free < KEPT_MAX; r->n_free++)
-		r->free[r->n_free] = r->kept + (KEPT_MAX - 1 - r->n_free) * LONGEST_BYTES;
+	for (r->n_free = 0; r->n_free < n; r->n_free++)
+		r->free[r->n_free] = r->kept + (n - 1 - r->n_free) * LONGEST_BYTES;
 	return 0;
 }
 
 static void destroy(struct replay *r)
 {
-	if (r->worker != NULL) {
-		gt_worker_flush(r->worker, r->node->plan, now_ms(r));
-		gt_worker_destroy(r->worker);
-	}
+	for (unsigned i = 0; i < r->n_workers; i++)
+		gt_worker_destroy(r->workers[i]);
 	if (r->node != NULL)
 		gt_node_destroy(r->node);
 	gt_captures_destroy(r->in);
 	free(r->arena);
 	free(r->kept);
+	free(r->free);
 	gt_replay_options_free(&r->options);
 }
 

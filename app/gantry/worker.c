@@ -31,12 +31,15 @@ static void eal_free(void *ctx, void *p)
 
 /* ---- birth and end ---- */
 
-static struct rte_ring *create_ring(const char *what, unsigned index, unsigned size, int node)
+#define ONE_TO_ONE (RING_F_SP_ENQ | RING_F_SC_DEQ)
+
+static struct rte_ring *create_ring(const char *what, unsigned index, unsigned size, int node,
+				    unsigned flags)
 {
 	char name[32];
 
 	snprintf(name, sizeof(name), "gantry-%s-%u", what, index);
-	return rte_ring_create(name, size, node, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return rte_ring_create(name, size, node, flags);
 }
 
 int gt_lcore_create(unsigned index, const struct gt_config *config, const struct gt_ports *ports,
@@ -49,7 +52,9 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 
 	*out = l;
 	gt_worker_params_init(&params, config);
-	params.worker = (uint16_t)index;
+	params.steer.worker = (uint16_t)index;
+	for (unsigned i = 0; i < ports->n; i++)
+		params.steer.exact[i] = ports->list[i].rss_known;
 	params.memory = (struct gt_memory){eal_alloc, eal_free, (void *)(intptr_t)cpus->node};
 	if (l == NULL)
 		goto no_memory;
@@ -65,10 +70,13 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 	l->n_ports = ports->n;
 	for (unsigned i = 0; i < ports->n; i++)
 		l->ports[i] = ports->list[i].id;
-	l->punt = create_ring("punt", index, GT_PUNT_RING, cpus->node);
-	l->transmit = create_ring("transmit", index, GT_TRANSMIT_RING, cpus->node);
+	l->punt = create_ring("punt", index, GT_PUNT_RING, cpus->node, ONE_TO_ONE);
+	l->transmit = create_ring("transmit", index, GT_TRANSMIT_RING, cpus->node, ONE_TO_ONE);
+	/* All other workers put frames in. */
+	shared->handed[index] = create_ring("handed", index, GT_HANDED_RING, cpus->node,
+					    RING_F_SC_DEQ);
 	l->worker = gt_worker_create(&params);
-	if (l->punt != NULL && l->transmit != NULL && l->worker != NULL)
+	if (l->punt != NULL && l->transmit != NULL && shared->handed[index] != NULL && l->worker != NULL)
 		return 0;
 no_memory:
 	gt_log(log, LOG_ERR,
@@ -93,6 +101,7 @@ void gt_lcore_destroy(struct gt_lcore *l)
 		return;
 	free_ring(l->punt);
 	free_ring(l->transmit);
+	free_ring(l->shared->handed[l->index]);
 	gt_worker_destroy(l->worker);
 	rte_free(l);
 }

@@ -7,6 +7,7 @@
  *   worker -> main   ring `punt`: frames with verdict PUNT, as mbufs whose port is the interface
  *   main -> worker   ring `transmit`: what main sends. DPDK's TX queues are for one thread each,
  *                    and several virtual devices have but one: so main has none of its own.
+ *   worker -> worker ring `handed`: frames of connections that the other one owns (pipeline/steer.h)
  *   main -> workers  struct gt_shared: the plan in force, and when to stop
  */
 #ifndef GT_APP_WORKER_H
@@ -30,6 +31,7 @@ struct gt_shared {
 	const struct gt_plan *plan; /* published by store-release */
 	struct rte_rcu_qsbr *qsbr;  /* tells when no worker reads an older plan */
 	bool stop;
+	struct rte_ring *handed[GT_WORKERS_MAX]; /* to each worker, from all others */
 };
 
 /* All frames that one burst can bring: its own, and those that were held. */

@@ -59,6 +59,7 @@
 	  "ARP or NDP that told gantry something and wants no answer")                             \
 	X(PUNT_FULL, "punt-full",                                                                  \
 	  "main cannot keep up with ARP and NDP: a flood, or main is stuck")                       \
+	X(HAND_FULL, "hand-full", "the worker that owns the frame could not keep up")              \
 	X(TX_FULL, "tx-full", "the device took no more frames")
 
 enum gt_drop_reason {
@@ -74,6 +75,7 @@ struct gt_counters {
 	uint64_t answered;
 	uint64_t kernel;
 	uint64_t drops[GT_DROP_REASON_COUNT];
+	uint64_t handed; /* to another worker: of in, on the way to one of the above */
 	/* connections */
 	uint64_t created;
 	uint64_t expired;

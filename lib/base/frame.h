@@ -15,7 +15,15 @@ enum gt_verdict {
 	GT_ANSWER, /* transmit it on `out_if`: rewritten into our answer to its sender */
 	GT_KERNEL, /* hand it to the host's network stack */
 	GT_PUNT,   /* hand it to main (gt_node_frame), which gives the final verdict: ARP and NDP */
+	GT_HAND,   /* hand it to worker `to_worker`, as it is: it belongs there */
 	GT_HELD,   /* the core keeps it (an early fragment); it comes back in `released` */
+};
+
+/* How far a frame has come on its way to its worker (pipeline/steer.h). */
+enum gt_steered {
+	GT_STEERED_NOT,	      /* fresh from a device */
+	GT_STEERED_FRAGMENTS, /* handed to the worker where its datagram's fragments meet */
+	GT_STEERED_HOME,      /* handed to the worker that owns it */
 };
 
 /* Bytes that a caller leaves free in front of `data`, so that a tag or an outer header fits. */
@@ -36,6 +44,9 @@ struct gt_frame {
 	uint8_t out_if;	   /* out: with GT_SEND and GT_ANSWER */
 	uint8_t verdict;   /* out: enum gt_verdict */
 	uint8_t reason;	   /* out: enum gt_drop_reason, with GT_DROP */
+	uint8_t to_worker; /* out: with GT_HAND */
+	uint8_t steered;   /* enum gt_steered: 0 as it comes from a device; the core's while it is
+			      handed */
 	void *owner;	   /* the caller's own; the core only carries it */
 };
 

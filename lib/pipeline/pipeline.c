@@ -23,6 +23,7 @@ enum task {
 	TASK_ERROR,	     /* an ICMP error about a connection, from the clients' side */
 	TASK_REPLY,	     /* of a server of nat or snat: its path is known */
 	TASK_REPLY_ERROR,    /* an ICMP error about such a connection, from the servers' side */
+	TASK_HAND,	     /* it belongs to worker `owner` */
 	TASK_ECHO,	     /* an echo request, or its first fragment */
 	TASK_LATER_FRAGMENT, /* shares its first fragment's fate */
 	TASK_FIRST_DROPPED,  /* a first fragment with its verdict: the later ones must hear of it */
@@ -35,7 +36,9 @@ struct work {
 	const struct gt_plan_range *range;
 	const struct gt_plan_address *address;
 	uint16_t vip;
-	uint8_t task; /* enum task */
+	uint16_t owner; /* with TASK_HAND */
+	uint8_t stage;	/* with TASK_HAND: enum gt_steered that it has there */
+	uint8_t task;	/* enum task */
 	struct gt_flow_key key;
 	uint64_t hash;
 };
@@ -115,6 +118,27 @@ static bool find_session(const struct gt_worker *worker, const struct gt_addr *s
 	return true;
 }
 
+/* A reply to a source port that another worker gave out: TASK_HAND. */
+static bool is_reply_of_other(const struct gt_worker *worker, const struct gt_frame *f,
+			      struct work *w)
+{
+	const struct gt_packet *p = &w->packet;
+	rte_be16_t port = p->dst_port;
+
+	if (worker->steer.n_workers == 1)
+		return false;
+	if (is_icmp(p)) {
+		if (!gt_icmp_is_error(p) || parse_error(f, w) != GT_PARSE_OK)
+			return false;
+		port = w->embedded.src_port;
+	}
+	w->owner = (uint16_t)(rte_be_to_cpu_16(port) % worker->steer.n_workers);
+	if (w->owner == worker->steer.worker)
+		return false;
+	w->task = TASK_HAND;
+	return true;
+}
+
 /* A packet to a source address of SNAT. False: it belongs to no session. */
 static bool classify_session(const struct gt_worker *worker, const struct gt_frame *f,
 			     struct work *w)
@@ -128,6 +152,8 @@ static bool classify_session(const struct gt_worker *worker, const struct gt_fra
 		return true;
 	}
 	w->task = TASK_REPLY;
+	if (is_reply_of_other(worker, f, w))
+		return true;
 	if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP)
 		return find_session(worker, &p->src, p->src_port, &p->dst, p->dst_port, p->protocol,
 				    w);
@@ -251,6 +277,55 @@ static enum gt_drop_reason classify(const struct gt_worker *worker, struct gt_fr
 	return classify_ip(worker, f, w);
 }
 
+/* ---- several workers: whose is it ---- */
+
+/* The worker that owns the connection of a packet to a VIP, or of the one that an error embeds. */
+static uint16_t connection_owner(const struct gt_worker *worker, const struct gt_frame *f,
+				 const struct work *w)
+{
+	const struct gt_packet *e = &w->embedded, *p = &w->packet;
+	bool error = w->task == TASK_ERROR;
+	const struct gt_addr *client = error ? &e->dst : &p->src;
+	uint16_t service = gt_plan_range_service(
+		w->range, rte_be_to_cpu_16(error ? e->src_port : p->dst_port));
+	uint16_t vip = worker->plan->services[service].vip;
+
+	if (worker->plan->vips[vip].source_service != 0)
+		return gt_steer_source(&worker->steer, client);
+	if (error)
+		return gt_steer_connection(&worker->steer, client, e->dst_port, &e->src,
+					   e->src_port);
+	if (worker->steer.exact[f->in_if] && p->fragment == GT_FRAGMENT_NONE)
+		return worker->steer.worker;
+	return gt_steer_connection(&worker->steer, client, p->src_port, &p->dst, p->dst_port);
+}
+
+/* Turns the task of a frame that belongs to another worker into TASK_HAND. */
+static void find_owner(const struct gt_worker *worker, const struct gt_frame *f, struct work *w)
+{
+	const struct gt_packet *p = &w->packet;
+	uint16_t self = worker->steer.worker, owner;
+
+	if (f->steered == GT_STEERED_HOME || w->task == TASK_DONE)
+		return;
+	w->stage = GT_STEERED_HOME;
+	if (p->fragment != GT_FRAGMENT_NONE && f->steered == GT_STEERED_NOT) {
+		owner = gt_steer_fragments(&worker->steer, &p->src, &p->dst,
+					   p->kind == GT_PACKET_IPV4 ? p->protocol : 0);
+		if (owner != self) {
+			w->task = TASK_HAND;
+			w->owner = owner;
+			w->stage = GT_STEERED_FRAGMENTS;
+			return;
+		}
+	}
+	if (w->task != TASK_CONNECTION && w->task != TASK_ERROR)
+		return;
+	w->owner = connection_owner(worker, f, w);
+	if (w->owner != self)
+		w->task = TASK_HAND;
+}
+
 /* ---- stage 2: keys, hashes, prefetch ---- */
 
 static void make_key(const struct gt_plan *plan, struct work *w)
@@ -298,6 +373,14 @@ static void fragment_key(const struct gt_packet *p, struct gt_fragment_key *key)
 	};
 }
 
+static void hand(struct gt_worker *worker, struct gt_frame *f, uint16_t owner, uint8_t stage)
+{
+	f->verdict = GT_HAND;
+	f->to_worker = (uint8_t)owner;
+	f->steered = stage;
+	worker->counters.handed++;
+}
+
 /* Is the session still the one whose first fragment this datagram had? */
 static bool is_session_of(const struct gt_worker *worker, const struct gt_path *path,
 			  const struct gt_packet *p)
@@ -318,6 +401,8 @@ static void apply_fate(struct gt_worker *worker, struct gt_frame *f, const struc
 
 	if (fate.verdict == GT_ANSWER)
 		gt_answer_echo(worker, f, p);
+	else if (fate.verdict == GT_HAND)
+		hand(worker, f, fate.server, GT_STEERED_HOME);
 	else if (fate.verdict == GT_DROP)
 		gt_worker_drop(worker, f, (enum gt_drop_reason)fate.reason);
 	else if (path.server < worker->plan->n_servers &&
@@ -415,6 +500,13 @@ static void decide(struct gt_worker *worker, struct gt_frame *f, struct work *w,
 	case TASK_REPLY_ERROR:
 		gt_forward_error(worker, f, &w->packet, &w->embedded, &w->path);
 		break;
+	case TASK_HAND:
+		hand(worker, f, w->owner, w->stage);
+		/* The other fragments follow it there. */
+		w->path.server = w->owner;
+		if (w->stage == GT_STEERED_FRAGMENTS)
+			return;
+		break;
 	case TASK_ECHO:
 		if (w->address->answers_echo)
 			gt_answer_echo(worker, f, &w->packet);
@@ -434,12 +526,18 @@ static void classify_and_count(struct gt_worker *worker, struct gt_frame *f, str
 {
 	enum gt_drop_reason bad;
 
-	worker->counters.in++;
-	worker->counters.interfaces[f->in_if].in_frames++;
-	worker->counters.interfaces[f->in_if].in_bytes += f->wire_len;
+	/* A frame that was handed over was counted where it came in. */
+	if (f->steered == GT_STEERED_NOT) {
+		worker->counters.in++;
+		worker->counters.interfaces[f->in_if].in_frames++;
+		worker->counters.interfaces[f->in_if].in_bytes += f->wire_len;
+	}
 	bad = classify(worker, f, w);
-	if (bad == GT_PARSE_OK)
+	if (bad == GT_PARSE_OK) {
+		if (worker->steer.n_workers > 1)
+			find_owner(worker, f, w);
 		return;
+	}
 	gt_worker_drop(worker, f, bad);
 	/* Only what is for a VIP: strangers' fragments shall not fill the table. */
 	w->task = w->address != NULL && w->address->vip && w->packet.fragment == GT_FRAGMENT_FIRST

@@ -18,6 +18,7 @@
 #include "flow/flow.h"
 #include "flow/fragments.h"
 #include "flow/snat.h"
+#include "pipeline/steer.h"
 
 /* What a server got from this worker, by server number. */
 struct gt_server_counters {
@@ -47,6 +48,7 @@ struct gt_worker {
 	struct gt_vip_counters *vips;	    /* GT_VIPS_MAX */
 	struct gt_flow_table flows;
 	struct gt_fragments fragments;
+	struct gt_steer steer;	    /* which worker it is, of how many */
 	struct gt_snat snat;	    /* sessions NULL: no VIP of mode snat */
 	const struct gt_plan *plan; /* of the burst that runs */
 	uint32_t tick;		    /* of the burst that runs */
@@ -66,7 +68,7 @@ struct gt_worker_params {
 	uint32_t connections;
 	bool wide; /* room for IPv6 connections: see gt_flow_create */
 	bool snat; /* there is, or may be, a VIP of mode snat */
-	uint16_t worker, n_workers;
+	struct gt_steer steer;
 	uint8_t random[16]; /* keys of the tables */
 	struct gt_memory memory;
 };
@@ -85,9 +87,10 @@ struct gt_worker *gt_worker_create(const struct gt_worker_params *params);
 void gt_worker_destroy(struct gt_worker *w);
 
 /*
- * Handles n frames, at most GT_BURST_MAX. Each has its verdict afterwards. After it, w->released
- * holds n_released frames that were held in earlier calls (or this one) and now have their verdict:
- * they go behind the burst. now_ms: any monotonic clock. Worker.
+ * Handles n frames, at most GT_BURST_MAX: from a device, or handed over by another worker. Each has
+ * its verdict afterwards. After it, w->released holds n_released frames that were held in earlier
+ * calls (or this one) and now have their verdict: they go behind the burst. now_ms: any monotonic
+ * clock. Worker.
  */
 void gt_worker_burst(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms,
 		     struct gt_frame *frames, unsigned n);
@@ -103,6 +106,10 @@ void gt_worker_flush(struct gt_worker *w, const struct gt_plan *plan, uint64_t n
 
 /* A frame with verdict SEND or ANSWER that the device did not take: counted as tx-full. Worker. */
 void gt_worker_unsent(struct gt_worker *w, const struct gt_frame *frame);
+
+/* A frame with verdict HAND for which the owner's ring has no room: counted as hand-full. Worker.
+ */
+void gt_worker_unhanded(struct gt_worker *w, struct gt_frame *frame);
 
 /* A frame with verdict PUNT for which main has no room: counted as punt-full. Worker. */
 void gt_worker_unpunted(struct gt_worker *w, struct gt_frame *frame);

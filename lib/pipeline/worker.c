@@ -21,7 +21,7 @@ static bool is_wide(const struct gt_config_vip *vip)
 void gt_worker_params_init(struct gt_worker_params *params, const struct gt_config *config)
 {
 	*params = (struct gt_worker_params){.connections = config->connections,
-					    .n_workers = config->workers};
+					    .steer = {.n_workers = config->workers}};
 	for (size_t i = 0; i < config->n_vips; i++) {
 		params->wide |= is_wide(&config->vips[i]);
 		params->snat |= config->vips[i].mode == GT_MODE_SNAT;
@@ -36,13 +36,16 @@ struct gt_worker *gt_worker_create(const struct gt_worker_params *params)
 	if (w == NULL)
 		return NULL;
 	w->memory = *m;
+	w->steer = params->steer;
+	if (w->steer.n_workers == 0)
+		w->steer.n_workers = 1;
 	w->servers = m->alloc(m->ctx, GT_SERVERS_MAX * sizeof(*w->servers));
 	w->vips = m->alloc(m->ctx, GT_VIPS_MAX * sizeof(*w->vips));
 	if (w->servers == NULL || w->vips == NULL ||
 	    gt_flow_create(&w->flows, params->connections, params->wide, params->random, m) != 0 ||
 	    gt_fragments_create(&w->fragments, params->random, m) != 0 ||
-	    (params->snat && gt_snat_create(&w->snat, params->connections, params->worker,
-					    params->n_workers, params->random, m) != 0)) {
+	    (params->snat && gt_snat_create(&w->snat, params->connections, w->steer.worker,
+					    w->steer.n_workers, params->random, m) != 0)) {
 		gt_worker_destroy(w);
 		return NULL;
 	}
@@ -137,6 +140,12 @@ void gt_worker_unsent(struct gt_worker *w, const struct gt_frame *frame)
 	w->counters.drops[GT_DROP_TX_FULL]++;
 	w->counters.interfaces[frame->out_if].out_frames--;
 	w->counters.interfaces[frame->out_if].out_bytes -= frame->wire_len;
+}
+
+void gt_worker_unhanded(struct gt_worker *w, struct gt_frame *frame)
+{
+	w->counters.handed--;
+	gt_worker_drop(w, frame, GT_DROP_HAND_FULL);
 }
 
 void gt_worker_unpunted(struct gt_worker *w, struct gt_frame *frame)
