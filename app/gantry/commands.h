@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The commands of `gantry`: each gets its own argc and argv (argv[0] is the command) and returns the exit
- * code: 0 done, 1 failed while running, 2 wrong use or a wrong configuration. */
+/* The commands of `gantry`: each gets its own argc and argv (argv[0] is the command) and returns
+ * the exit code: 0 done, 1 failed while running, 2 wrong use or a wrong configuration. */
 #ifndef GT_APP_COMMANDS_H
 #define GT_APP_COMMANDS_H
 

@@ -29,7 +29,7 @@ struct gt_port {
 	struct gt_mac mac;
 	bool opened, started;
 	bool rss_known; /* its queues are chosen by gt_steer_connection (pipeline/steer.h) */
-	bool link_up; /* as it was last told */
+	bool link_up;	/* as it was last told */
 	uint32_t speed_mbps;
 	int sockets[GT_WORKERS_MAX]; /* of net_af_packet's, its own */
 	unsigned n_sockets;

@@ -56,7 +56,8 @@
  * cache sets. A burst ends when the next frame does not fit. */
 #define ARENA_BYTES (2 * LONGEST_BYTES)
 
-/* Frames that may be held have buffers of their own: what each worker holds, and the one at work. */
+/* Frames that may be held have buffers of their own: what each worker holds, and the one at work.
+ */
 #define KEPT_MAX(workers) (GT_FRAGMENT_HELD_MAX * (size_t)(workers) + 1)
 
 struct replay {
@@ -191,8 +192,8 @@ static void finish_released(struct replay *r, struct gt_worker *w, const struct 
 }
 
 /*
- * Which worker's queue a frame comes to: a device with receive-side scaling looks at whole TCP and UDP
- * packets, and brings the others to the first.
+ * Which worker's queue a frame comes to: a device with receive-side scaling looks at whole TCP and
+ * UDP packets, and brings the others to the first.
  */
 static struct gt_worker *receiver(const struct replay *r, const struct gt_frame *f)
 {

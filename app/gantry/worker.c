@@ -73,10 +73,11 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 	l->punt = create_ring("punt", index, GT_PUNT_RING, cpus->node, ONE_TO_ONE);
 	l->transmit = create_ring("transmit", index, GT_TRANSMIT_RING, cpus->node, ONE_TO_ONE);
 	/* All other workers put frames in. */
-	shared->handed[index] = create_ring("handed", index, GT_HANDED_RING, cpus->node,
-					    RING_F_SC_DEQ);
+	shared->handed[index] =
+		create_ring("handed", index, GT_HANDED_RING, cpus->node, RING_F_SC_DEQ);
 	l->worker = gt_worker_create(&params);
-	if (l->punt != NULL && l->transmit != NULL && shared->handed[index] != NULL && l->worker != NULL)
+	if (l->punt != NULL && l->transmit != NULL && shared->handed[index] != NULL &&
+	    l->worker != NULL)
 		return 0;
 no_memory:
 	gt_log(log, LOG_ERR,

@@ -7,8 +7,8 @@
  *   worker -> main   ring `punt`: frames with verdict PUNT, as mbufs whose port is the interface
  *   main -> worker   ring `transmit`: what main sends. DPDK's TX queues are for one thread each,
  *                    and several virtual devices have but one: so main has none of its own.
- *   worker -> worker ring `handed`: frames of connections that the other one owns (pipeline/steer.h)
- *   main -> workers  struct gt_shared: the plan in force, and when to stop
+ *   worker -> worker ring `handed`: frames of connections that the other one owns
+ * (pipeline/steer.h) main -> workers  struct gt_shared: the plan in force, and when to stop
  */
 #ifndef GT_APP_WORKER_H
 #define GT_APP_WORKER_H

@@ -53,7 +53,6 @@ static const struct gt_schema_key gantry_keys[] = {
 		 "connection. A secret number keeps clients from choosing their server."},
 	{"workers", GT_TYPE_NUMBER, FIELD(, workers), ALONE, .def = "1", .min = 1,
 	 .max = GT_WORKERS_MAX, .unit = "cores", .example = "1",
-	 .later = "this version runs one worker; write workers = 1",
 	 .help = "Cores that poll and forward. They are taken on the NUMA node of the NICs."},
 	{"main_core", GT_TYPE_CORE, FIELD(, main_core), ALONE, .def_help = "chosen",
 	 .max = GT_CPUS_MAX - 1, .example = "1",

@@ -54,13 +54,8 @@ static void check_vip(const struct gt_config_vip *v, struct gt_config_messages *
 int gt_config_unsupported(const struct gt_config *c, struct gt_config_messages *messages)
 {
 	const struct gt_schema_section *check = &gt_schema[GT_SECTION_CHECK];
-	const struct later node = {messages, &gt_schema[GT_SECTION_GANTRY], &c->lines, c->line};
 	size_t before = messages->n_errors;
-	char workers[16];
 
-	snprintf(workers, sizeof(workers), "%u", c->workers);
-	if (c->workers > 1)
-		error(&node, "workers", workers);
 	for (size_t i = 0; i < c->n_interfaces; i++) {
 		const struct gt_config_interface *f = &c->interfaces[i];
 		const struct later l = {messages, &gt_schema[GT_SECTION_INTERFACE], &f->lines,

@@ -377,7 +377,6 @@ static void unsupported_whole_contract_all_told(void **state)
 		bool warning;
 		const char *part;
 	} later[] = {
-		{4, false, "workers = 4: this version runs one worker"},
 		{27, false, "kernel = gantry0"},
 		{35, true, "check = archive: health checks are not in this version"},
 		{38, false, "persistence_group = dicom"},
