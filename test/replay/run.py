@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs the replay cases: frames in, frames out. See README.md for what a case is.
 
-usage: run.py [GANTRY] [CASE...]      GANTRY: the binary, or the environment's GANTRY
+usage: run.py [--workers N] [GANTRY] [CASE...]     GANTRY: the binary, or the environment's GANTRY
+
+With --workers each configuration gets that many: what a frame gets must be the same.
 """
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -179,6 +182,27 @@ def run_commands(gantry, case, out):
             raise Wrong(f"{args}: {wrong}") from None
 
 
+# What one worker has room for is the point of these; or they name lines of their files.
+ONE_WORKER = {"table-full", "table-full-syn", "fragments-full", "usage"}
+
+
+def with_workers(case, to, workers):
+    """A copy of a case whose configurations have so many workers."""
+    copy = shutil.copytree(case, os.path.join(to, os.path.basename(case)))
+    os.symlink(os.path.join(HERE, "captures"), os.path.join(to, "captures"))
+    for name in os.listdir(copy):
+        if not name.endswith(".ini"):
+            continue
+        path = os.path.join(copy, name)
+        with open(path) as f:
+            text = f.read()
+        key = f"[gantry]\nworkers = {workers}\n"
+        text = re.sub(r"^\[gantry\]\n", key, text, flags=re.M) if "[gantry]" in text else key + text
+        with open(path, "w") as f:
+            f.write(text)
+    return copy
+
+
 def run_case(gantry, case):
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         if os.path.exists(os.path.join(case, "commands")):
@@ -195,6 +219,9 @@ def run_case(gantry, case):
 
 def main():
     args = sys.argv[1:]
+    workers = 1
+    if args[:1] == ["--workers"]:
+        workers, args = int(args[1]), args[2:]
     gantry = args.pop(0) if args and os.path.isfile(args[0]) else None
     gantry = os.environ.get("GANTRY") or gantry
     if gantry is None:
@@ -203,10 +230,14 @@ def main():
     names = args or sorted(
         name for name in os.listdir(HERE) if os.path.exists(os.path.join(HERE, name, "gantry.ini"))
     )
+    if workers > 1:
+        names = [name for name in names if name not in ONE_WORKER]
     failed = []
     for name in names:
+        case = os.path.join(HERE, name)
         try:
-            run_case(gantry, os.path.join(HERE, name))
+            with tempfile.TemporaryDirectory() as to:
+                run_case(gantry, with_workers(case, to, workers) if workers > 1 else case)
         except Exception as e:  # a case must not stop the others
             failed.append(name)
             kind = "" if isinstance(e, Wrong) else f"{type(e).__name__}: "
