@@ -516,11 +516,12 @@ class Frames(Case):
         near, far = self.cable()
         g = self.gantry(device=f"net_af_packet0,iface={near}")
         s = self.packet_socket(far)
-        g.process.send_signal(signal.SIGSTOP)  # the ring has 2048 frames
-        for i in range(3000):
+        g.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, g.process.pid, os.WSTOPPED)
+        for i in range(3000):  # the ring has 2048 frames
             s.send(syn("192.0.2.51", 1024 + i))
         g.process.send_signal(signal.SIGCONT)
-        self.settled(g, 2000)
+        self.settled(g, 2048)
         lan = self.ask(g, "interfaces")["interfaces"]["lan"]
         self.assertGreaterEqual(lan["missed"], 900)
         self.assertGreaterEqual(lan["missed"] + lan["in_frames"], 3000)
