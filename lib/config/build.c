@@ -222,19 +222,25 @@ static void on_section(void *ctx, const char *heading, unsigned line)
 		open_named(b, name);
 }
 
+/* "address, port, weight", cut to fit. Returns buf. */
+static char *list_keys(const struct gt_schema_section *section, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (const struct gt_schema_key *k = section->keys; k->name != NULL && n < size; k++)
+		n += (size_t)snprintf(buf + n, size - n, "%s%s", n == 0 ? "" : ", ", k->name);
+	return buf;
+}
+
 static void unknown_key(struct gt_build *b, const char *key, unsigned line)
 {
 	struct gt_config_nearest nearest;
-	char quoted[GT_QUOTE_MAX], keys[300] = "";
-	size_t n = 0;
+	char quoted[GT_QUOTE_MAX], keys[300];
 
 	gt_config_quote(key, quoted);
 	gt_config_nearest_start(&nearest, key, &b->budget);
-	for (const struct gt_schema_key *k = b->section->keys; k->name != NULL; k++) {
+	for (const struct gt_schema_key *k = b->section->keys; k->name != NULL; k++)
 		gt_config_nearest_try(&nearest, k->name);
-		n += (size_t)snprintf(keys + n, sizeof(keys) - n, "%s%s", n == 0 ? "" : ", ",
-				      k->name);
-	}
 	if (nearest.best != NULL) {
 		const struct gt_schema_key *k = gt_schema_find_key(b->section, nearest.best);
 
@@ -252,7 +258,7 @@ static void unknown_key(struct gt_build *b, const char *key, unsigned line)
 			return;
 		}
 	gt_config_error(b->messages, line, "unknown key '%s' in %s; there are %s", quoted,
-			b->section->title, keys);
+			b->section->title, list_keys(b->section, keys, sizeof(keys)));
 }
 
 /* Types one value or element; tells what is wrong with it. */

@@ -18,7 +18,7 @@ struct claim {
 	struct gt_addr addr;
 	enum claim_kind kind;
 	unsigned line, section_line;
-	const char *vip, *name; /* of the section: "[server vip/name]" */
+	const char *name; /* of the section */
 	uint8_t interface;
 };
 
@@ -40,14 +40,12 @@ static int compare_claims(const void *a, const void *b)
 }
 
 static void claim(struct claims *claims, enum claim_kind kind, const struct gt_addr *a,
-		  unsigned line, const struct gt_build_head *head, const char *vip,
-		  uint8_t interface)
+		  unsigned line, const struct gt_build_head *head, uint8_t interface)
 {
 	claims->list[claims->n++] = (struct claim){.addr = *a,
 						   .kind = kind,
 						   .line = line,
 						   .section_line = head->line,
-						   .vip = vip,
 						   .name = head->name,
 						   .interface = interface};
 }
@@ -59,11 +57,11 @@ static void claim_interface(struct claims *claims, const struct gt_config_interf
 
 	for (size_t j = 0; j < i->n_addresses; j++)
 		claim(claims, CLAIM_OWN, &i->addresses[j].addr,
-		      GT_LINE(GT_SECTION_INTERFACE, i, addresses), head, "", 0);
+		      GT_LINE(GT_SECTION_INTERFACE, i, addresses), head, 0);
 	if (i->has_gateway4)
-		claim(claims, CLAIM_GATEWAY, &i->gateway4, line, head, "", 0);
+		claim(claims, CLAIM_GATEWAY, &i->gateway4, line, head, 0);
 	if (i->has_gateway6)
-		claim(claims, CLAIM_GATEWAY, &i->gateway6, line, head, "", 0);
+		claim(claims, CLAIM_GATEWAY, &i->gateway6, line, head, 0);
 }
 
 static void claim_vip(struct claims *claims, const struct gt_config_vip *v)
@@ -72,17 +70,17 @@ static void claim_vip(struct claims *claims, const struct gt_config_vip *v)
 	bool stands = GT_STANDS(GT_SECTION_VIP, v, interface_name);
 
 	if (GT_STANDS(GT_SECTION_VIP, v, address))
-		claim(claims, CLAIM_VIP, &v->address, GT_LINE(GT_SECTION_VIP, v, address), head, "",
+		claim(claims, CLAIM_VIP, &v->address, GT_LINE(GT_SECTION_VIP, v, address), head,
 		      stands ? v->interface : UINT8_MAX);
 	for (size_t j = 0; j < v->n_snat_addresses; j++)
 		claim(claims, CLAIM_SNAT, &v->snat_addresses[j],
-		      GT_LINE(GT_SECTION_VIP, v, snat_addresses), head, "", 0);
+		      GT_LINE(GT_SECTION_VIP, v, snat_addresses), head, 0);
 	for (size_t j = 0; j < v->n_servers; j++) {
 		const struct gt_config_server *s = &v->servers[j];
 
 		if (GT_STANDS(GT_SECTION_SERVER, s, address))
 			claim(claims, CLAIM_SERVER, &s->address,
-			      GT_LINE(GT_SECTION_SERVER, s, address), (const void *)s, v->name, 0);
+			      GT_LINE(GT_SECTION_SERVER, s, address), (const void *)s, 0);
 	}
 }
 
@@ -119,29 +117,29 @@ static bool may_share(const struct claim *first, const struct claim *later)
 
 static void tell_clash(struct gt_build *b, const struct claim *first, const struct claim *later)
 {
-	static const char *const keys[] = {"address", "gateway", "address", "snat_address",
-					   "address"};
-	static const char *const kinds[] = {
-		"an own address of [interface %s] (line %u)",
-		"the gateway of [interface %s] (line %u)", "the address of [vip %s] (line %u)",
-		"a snat_address of [vip %s] (line %u)", "a server's address"};
-	char text[GT_ADDR_STRLEN], whose[160];
+	static const struct {
+		const char *key, *what, *section;
+	} kinds[] = {
+		[CLAIM_OWN] = {"address", "an own address", "interface"},
+		[CLAIM_GATEWAY] = {"gateway", "the gateway", "interface"},
+		[CLAIM_VIP] = {"address", "the address", "vip"},
+		[CLAIM_SNAT] = {"snat_address", "a snat_address", "vip"},
+		[CLAIM_SERVER] = {"address", "the address", "server"},
+	};
+	char text[GT_ADDR_STRLEN];
 
 	gt_addr_format(&later->addr, text);
-	if (first->kind == CLAIM_VIP && later->kind == CLAIM_VIP) {
+	if (first->kind == CLAIM_VIP && later->kind == CLAIM_VIP)
 		gt_config_error(
 			b->messages, later->line,
-			"address = %s: [vip %s] (line %u) has it on another interface; VIPs of one "
-			"address share an interface",
+			"address = %s: [vip %s] (line %u) has it on another interface; VIPs "
+			"of one address share an interface",
 			text, first->name, first->section_line);
-		return;
-	}
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(whose, sizeof(whose), kinds[first->kind], first->name, first->line);
-#pragma GCC diagnostic pop
-	gt_config_error(b->messages, later->line, "%s = %s: it is already %s; write another",
-			keys[later->kind], text, whose);
+	else
+		gt_config_error(b->messages, later->line,
+				"%s = %s: it is already %s of [%s %s] (line %u); write another",
+				kinds[later->kind].key, text, kinds[first->kind].what,
+				kinds[first->kind].section, first->name, first->line);
 }
 
 /* Who has the address of whom: one pass over all addresses, sorted. */

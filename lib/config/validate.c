@@ -86,7 +86,7 @@ static void device_identity(const char *device, char *buf, size_t size)
 static void check_device(struct gt_build *b, size_t i)
 {
 	struct gt_config_interface *interface = &b->config->interfaces[i];
-	char mine[256], name[256], other[256], other_name[256];
+	char mine[256], name[256], other[256], other_name[256], quoted[GT_QUOTE_MAX];
 
 	if (!GT_STANDS(GT_SECTION_INTERFACE, interface, device))
 		return;
@@ -107,7 +107,8 @@ static void check_device(struct gt_build *b, size_t i)
 		gt_config_error(b->messages, interface->device_line,
 				"device = %s: [interface %s] has it already (line %u); give each "
 				"interface a device of its own",
-				interface->device, o->name, o->device_line);
+				gt_config_quote(interface->device, quoted), o->name,
+				o->device_line);
 		return;
 	}
 }

@@ -145,6 +145,8 @@ int gt_value_parse_device(const struct gt_value *v)
 
 	if (is_pci(v->text))
 		return gt_value_store_text(v);
+	if (strpbrk(v->text, " \t") != NULL)
+		return gt_value_refuse(v, "a device's arguments hold no blank");
 	if (strncmp(v->text, "net_", 4) == 0) {
 		if (n >= sizeof(name))
 			return gt_value_refuse(v, "its name is longer than 63 bytes");

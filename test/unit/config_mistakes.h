@@ -205,6 +205,9 @@ static const struct mistake mistakes[] = {
 	{"parse_broken_pci_refused",
 	 "[interface lan]\ndevice = 3b:00.0\naddress = 192.0.2.2/24\n" PACS SERVER, 2,
 	 "such as 0000:3b:00.0", 0, 0},
+	{"parse_device_with_blank_refused",
+	 "[interface lan]\ndevice = net_null0,\tcopy=1\naddress = 192.0.2.2/24\n" PACS SERVER, 2,
+	 "a device's arguments hold no blank", 0, 0},
 	/* cores */
 	{"parse_cores_unlike_workers_refused", BASE "[gantry]\nworkers = 2\nworker_cores = 2-4\n",
 	 12, "names 3 cores and workers is 2", 0, 0},
