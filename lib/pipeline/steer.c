@@ -25,7 +25,7 @@ static uint32_t toeplitz(const uint8_t *in, size_t len)
 		for (int bit = 7; bit >= 0; bit--) {
 			if (in[i] >> bit & 1)
 				hash ^= window;
-			window = window << 1 | (next >> bit & 1U);
+			window = window << 1 | ((uint32_t)next >> bit & 1);
 		}
 	}
 	return hash;
