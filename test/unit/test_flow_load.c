@@ -127,7 +127,7 @@ static void insert_up_to_connections_fails_less_than_once_in_1000(void **state)
 		double rate = 0;
 
 		for (uint64_t seed = 0; seed < 3; seed++)
-			rate += fill(wide, 200000, seed) / 3;
+			rate += fill(wide, 100000, seed) / 3;
 		print_message("%u %% wide: %.2g of the keys find no place at `connections`\n", wide,
 			      rate);
 		assert_true(rate < 1e-3);
