@@ -4,14 +4,17 @@
  * worker with a connection table so small that it is always full. Frames are raw bytes, or built
  * from a few by a small grammar, with right checksums, so that the fuzzer gets deep. After each
  * burst support_pipe asserts what must hold always (counters' identity, bytes of forwarded frames,
- * out_if, `active` and the table agree); at the end everything must run out.
+ * out_if, `active` and the table agree); ARP and NDP go on to the neighbours; at the end everything
+ * must run out.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "neighbour/neighbour.h"
 #include "packet/parse.h"
 #include "support_pipe.h"
+#include "vectors_packets.h"
 
 #define DIE_UNLESS(what) SUPPORT_DIE_UNLESS(what)
 
@@ -107,6 +110,66 @@ static void make_plans(void)
 	free(t);
 }
 
+/* ---- main's side: ARP and NDP ---- */
+
+static struct gt_neighbours *neighbours;
+static bool heard = true; /* it may have learned something since it was made */
+
+static void on_event(void *ctx, enum gt_neighbour_event event, uint8_t interface,
+		     const struct gt_addr *addr, const struct gt_mac *mac,
+		     const struct gt_mac *old_mac)
+{
+	(void)ctx;
+	(void)addr;
+	(void)mac;
+	(void)old_mac;
+	DIE_UNLESS(event != GT_NEIGHBOUR_EVENT_SILENT && interface < 2);
+}
+
+/* The VIPs and own addresses of the first configuration, and servers that are to be learned. */
+static void make_neighbours(void)
+{
+	const struct gt_neighbour_hooks hooks = {.event = on_event};
+	const struct gt_config *c = pipe_.config;
+
+	gt_neighbours_destroy(neighbours);
+	neighbours = gt_neighbours_create(&hooks);
+	DIE_UNLESS(neighbours != NULL);
+	for (uint8_t i = 0; i < c->n_interfaces; i++) {
+		struct gt_mac mac = support_interface_mac(i);
+
+		gt_neighbours_interface(neighbours, i, &mac, c->interfaces[i].vlan);
+		for (size_t j = 0; j < c->interfaces[i].n_addresses; j++)
+			gt_neighbours_add_own(neighbours, i, &c->interfaces[i].addresses[j], false);
+	}
+	for (size_t i = 0; i < c->n_vips; i++) {
+		const struct gt_config_vip *v = &c->vips[i];
+		struct gt_prefix host = {v->address, gt_addr_is_v4(&v->address) ? 32 : 128};
+
+		gt_neighbours_add_own(neighbours, v->interface, &host, true);
+		for (size_t j = 0; j < v->n_servers; j++)
+			gt_neighbours_add(neighbours, v->servers[j].interface,
+					  &v->servers[j].address, NULL);
+	}
+}
+
+/* A punted frame's final verdict is an answer on the wire it came by, or a reason. */
+static void to_main(struct gt_frame *f)
+{
+	const uint8_t *block = f->owner;
+	uint32_t came = f->len;
+
+	gt_neighbours_frame(neighbours, f, pipe_.now_ms);
+	DIE_UNLESS(f->verdict == GT_ANSWER || f->verdict == GT_DROP);
+	if (f->verdict == GT_DROP)
+		DIE_UNLESS(f->reason == GT_DROP_NEIGHBOUR_BAD ||
+			   f->reason == GT_DROP_NEIGHBOUR_OTHER ||
+			   f->reason == GT_DROP_NEIGHBOUR_TOLD);
+	else
+		DIE_UNLESS(f->out_if == f->in_if && f->wire_len == f->len && f->data >= block &&
+			   f->data + f->len <= block + GT_HEADROOM + came);
+}
+
 /* As new: nothing of one input may be left for the next. */
 static void reset(void)
 {
@@ -124,6 +187,9 @@ static void reset(void)
 	pipe_.punted = 0;
 	pipe_.now_ms = 1000000;
 	pipe_.plan = plans[0];
+	if (heard)
+		make_neighbours();
+	heard = false;
 }
 
 static void init(void)
@@ -215,6 +281,51 @@ static size_t build(struct input *in, uint8_t in_if, uint8_t *out)
 	return support_build(&s, out);
 }
 
+/* One that scapy made, to be changed: what the grammar does not build. */
+static size_t copy_vector(struct input *in, uint8_t in_if, uint8_t *out)
+{
+#define V(name)                                                                                    \
+	{                                                                                          \
+		v_##name, sizeof(v_##name)                                                         \
+	}
+	static const struct {
+		const uint8_t *bytes;
+		size_t len;
+	} vectors[] = {
+		V(arp),
+		V(arp_vlan),
+		V(ns6),
+		V(dad6),
+		V(tcp4_ip_options),
+		V(tcp4_max_options),
+		V(tcp6_all),
+		V(tcp6_first_dstopts),
+		V(udp6_later_hbh),
+		V(echo4_options),
+		V(echo6_dstopts),
+		V(echo4_first),
+		V(echo4_later),
+		V(echo6_first),
+		V(echo6_later),
+		V(error4_udp_options),
+		V(error4_tcp_8),
+		V(error6_udp_chain),
+		V(error6_tcp_8),
+		V(tcp4_vlan),
+		V(bad4_tiny_8),
+		V(bad6_tiny),
+		V(bad4_fragment_death),
+		V(tcp6_chain_8),
+	};
+	uint8_t which = take(in) % (sizeof(vectors) / sizeof(vectors[0]));
+	struct gt_mac mac = support_interface_mac(in_if);
+
+	memcpy(out, vectors[which].bytes, vectors[which].len);
+	if ((out[0] & 1) == 0)
+		memcpy(out, mac.b, 6);
+	return vectors[which].len;
+}
+
 /* Changes a few bytes of a built frame; repairs the IPv4 checksum afterwards in half the cases. */
 static void mutate(struct input *in, uint8_t *bytes, size_t len)
 {
@@ -248,7 +359,8 @@ static struct gt_frame next_frame(struct input *in)
 	struct gt_frame f;
 
 	if (how & 2) {
-		len = build(in, in_if, bytes);
+		len = (how & 0xc0) == 0xc0 ? copy_vector(in, in_if, bytes)
+					   : build(in, in_if, bytes);
 		if (how & 4)
 			mutate(in, bytes, len);
 	} else {
@@ -283,8 +395,13 @@ static void burst(struct input *in, unsigned n)
 		frames[i] = next_frame(in);
 	support_pipe_burst(&pipe_, frames, n);
 	support_pipe_active(&pipe_);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		if (frames[i].verdict == GT_PUNT) {
+			heard = true;
+			to_main(&frames[i]);
+		}
 		support_pipe_done(&frames[i]);
+	}
 }
 
 static void step(struct input *in)
