@@ -386,7 +386,7 @@ static void burst_tag_is_pushed_popped_rewritten_or_left(void **state)
 	check_tag(1, 0xb000 | 42, false, -1);	      /* with its priority */
 	check_tag(1, 42, true, 42);		      /* left */
 	check_tag(1, 0xb000 | 42, true, 0xb000 | 42); /* with its priority */
-	check_tag(0, 0xe000, true, 0xe000 | 42);      /* a priority tag is given the VLAN */
+	check_tag(0, 0xf000, true, 0xf000 | 42);      /* a priority tag is given the VLAN */
 	check_tag(0, 0xf000, false, 0xf000);	      /* and may stay as it is */
 }
 

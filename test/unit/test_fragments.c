@@ -247,6 +247,42 @@ static void release_gives_one_datagrams_frames_in_order(void **state)
 	gt_fragments_destroy(&f);
 }
 
+/* A key is compared whole, also with those that the hash puts beside it. */
+static void find_and_release_compare_every_field(void **state)
+{
+	struct gt_fragment_key base = numbered(7);
+	struct gt_frame out[GT_FRAGMENT_HELD_MAX];
+
+	(void)state;
+	for (int field = 0; field < 4; field++) {
+		struct gt_fragments f = make();
+		struct gt_fragment_key other = base;
+		struct gt_frame x = frame(1);
+
+		assert_true(gt_fragments_hold(&f, &x, &base, 0));
+		for (uint32_t i = 0; i < 40000; i++) {
+			struct gt_fragment_key k = base;
+
+			k.id = i;
+			if (i % 8 == 0) /* 4 of each set */
+				gt_fragments_decide(&f, &k, send_to(1), 0);
+			if (field == 0)
+				k.src.b[15] ^= 1;
+			else if (field == 1)
+				k.dst.b[15] ^= 1;
+			else if (field == 2)
+				k.protocol ^= 1;
+			else
+				k.id ^= 0x10000000;
+			assert_int_equal(server_of(&f, k, 1), -1);
+			other = i == 7 ? k : other;
+		}
+		assert_int_equal(gt_fragments_release(&f, &other, out), 0);
+		assert_int_equal(gt_fragments_release(&f, &base, out), 1);
+		gt_fragments_destroy(&f);
+	}
+}
+
 static void expire_after_a_second_oldest_first(void **state)
 {
 	struct gt_fragments f = make();
@@ -288,6 +324,7 @@ int main(void)
 		cmocka_unit_test(decide_again_does_not_take_a_second_place),
 		cmocka_unit_test(hold_32_and_no_more),
 		cmocka_unit_test(release_gives_one_datagrams_frames_in_order),
+		cmocka_unit_test(find_and_release_compare_every_field),
 		cmocka_unit_test(expire_after_a_second_oldest_first),
 	};
 
