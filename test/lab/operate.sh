@@ -25,19 +25,20 @@ associate() {
 		"$lab_vip4" 11112 "${images[@]:next:$1}"
 	next=$((next + $1))
 }
-established() { # COUNT: associations that the archives have seen
+seen() { # how many associations the archives have seen
 	local server sum=0
 	for server in $lab_servers; do
 		sum=$((sum + $(lab_associations "$server")))
 	done
-	[ $sum = "$1" ]
+	echo $sum
 }
+established() { [ "$(seen)" = "$1" ]; } # COUNT
 
 # 1. Drain: what is under way ends where it is, what is new goes elsewhere.
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	associate 4
 done
-check '12 long associations are under way' lab_wait 10 established 12
+check '12 long associations are under way' lab_wait 20 established 12
 before=$(connections_of pacs1 pacs)
 check 'drain of pacs1' lab_ctl drain pacs/pacs1
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
@@ -74,14 +75,11 @@ check 'pacs3 got none' is "$(connections_of pacs3 pacs)" "$before"
 check 'weight 100 for pacs3' lab_ctl weight pacs/pacs3 100
 
 # 4. gantry dies in the middle of it and is started again: DR needs no state to go on.
-total=0
-for server in $lab_servers; do
-	total=$((total + $(lab_associations "$server")))
-done
+total=$(seen)
 for _ in 1 2 3; do
 	associate 6
 done
-lab_wait 10 established $((total + 3))
+lab_wait 20 established $((total + 3))
 lab_job iperf us timeout 30 iperf3 -J -t 6 -c "$lab_vip4"
 sleep 2
 kill -KILL "$lab_gantry_pid"
@@ -103,10 +101,11 @@ check 'until here every image arrived once, and the same to the last bit' \
 
 # 5. Disable: what is under way there breaks at once, all else goes on, and who tries again is served.
 sent=$next
+total=$(seen)
 for _ in 1 2 3 4 5 6 7 8 9; do
 	associate 2
 done
-sleep 0.7
+lab_wait 20 established $((total + 9))
 before=$(connections_of pacs2 pacs)
 check 'disable of pacs2' lab_ctl disable pacs/pacs2
 lab_jobs_end
