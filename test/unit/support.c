@@ -450,7 +450,8 @@ struct gt_plan *support_plan(const struct gt_config *c, const struct gt_server_s
 
 	for (size_t i = 0; i < GT_INTERFACES_MAX; i++)
 		macs[i] = support_interface_mac(i);
-	DIE_UNLESS(gt_plan_build(c, own != NULL ? own : states, macs, NULL, 0, previous, &plan) == 0);
+	DIE_UNLESS(gt_plan_build(c, own != NULL ? own : states, macs, NULL, 0, previous, &plan) ==
+		   0);
 	free(own);
 	return plan;
 }
