@@ -17,9 +17,10 @@
 static const char *state_name(enum gt_flow_state state)
 {
 	static const char *const names[GT_FLOW_STATES] = {
-		[GT_FLOW_SYN] = "syn", [GT_FLOW_ESTABLISHED] = "established",
-		[GT_FLOW_FIN] = "fin", [GT_FLOW_CLOSED] = "closed",
-		[GT_FLOW_UDP] = "udp", [GT_FLOW_SOURCE] = "source",
+		[GT_FLOW_SYN] = "syn",		 [GT_FLOW_ESTABLISHED] = "established",
+		[GT_FLOW_FIN] = "fin",		 [GT_FLOW_CLOSED] = "closed",
+		[GT_FLOW_UDP] = "udp",		 [GT_FLOW_SOURCE] = "source",
+		[GT_FLOW_SOURCE_NEW] = "source",
 	};
 
 	return state < GT_FLOW_STATES ? names[state] : "unknown";
@@ -131,7 +132,7 @@ void gt_connections_more(struct gt_run *r, struct gt_reply *reply)
 		unsigned n = gt_flow_read(t, w->bucket, tick, entries);
 
 		for (unsigned j = 0; j < n && w->shown < w->limit; j++) {
-			if (entries[j].state == GT_FLOW_SOURCE)
+			if (gt_flow_is_source(entries[j].state))
 				continue; /* what persistence remembers, no connection */
 			if (!show(r->node->plan, r->lcores[w->worker]->worker, reply,
 				  &entries[j])) {

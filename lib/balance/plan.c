@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Building a plan: numbers of the VIPs, addresses, services, servers, Maglev tables, in this order;
- * and what workers ask of it. See plan.h.
+ * Building a plan: numbers of the VIPs, addresses, services, servers, groups, who takes new
+ * connections, tables, in this order; and what workers ask of it. See plan.h.
  */
 #include "balance/plan_internal.h"
 
@@ -29,6 +29,7 @@ static int begin(struct gt_plan_builder *b, const struct gt_mac *macs)
 	plan->build->service_cursor = old != NULL ? old->build->service_cursor : 1;
 	plan->build->server_cursor = old != NULL ? old->build->server_cursor : 1;
 	plan->build->vip_cursor = old != NULL ? old->build->vip_cursor : 1;
+	plan->build->name_cursor = old != NULL ? old->build->name_cursor : 1;
 	plan->seed = gt_siphash_key_from_seed(b->config->seed);
 	plan->n_interfaces = (unsigned)b->config->n_interfaces;
 	for (size_t i = 0; i < b->config->n_interfaces; i++)
@@ -55,9 +56,15 @@ int gt_plan_build(const struct gt_config *config, const struct gt_server_state *
 	if (ret == 0)
 		ret = gt_plan_make_addresses(&b);
 	if (ret == 0)
+		ret = gt_plan_number_groups(&b);
+	if (ret == 0)
 		ret = gt_plan_make_services(&b);
 	if (ret == 0)
 		ret = gt_plan_make_servers(&b);
+	if (ret == 0)
+		ret = gt_plan_make_groups(&b);
+	if (ret == 0)
+		ret = gt_plan_choose_members(&b);
 	if (ret == 0)
 		ret = gt_plan_make_tables(&b);
 	if (ret == 0)
@@ -69,6 +76,7 @@ int gt_plan_build(const struct gt_config *config, const struct gt_server_state *
 	if (ret == 0)
 		ret = gt_plan_make_sources(&b);
 	free(b.vip_numbers);
+	free(b.server_numbers);
 	free(b.used);
 	if (ret != 0) {
 		gt_plan_free(b.plan);
@@ -88,6 +96,7 @@ void gt_plan_free(struct gt_plan *plan)
 		free(plan->build->tables);
 		free(plan->build->vips_by_name);
 		free(plan->build->servers_by_name);
+		free(plan->build->group_names);
 		free(plan->build);
 	}
 	free(plan->addresses);
@@ -95,6 +104,8 @@ void gt_plan_free(struct gt_plan *plan)
 	free(plan->neighbours);
 	free(plan->nats);
 	free(plan->sources);
+	free(plan->group_rows);
+	free(plan->group_servers);
 	free(plan->ranges);
 	free(plan->services);
 	free(plan->vips);
@@ -139,7 +150,7 @@ uint16_t gt_plan_schedule(const struct gt_plan *plan, uint16_t vip, const struct
 	} key = {.client = *client};
 	size_t len = sizeof(key.client);
 
-	if (v->maglev == NULL)
+	if (v->slots == NULL)
 		return GT_NO_SERVER;
 	if (v->source_service == 0) {
 		key.vip = v->addr;
@@ -148,5 +159,5 @@ uint16_t gt_plan_schedule(const struct gt_plan *plan, uint16_t vip, const struct
 		key.protocol = rte_cpu_to_le_32(v->protocol);
 		len = sizeof(key);
 	}
-	return v->maglev[gt_maglev_slot(gt_siphash(&plan->seed, &key, len), v->maglev_size)];
+	return v->slots[gt_maglev_slot(gt_siphash(&plan->seed, &key, len), v->n_slots)];
 }

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "balance/maglev.h"
 #include "base/addr.h"
 #include "base/frame.h"
 #include "base/hash.h"
@@ -39,11 +40,13 @@ struct gt_server_state {
 	uint16_t weight;
 	bool resolved;
 	struct gt_mac mac;
+	/* Of a VIP with sticky_failover = yes: it had everything in the last plan, and keeps it. */
+	bool current;
 };
 
 /* Flags of a server. */
 #define GT_SERVER_KEEPS	   0x01 /* up and not disabled: known connections stay */
-#define GT_SERVER_TAKES	   0x02 /* and enabled with a weight: new connections come */
+#define GT_SERVER_TAKES	   0x02 /* new connections come: enabled with a weight, and its turn */
 #define GT_SERVER_RESOLVED 0x04 /* its MAC is known */
 
 /* What a worker needs to send to a server: a cache line. */
@@ -60,8 +63,9 @@ struct gt_plan_server {
 	 */
 	uint32_t first_source;
 	uint16_t n_sources;
-	uint16_t mtu; /* of out_if */
-	uint8_t reserved[20];
+	uint16_t mtu;	     /* of out_if */
+	uint16_t group_name; /* number of its name in its VIP's persistence group; 0: none */
+	uint8_t reserved[18];
 };
 _Static_assert(sizeof(struct gt_plan_server) == 64, "a server is a cache line");
 
@@ -87,11 +91,21 @@ struct gt_plan_address {
 
 /* What a worker needs of a VIP. */
 struct gt_plan_vip {
-	const uint16_t *maglev; /* server numbers; NULL: no server takes new connections */
-	uint32_t maglev_size;
+	/* Server numbers, by hash; NULL: no server takes new connections. All schedulers have it:
+	 * it is what a packet gets whose connection is not known. */
+	const uint16_t *slots;
+	uint32_t n_slots;
+	uint32_t n_members;
+	/* The servers in `slots`, for schedulers that take turns */
+	const struct gt_maglev_server *members;
+	uint32_t members_since;	 /* of plan->generation: when this list last changed */
 	uint32_t idle_ticks;	 /* of established and UDP connections, in ticks of flow/flow.h */
+	uint32_t source_ticks;	 /* of source records: the longest idle_ticks of the group */
 	uint16_t source_service; /* with persistence = source: the service of its source records,
-				    else 0 */
+				    shared by its group, else 0 */
+	uint16_t group_column;	 /* in plan->group_servers */
+	bool grouped;
+	uint8_t scheduler; /* enum gt_scheduler */
 	uint8_t protocol;
 	uint8_t mode; /* enum gt_mode */
 	bool reset;   /* on_down = reset */
@@ -160,6 +174,11 @@ struct gt_plan {
 	uint32_t neighbours_mask;
 	struct gt_addr *sources;
 	uint32_t n_sources;
+	/* Persistence groups: the server of a name in a VIP is at the name's row + the VIP's column
+	 */
+	uint32_t *group_rows; /* by group_name */
+	uint16_t *group_servers;
+	uint32_t n_group_names; /* highest number + 1; 0: there is no group */
 	/* by number; n is the highest number + 1 */
 	struct gt_plan_service *services;
 	struct gt_plan_vip *vips;
@@ -238,9 +257,32 @@ const struct gt_mac *gt_plan_next_hop(const struct gt_plan *plan, const struct g
 				      uint8_t *out_if);
 
 /*
- * The server that the scheduler chooses for a new connection: SipHash under the seed of client
- * address and port, VIP address and port, protocol; with persistence = source of the client address
- * alone. GT_NO_SERVER if there is none. The same on every node. Worker.
+ * What a source record holds of a server, and the server of a VIP that a record means: the server's
+ * number, or in a group the number of its name. GT_NO_SERVER: the VIP has none of that name.
+ * Worker.
+ */
+static inline uint16_t gt_plan_to_record(const struct gt_plan *plan, uint16_t server)
+{
+	uint16_t name = plan->servers[server].group_name;
+
+	return name != 0 ? name : server;
+}
+
+static inline uint16_t gt_plan_from_record(const struct gt_plan *plan, uint16_t vip, uint32_t value)
+{
+	const struct gt_plan_vip *v = &plan->vips[vip];
+
+	if (!v->grouped)
+		return (uint16_t)value;
+	return value < plan->n_group_names
+		       ? plan->group_servers[plan->group_rows[value] + v->group_column]
+		       : GT_NO_SERVER;
+}
+
+/*
+ * The server that the hash chooses for a connection: SipHash under the seed of client address and
+ * port, VIP address and port, protocol; with persistence = source of the client address alone.
+ * GT_NO_SERVER if there is none. The same on every node. Worker.
  */
 uint16_t gt_plan_schedule(const struct gt_plan *plan, uint16_t vip, const struct gt_addr *client,
 			  rte_be16_t client_port, rte_be16_t vip_port);

@@ -5,15 +5,23 @@
 
 #include "balance/plan.h"
 
-struct gt_plan_table; /* a Maglev table and what it was built from */
+struct gt_plan_table; /* a table of slots and what it was built from */
+
+/* A name in a persistence group, and its number. The texts are the configuration's. */
+struct gt_plan_group_name {
+	const char *group, *name;
+	uint32_t number;
+};
 
 /* What the next plan needs of this one. */
 struct gt_plan_build {
 	/* where the search for a number goes on */
-	uint32_t service_cursor, server_cursor, vip_cursor;
+	uint32_t service_cursor, server_cursor, vip_cursor, name_cursor;
 	uint32_t *vips_by_name, n_vips_by_name; /* numbers, sorted */
 	uint32_t *servers_by_name, n_servers_by_name;
-	struct gt_plan_table **tables; /* by VIP number; NULL: none */
+	struct gt_plan_table **tables;		/* by VIP number; NULL: none */
+	struct gt_plan_group_name *group_names; /* sorted; one with name "" for each group */
+	size_t n_group_names;
 };
 
 /* State of one build. */
@@ -22,8 +30,9 @@ struct gt_plan_builder {
 	const struct gt_server_state *states;
 	const struct gt_plan *previous;
 	struct gt_plan *plan;
-	uint16_t *vip_numbers; /* by index in the configuration */
-	uint8_t *used;	       /* numbers that are taken, while one kind is numbered */
+	uint16_t *vip_numbers;	  /* by index in the configuration */
+	uint16_t *server_numbers; /* in the configuration's order, VIP by VIP */
+	uint8_t *used;		  /* numbers that are taken, while one kind is numbered */
 	uint32_t ranges_room;
 };
 
@@ -59,7 +68,19 @@ int gt_plan_make_servers(struct gt_plan_builder *b);
 /* May new connections come to a server in this state? */
 bool gt_plan_takes_new(const struct gt_server_state *s);
 
-/* plan_tables.c: Maglev tables. */
+/* plan_groups.c: persistence groups. */
+bool gt_plan_is_grouped(const struct gt_config_vip *vip);
+/* Numbers of their names; before services. 0, -ENOMEM, -ENOSPC. */
+int gt_plan_number_groups(struct gt_plan_builder *b);
+/* The service of a group's source records; 0: none (yet). plan may be NULL. */
+uint16_t gt_plan_group_service(const struct gt_plan *plan, const char *group);
+/* Which server has which name; after servers. 0, -ENOMEM. */
+int gt_plan_make_groups(struct gt_plan_builder *b);
+
+/* plan_members.c: which servers take new connections now: clears GT_SERVER_TAKES of the others. */
+int gt_plan_choose_members(struct gt_plan_builder *b);
+
+/* plan_tables.c: slot tables. */
 int gt_plan_make_tables(struct gt_plan_builder *b);
 void gt_plan_free_table(struct gt_plan_table *t); /* NULL is allowed */
 

@@ -35,6 +35,7 @@ int gt_plan_make_vips(struct gt_plan_builder *b)
 		v->protocol = (uint8_t)c->protocol;
 		v->mode = (uint8_t)c->mode;
 		v->reset = resets(c);
+		v->scheduler = (uint8_t)c->scheduler;
 		v->idle_ticks = c->idle_timeout_s * (1000 / GT_TICK_MS);
 		if (v->idle_ticks == 0)
 			v->idle_ticks =
@@ -98,17 +99,16 @@ int gt_plan_make_servers(struct gt_plan_builder *b)
 	size_t k = 0;
 	int ret;
 
+	b->server_numbers = numbers;
 	if (numbers == NULL)
 		return -ENOMEM;
 	ret = gt_plan_number_servers(b, numbers);
 	if (ret != 0)
-		goto out;
+		return ret;
 	plan->servers = gt_plan_array(plan->n_servers, sizeof(*plan->servers));
 	plan->server_names = gt_plan_array(plan->n_servers, sizeof(*plan->server_names));
-	if (plan->servers == NULL || plan->server_names == NULL) {
-		ret = -ENOMEM;
-		goto out;
-	}
+	if (plan->servers == NULL || plan->server_names == NULL)
+		return -ENOMEM;
 	for (size_t i = 0; i < b->config->n_vips; i++) {
 		const struct gt_config_vip *vip = &b->config->vips[i];
 
@@ -119,8 +119,5 @@ int gt_plan_make_servers(struct gt_plan_builder *b)
 				mark_echo(plan, vip);
 		}
 	}
-	ret = gt_plan_sort_servers(plan);
-out:
-	free(numbers);
-	return ret;
+	return gt_plan_sort_servers(plan);
 }

@@ -145,20 +145,49 @@ static int add_port_ranges(struct gt_plan_builder *b, const struct gt_config_vip
 	return add_range(b, &run);
 }
 
+/* The service of a VIP's source records: its group's, its own of the previous plan, or a new one; 0
+ * if there are not enough. Not its own from a time in a group: those records hold names. */
+static uint16_t source_service(struct gt_plan_builder *b, const struct gt_config_vip *vip,
+			       uint16_t number)
+{
+	const struct gt_plan *old = b->previous;
+
+	if (gt_plan_is_grouped(vip))
+		return gt_plan_group_service(b->plan, vip->persistence_group);
+	if (old != NULL && number < old->n_vips && !old->vips[number].grouped &&
+	    old->vips[number].source_service != 0)
+		return old->vips[number].source_service;
+	return new_service(b);
+}
+
+/* Each group's service: the previous plan's, or a new one. */
+static int add_group_services(struct gt_plan_builder *b)
+{
+	for (size_t i = 0; i < b->plan->build->n_group_names; i++) {
+		struct gt_plan_group_name *g = &b->plan->build->group_names[i];
+
+		if (g->name[0] != '\0')
+			continue;
+		g->number = gt_plan_group_service(b->previous, g->group);
+		if (g->number == 0)
+			g->number = new_service(b);
+		if (g->number == 0)
+			return -ENOSPC;
+	}
+	return 0;
+}
+
 static int add_vip_services(struct gt_plan_builder *b, size_t index)
 {
 	const struct gt_config_vip *vip = &b->config->vips[index];
-	const struct gt_plan *old = b->previous;
 	uint16_t number = b->vip_numbers[index];
 
 	if (vip->persistence == GT_PERSIST_SOURCE) {
-		uint16_t source =
-			old != NULL && number < old->n_vips ? old->vips[number].source_service : 0;
+		uint16_t source = source_service(b, vip, number);
 
 		if (source == 0)
-			source = new_service(b);
-		if (source == 0)
 			return -ENOSPC;
+		/* Of a group's VIPs, any one will do: it only says that the service is used. */
 		set_service(b->plan, source, number, 0);
 		b->plan->vips[number].source_service = source;
 	}
@@ -271,6 +300,7 @@ int gt_plan_make_services(struct gt_plan_builder *b)
 	for (uint32_t i = 0; i < n; i++)
 		order[i] = i;
 	qsort_r(order, n, sizeof(*order), compare_vip_indexes, (void *)(uintptr_t)b->config);
+	ret = add_group_services(b);
 	for (size_t from = 0, to; from < n && ret == 0; from = to) {
 		for (to = from + 1; to < n; to++)
 			if (!gt_addr_equal(&b->config->vips[order[from]].address,

@@ -1,31 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The Maglev tables. Building one is the dearest part of a plan (1 ms each): plans in which a VIP's
- * servers and weights are the same share it.
+ * The tables of slots: Maglev's, or rendezvous hashing's. Building one is the dearest part of a
+ * plan (1 ms and more each): plans in which a VIP's servers and weights are the same share it, and
+ * of a rendezvous table only what changes is made anew.
  */
 #include "balance/plan_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "balance/maglev.h"
+#include "balance/rendezvous.h"
 
 struct gt_plan_table {
 	unsigned references;
+	bool rendezvous;
 	uint32_t size;
+	uint32_t since; /* generation of the plan that it was made for */
 	size_t n_members;
 	struct gt_maglev_server *members;
 	uint16_t slots[];
 };
 
-/* Who a server is to the hash, on every node: its name and address, whatever the seed. */
-static uint64_t server_identity(const struct gt_config_server *s)
+/*
+ * Who a server is to the hash, on every node: its name and address, whatever the seed. In a group
+ * its name alone: the VIPs of a group choose alike by it, and addresses differ between them.
+ */
+static uint64_t server_identity(const struct gt_config_server *s, bool grouped)
 {
 	static const struct gt_siphash_key unkeyed;
 	uint8_t bytes[sizeof(s->name) + sizeof(s->address)] = {0};
 
 	memcpy(bytes, s->name, strlen(s->name));
-	memcpy(bytes + sizeof(s->name), s->address.b, sizeof(s->address));
+	if (!grouped)
+		memcpy(bytes + sizeof(s->name), s->address.b, sizeof(s->address));
 	return gt_siphash(&unkeyed, bytes, sizeof(bytes));
 }
 
@@ -37,23 +44,40 @@ void gt_plan_free_table(struct gt_plan_table *t)
 	free(t);
 }
 
-/* Takes `members` over. */
-static struct gt_plan_table *table_build(const struct gt_siphash_key *seed,
-					 struct gt_maglev_server *members, size_t n)
+static int fill(struct gt_plan_table *t, const struct gt_siphash_key *seed,
+		const struct gt_plan_table *old)
 {
-	/* One server alone needs no permutation. */
+	if (!t->rendezvous)
+		return gt_maglev_build(seed, t->members, t->n_members, t->slots, t->size);
+	if (old != NULL && old->rendezvous && old->size == t->size)
+		return gt_rendezvous_update(seed, old->members, old->n_members, old->slots,
+					    t->members, t->n_members, t->slots, t->size);
+	return gt_rendezvous_build(seed, t->members, t->n_members, t->slots, t->size);
+}
+
+/* Takes `members` over. old: NULL, or the VIP's former table under this seed. */
+static struct gt_plan_table *table_build(const struct gt_plan *plan, bool rendezvous,
+					 struct gt_maglev_server *members, size_t n,
+					 const struct gt_plan_table *old)
+{
+	/* One server alone needs no hash. */
 	uint32_t size = n == 1 ? 1 : gt_maglev_size(n);
 	struct gt_plan_table *t = malloc(sizeof(*t) + size * sizeof(t->slots[0]));
 
-	if (t == NULL || gt_maglev_build(seed, members, n, t->slots, size) != 0) {
+	if (t == NULL) {
 		free(members);
-		free(t);
 		return NULL;
 	}
-	t->references = 1;
-	t->size = size;
-	t->members = members;
-	t->n_members = n;
+	*t = (struct gt_plan_table){.references = 1,
+				    .rendezvous = rendezvous,
+				    .size = size,
+				    .since = (uint32_t)plan->generation,
+				    .n_members = n,
+				    .members = members};
+	if (fill(t, &plan->seed, old) != 0) {
+		gt_plan_free_table(t);
+		return NULL;
+	}
 	return t;
 }
 
@@ -66,11 +90,12 @@ static struct gt_maglev_server *collect_members(const struct gt_plan *plan, uint
 	for (uint32_t i = 0; list != NULL && i < n; i++) {
 		const struct gt_plan_names *s = &plan->server_names[numbers[i]];
 
-		if (plan->servers[numbers[i]].vip == vip && gt_plan_takes_new(&s->state))
-			list[(*count)++] =
-				(struct gt_maglev_server){.identity = server_identity(s->server),
-							  .weight = s->state.weight,
-							  .value = (uint16_t)numbers[i]};
+		if (plan->servers[numbers[i]].vip == vip &&
+		    (plan->servers[numbers[i]].flags & GT_SERVER_TAKES) != 0)
+			list[(*count)++] = (struct gt_maglev_server){
+				.identity = server_identity(s->server, plan->vips[vip].grouped),
+				.weight = s->state.weight,
+				.value = (uint16_t)numbers[i]};
 	}
 	return list;
 }
@@ -80,7 +105,9 @@ static int make_table(struct gt_plan_builder *b, uint16_t vip, const uint32_t *n
 {
 	const struct gt_plan *old = b->previous;
 	struct gt_plan *plan = b->plan;
-	struct gt_plan_table *t = NULL;
+	struct gt_plan_vip *v = &plan->vips[vip];
+	bool rendezvous = v->scheduler == GT_SCHED_RENDEZVOUS;
+	struct gt_plan_table *was = NULL, *t;
 	struct gt_maglev_server *members;
 	size_t count;
 
@@ -93,19 +120,23 @@ static int make_table(struct gt_plan_builder *b, uint16_t vip, const uint32_t *n
 	}
 	if (old != NULL && vip < old->n_vips &&
 	    memcmp(&old->seed, &plan->seed, sizeof(plan->seed)) == 0)
-		t = old->build->tables[vip];
-	if (t != NULL && t->n_members == count &&
-	    memcmp(t->members, members, count * sizeof(*members)) == 0) {
+		was = old->build->tables[vip];
+	if (was != NULL && was->rendezvous == rendezvous && was->n_members == count &&
+	    memcmp(was->members, members, count * sizeof(*members)) == 0) {
 		free(members);
+		t = was;
 		t->references++;
 	} else {
-		t = table_build(&plan->seed, members, count);
+		t = table_build(plan, rendezvous, members, count, was);
 		if (t == NULL)
 			return -ENOMEM;
 	}
 	plan->build->tables[vip] = t;
-	plan->vips[vip].maglev = t->slots;
-	plan->vips[vip].maglev_size = t->size;
+	v->slots = t->slots;
+	v->n_slots = t->size;
+	v->members = t->members;
+	v->n_members = (uint32_t)count;
+	v->members_since = t->since;
 	return 0;
 }
 

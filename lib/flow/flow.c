@@ -292,6 +292,7 @@ static uint32_t rank_place(struct gt_flow_bucket *b, unsigned place, uint32_t ti
 	young = GT_TICK_MASK - (view.idle & GT_TICK_MASK);
 	switch (view.state) {
 	case GT_FLOW_SYN:
+	case GT_FLOW_SOURCE_NEW:
 		return young;
 	case GT_FLOW_CLOSED:
 		return 1U << 24 | young;
@@ -299,7 +300,7 @@ static uint32_t rank_place(struct gt_flow_bucket *b, unsigned place, uint32_t ti
 		return 2U << 24 | young;
 	default:
 		/* A SYN may leave a source record too: that is no better proof of a client. */
-		if (newcomer == GT_FLOW_SYN || newcomer == GT_FLOW_SOURCE ||
+		if (newcomer == GT_FLOW_SYN || gt_flow_is_source(newcomer) ||
 		    view.idle < GT_FLOW_LONG_IDLE_TICKS ||
 		    !judge->rehashes(judge->ctx, &key, changing_half(b, place)->value))
 			return RANK_NEVER;

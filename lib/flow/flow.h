@@ -39,9 +39,16 @@ enum gt_flow_state {
 	GT_FLOW_FIN,	     /* TCP: a FIN was seen */
 	GT_FLOW_CLOSED,	     /* TCP: a RST was seen */
 	GT_FLOW_UDP,
-	GT_FLOW_SOURCE, /* not a connection: which server a client address keeps (persistence) */
+	/* not connections: which server a client address keeps (persistence) */
+	GT_FLOW_SOURCE,
+	GT_FLOW_SOURCE_NEW, /* only a SYN has asked for it: as short-lived as one */
 	GT_FLOW_STATES
 };
+
+static inline bool gt_flow_is_source(enum gt_flow_state state)
+{
+	return state == GT_FLOW_SOURCE || state == GT_FLOW_SOURCE_NEW;
+}
 
 struct gt_flow_slot {
 	uint64_t key;
@@ -176,11 +183,11 @@ struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t, const struct gt_f
 
 /*
  * Makes an entry for a key that has none. Takes the first free or expired place of the first
- * bucket, then of the second. Both full: the oldest SYN entry yields, then the oldest closed one,
- * then the oldest FIN, then the longest idle one whose server the scheduler would find again; never
- * another, and the last kind never to a SYN or a source record, so that a flood of SYNs costs no
- * established connection its entry. slot is NULL if none yields: the caller forwards without an
- * entry. Worker.
+ * bucket, then of the second. Both full: the oldest SYN entry or new source record yields, then the
+ * oldest closed one, then the oldest FIN, then the longest idle one whose server the scheduler
+ * would find again; never another, and the last kind never to a SYN or a source record, so that a
+ * flood of SYNs costs no established connection its entry. slot is NULL if none yields: the caller
+ * forwards without an entry. Worker.
  */
 struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash, uint32_t value, enum gt_flow_state state,

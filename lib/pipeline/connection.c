@@ -9,6 +9,10 @@
 #include "pipeline/connection.h"
 
 #include "pipeline/internal.h"
+#include "pipeline/schedule.h"
+
+/* How often a packet of a known connection renews its client's record: a look-up more. */
+#define RECORD_TICKS GT_TICKS(60)
 
 /* Tells an entry's session from a server's number. */
 #define VALUE_SESSION (1U << 31)
@@ -55,7 +59,9 @@ static void entry_view(const void *ctx, uint16_t service, uint32_t value, struct
 	/* The service is gone: nothing will ever find the entry. */
 	if (vip == 0)
 		view->timeout = 0;
-	else if (view->state == GT_FLOW_SYN)
+	else if (view->state == GT_FLOW_SOURCE)
+		view->timeout = w->plan->vips[vip].source_ticks;
+	else if (view->state == GT_FLOW_SYN || view->state == GT_FLOW_SOURCE_NEW)
 		view->timeout = GT_TICKS_SYN;
 	else if (view->state == GT_FLOW_FIN)
 		view->timeout = GT_TICKS_FIN;
@@ -68,17 +74,19 @@ static void entry_view(const void *ctx, uint16_t service, uint32_t value, struct
 static bool entry_rehashes(const void *ctx, const struct gt_flow_key *key, uint32_t value)
 {
 	const struct gt_worker *w = ctx;
-	const struct gt_plan_service *s = service_of(w->plan, key->service);
-	struct gt_addr client;
 
-	if (s->vip == 0)
+	if (service_of(w->plan, key->service)->vip == 0)
 		return true;
 	/* The scheduler would find the server again, but never the port. */
 	if (is_session(value))
 		return false;
-	gt_flow_client(key, &client);
-	return gt_plan_schedule(w->plan, s->vip, &client, key->port,
-				key->dst_port != 0 ? key->dst_port : s->port) == value;
+	return gt_schedule_rehashes(w, key, value);
+}
+
+/* Is it a load to its server, or has either side ended it? */
+static bool is_open(enum gt_flow_state state)
+{
+	return state != GT_FLOW_FIN && state != GT_FLOW_CLOSED;
 }
 
 static void entry_gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow_state state,
@@ -87,9 +95,12 @@ static void entry_gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow
 	struct gt_worker *w = ctx;
 
 	(void)service;
-	if (state == GT_FLOW_SOURCE)
+	if (gt_flow_is_source(state))
 		return;
+	if (is_session(value))
+		state = (enum gt_flow_state)session_of(w, value)->state;
 	w->servers[server_of(w, value)].active--;
+	w->servers[server_of(w, value)].open -= is_open(state);
 	w->counters.expired++;
 	w->counters.evicted += evicted;
 	if (is_session(value))
@@ -143,12 +154,10 @@ void gt_connection_reply(struct gt_worker *w, uint32_t session, const struct gt_
 	struct gt_snat_session *s = &w->snat.sessions[session];
 
 	s->tick = w->tick;
-	if (p->protocol != GT_PROTO_TCP)
+	if (p->protocol != GT_PROTO_TCP || (p->tcp_flags & (GT_TCP_RST | GT_TCP_FIN)) == 0)
 		return;
-	if (p->tcp_flags & GT_TCP_RST)
-		s->state = GT_FLOW_CLOSED;
-	else if (p->tcp_flags & GT_TCP_FIN)
-		s->state = GT_FLOW_FIN;
+	w->servers[s->server].open -= is_open((enum gt_flow_state)s->state);
+	s->state = p->tcp_flags & GT_TCP_RST ? GT_FLOW_CLOSED : GT_FLOW_FIN;
 }
 
 /* ---- keys ---- */
@@ -171,53 +180,9 @@ void gt_connection_key(const struct gt_plan_range *range, const struct gt_addr *
 	make_key(service, client, client_port, vip_port, range->wide, key);
 }
 
-/* ---- scheduling ---- */
-
 static bool server_has(const struct gt_plan *plan, uint16_t server, uint8_t flag)
 {
 	return server < plan->n_servers && (plan->servers[server].flags & flag) != 0;
-}
-
-/*
- * With persistence = source, the server that the client's address has, where it takes new
- * connections; else the scheduler's choice, which the address then keeps.
- */
-static uint16_t schedule_by_source(struct gt_worker *w, uint16_t vip, const struct gt_addr *client,
-				   const struct gt_flow_judge *judge)
-{
-	const struct gt_plan_vip *v = &w->plan->vips[vip];
-	struct gt_flow_ref record;
-	struct gt_flow_key key;
-	uint16_t server;
-	uint64_t hash;
-
-	make_key(v->source_service, client, 0, 0, false, &key);
-	gt_flow_hash(&w->flows, &key, &hash, 1);
-	record = gt_flow_find(&w->flows, &key, hash);
-	if (record.slot != NULL &&
-	    server_has(w->plan, (uint16_t)record.slot->value, GT_SERVER_TAKES) &&
-	    gt_flow_idle(record.slot->meta, w->tick) <= v->idle_ticks) {
-		gt_flow_touch(record, GT_FLOW_SOURCE, w->tick);
-		return (uint16_t)record.slot->value;
-	}
-	server = gt_plan_schedule(w->plan, vip, client, 0, 0);
-	if (server == GT_NO_SERVER)
-		return server;
-	if (record.slot != NULL) {
-		record.slot->value = server;
-		gt_flow_touch(record, GT_FLOW_SOURCE, w->tick);
-	} else {
-		gt_flow_insert(&w->flows, &key, hash, server, GT_FLOW_SOURCE, w->tick, judge);
-	}
-	return server;
-}
-
-static uint16_t schedule(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
-			 const struct gt_flow_judge *judge)
-{
-	if (w->plan->vips[vip].source_service != 0)
-		return schedule_by_source(w, vip, &p->src, judge);
-	return gt_plan_schedule(w->plan, vip, &p->src, p->src_port, p->dst_port);
 }
 
 /* ---- SNAT sessions ---- */
@@ -264,12 +229,14 @@ static void set_path(const struct gt_worker *w, uint32_t value, struct gt_path *
 				 .session = value & ~VALUE_SESSION};
 }
 
-static void account_new(struct gt_worker *w, uint16_t vip, uint16_t server)
+static void account_new(struct gt_worker *w, uint16_t vip, uint16_t server,
+			enum gt_flow_state state)
 {
 	w->counters.created++;
 	w->vips[vip].connections++;
 	w->servers[server].connections++;
 	w->servers[server].active++;
+	w->servers[server].open += is_open(state);
 }
 
 /*
@@ -278,11 +245,13 @@ static void account_new(struct gt_worker *w, uint16_t vip, uint16_t server)
  * source) may move the connection's own entry, or evict it from a full table: *ref is found again,
  * or has no slot.
  */
-static enum gt_drop_reason move(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
-				const struct gt_flow_key *key, uint64_t hash,
-				const struct gt_flow_judge *judge, struct gt_flow_ref *ref)
+static enum gt_drop_reason move(struct gt_worker *w, uint16_t vip, enum gt_flow_state state,
+				const struct gt_packet *p, const struct gt_flow_key *key,
+				uint64_t hash, const struct gt_flow_judge *judge,
+				struct gt_flow_ref *ref)
 {
-	uint16_t old = server_of(w, ref->slot->value), server = schedule(w, vip, p, judge);
+	uint16_t old = server_of(w, ref->slot->value);
+	uint16_t server = gt_schedule(w, vip, p, true, judge);
 	uint32_t value = server;
 
 	if (server == GT_NO_SERVER)
@@ -298,7 +267,9 @@ static enum gt_drop_reason move(struct gt_worker *w, uint16_t vip, const struct 
 	}
 	ref->slot->value = value;
 	w->servers[old].active--;
+	w->servers[old].open -= is_open(state);
 	w->servers[server].active++;
+	w->servers[server].open += is_open(state);
 	w->servers[server].connections++;
 	w->counters.moved++;
 	return GT_PARSE_OK;
@@ -317,7 +288,7 @@ static enum gt_drop_reason begin(struct gt_worker *w, uint16_t vip, const struct
 				 const struct gt_flow_judge *judge, struct gt_path *path)
 {
 	bool snat = w->plan->vips[vip].mode == GT_MODE_SNAT;
-	uint16_t server = schedule(w, vip, p, judge);
+	uint16_t server = gt_schedule(w, vip, p, false, judge);
 	uint32_t value = server;
 	struct gt_flow_ref ref;
 
@@ -329,16 +300,33 @@ static enum gt_drop_reason begin(struct gt_worker *w, uint16_t vip, const struct
 		return GT_DROP_SNAT_FULL;
 	ref = gt_flow_insert(&w->flows, key, hash, value, first_state(p), w->tick, judge);
 	if (ref.slot != NULL) {
-		account_new(w, vip, server);
+		account_new(w, vip, server, first_state(p));
 	} else if (snat) {
 		/* Without an entry the next packet would get another port. */
 		gt_snat_close(&w->snat, value & ~VALUE_SESSION, w->tick);
 		return GT_DROP_SNAT_FULL;
 	} else {
 		w->vips[vip].untracked++;
+		/* The turn that it took is nobody's: its next packet has to find the server. */
+		value = gt_schedule_untracked(w, vip, &p->src, p->src_port, p->dst_port);
 	}
 	set_path(w, value, path);
 	return GT_PARSE_OK;
+}
+
+/*
+ * A client's record is to live as long as its connections, which touch it only when they begin: so
+ * it is renewed when one is established, and then by its first packet of each minute. The slot's
+ * tick is still the last packet's.
+ */
+static bool renews_record(const struct gt_worker *w, struct gt_flow_ref ref,
+			  enum gt_flow_state state, enum gt_flow_state next)
+{
+	uint32_t last = ref.slot->meta & GT_TICK_MASK, now = w->tick & GT_TICK_MASK;
+
+	if (!is_open(next) || next == GT_FLOW_SYN)
+		return false;
+	return state == GT_FLOW_SYN || last / RECORD_TICKS != now / RECORD_TICKS;
 }
 
 /* A packet of a connection that lives. */
@@ -347,6 +335,9 @@ static enum gt_drop_reason follow(struct gt_worker *w, uint16_t vip, struct gt_f
 				  const struct gt_flow_key *key, uint64_t hash,
 				  const struct gt_flow_judge *judge, struct gt_path *path)
 {
+	enum gt_flow_state next;
+	bool renews;
+
 	if (!server_has(w->plan, server_of(w, ref.slot->value), GT_SERVER_KEEPS)) {
 		enum gt_drop_reason bad;
 
@@ -355,19 +346,24 @@ static enum gt_drop_reason follow(struct gt_worker *w, uint16_t vip, struct gt_f
 			end(w, ref, key->service, state);
 			return GT_DROP_RESET;
 		}
-		bad = move(w, vip, p, key, hash, judge, &ref);
+		bad = move(w, vip, state, p, key, hash, judge, &ref);
 		if (bad != GT_PARSE_OK)
 			return bad;
 		if (ref.slot == NULL)
 			return begin(w, vip, p, key, hash, judge, path);
 	}
-	state = next_state(state, p);
-	gt_flow_touch(ref, state, w->tick);
+	next = next_state(state, p);
+	renews = w->plan->vips[vip].source_service != 0 && renews_record(w, ref, state, next);
+	w->servers[server_of(w, ref.slot->value)].open += is_open(next) - is_open(state);
+	gt_flow_touch(ref, next, w->tick);
 	if (is_session(ref.slot->value)) {
-		session_of(w, ref.slot->value)->state = (uint8_t)state;
+		session_of(w, ref.slot->value)->state = (uint8_t)next;
 		session_of(w, ref.slot->value)->tick = w->tick;
 	}
 	set_path(w, ref.slot->value, path);
+	/* This may move the connection's own entry: ref is not valid behind it. */
+	if (renews)
+		gt_schedule_confirm(w, vip, &p->src, path->server, judge);
 	return GT_PARSE_OK;
 }
 
@@ -409,6 +405,6 @@ enum gt_drop_reason gt_connection_peek(struct gt_worker *w, uint16_t vip,
 		return GT_DROP_ICMP_BAD;
 	*path = (struct gt_path){
 		.kind = GT_PATH_SERVER,
-		.server = gt_plan_schedule(w->plan, vip, client, client_port, vip_port)};
+		.server = gt_schedule_untracked(w, vip, client, client_port, vip_port)};
 	return path->server == GT_NO_SERVER ? GT_DROP_NO_SERVER : GT_PARSE_OK;
 }

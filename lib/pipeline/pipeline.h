@@ -18,6 +18,7 @@
 #include "flow/flow.h"
 #include "flow/fragments.h"
 #include "flow/snat.h"
+#include "pipeline/loads.h"
 #include "pipeline/steer.h"
 
 /* What a server got from this worker, by server number. */
@@ -26,14 +27,20 @@ struct gt_server_counters {
 	uint64_t connections;	/* ever given to it */
 	int64_t active;		/* that it has now */
 	uint64_t reply_frames, reply_bytes; /* of nat and snat: what came back from it */
+	/* what schedulers go by; see schedule.h */
+	int64_t open; /* of `active`, those that neither side has ended */
+	int64_t turn; /* round-robin: how much it is this server's turn */
 };
+_Static_assert(sizeof(struct gt_server_counters) == 64, "a new connection touches one line");
 
 /* By VIP number. */
 struct gt_vip_counters {
 	uint64_t frames, bytes; /* forwarded */
 	uint64_t connections;
-	uint64_t untracked; /* frames forwarded by the scheduler alone: the table was full */
-	uint64_t no_server; /* frames dropped because no server may take them */
+	uint64_t untracked;	/* frames forwarded by the scheduler alone: the table was full */
+	uint64_t no_server;	/* frames dropped because no server may take them */
+	uint32_t members_since; /* of which list of servers `turn` is: gt_plan_vip's */
+	uint32_t next; /* least-connections: where the search begins, so that ties go round */
 };
 
 /* All that were held, and all of one burst that were held and let go in it. */
@@ -46,6 +53,7 @@ struct gt_worker {
 	struct gt_counters counters;
 	struct gt_server_counters *servers; /* GT_SERVERS_MAX */
 	struct gt_vip_counters *vips;	    /* GT_VIPS_MAX */
+	const struct gt_loads *loads;	    /* NULL: there is no other worker */
 	struct gt_flow_table flows;
 	struct gt_fragments fragments;
 	struct gt_steer steer;	    /* which worker it is, of how many */
@@ -69,7 +77,8 @@ struct gt_worker_params {
 	bool wide; /* room for IPv6 connections: see gt_flow_create */
 	bool snat; /* there is, or may be, a VIP of mode snat */
 	struct gt_steer steer;
-	uint8_t random[16]; /* keys of the tables */
+	const struct gt_loads *loads; /* what the other workers' servers have; NULL: one worker */
+	uint8_t random[16];	      /* keys of the tables */
 	struct gt_memory memory;
 };
 

@@ -39,6 +39,7 @@ struct gt_worker *gt_worker_create(const struct gt_worker_params *params)
 	w->steer = params->steer;
 	if (w->steer.n_workers == 0)
 		w->steer.n_workers = 1;
+	w->loads = params->loads;
 	w->servers = m->alloc(m->ctx, GT_SERVERS_MAX * sizeof(*w->servers));
 	w->vips = m->alloc(m->ctx, GT_VIPS_MAX * sizeof(*w->vips));
 	if (w->servers == NULL || w->vips == NULL ||

@@ -253,7 +253,7 @@ uint64_t support_pipe_active(const struct support_pipe *p)
 			uint16_t server = gt_worker_entry_server(p->worker, &out[j]);
 
 			DIE_UNLESS(server != GT_NO_SERVER);
-			if (out[j].state == GT_FLOW_SOURCE)
+			if (gt_flow_is_source(out[j].state))
 				continue;
 			highest = server > highest ? server : highest;
 			active[server]++;

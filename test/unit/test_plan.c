@@ -21,7 +21,7 @@
 
 static const uint16_t *maglev_of(const struct gt_plan *plan, const char *vip)
 {
-	return plan->vips[support_vip_number(plan, vip)].maglev;
+	return plan->vips[support_vip_number(plan, vip)].slots;
 }
 
 static uint16_t schedule(const struct gt_plan *plan, const char *vip, uint32_t client,
@@ -430,9 +430,9 @@ static void build_table_holds_only_servers_that_take(void **state)
 	s[2].weight = 65535;
 	p = support_plan(c, s, NULL);
 	v = &p->vips[support_vip_number(p, "web")];
-	for (uint32_t i = 0; i < v->maglev_size; i++)
-		assert_true(v->maglev[i] == support_server_number(p, "web", "b") ||
-			    v->maglev[i] == support_server_number(p, "web", "c"));
+	for (uint32_t i = 0; i < v->n_slots; i++)
+		assert_true(v->slots[i] == support_server_number(p, "web", "b") ||
+			    v->slots[i] == support_server_number(p, "web", "c"));
 	gt_plan_free(p);
 	free(s);
 	support_config_free(c);
