@@ -40,7 +40,8 @@ struct gt_server_state {
 	uint16_t weight;
 	bool resolved;
 	struct gt_mac mac;
-	/* Of a VIP with sticky_failover = yes: it had everything in the last plan, and keeps it. */
+	/* Of a VIP with policy = failover: it had everything in the last plan, and with
+	 * sticky_failover = yes it keeps that. */
 	bool current;
 };
 
@@ -153,6 +154,7 @@ struct gt_plan_names {
 	const struct gt_config_vip *vip; /* NULL: the number is not used */
 	const struct gt_config_server *server;
 	struct gt_server_state state;
+	uint32_t index; /* of a server: in the states that the plan was built from */
 };
 
 struct gt_plan {

@@ -56,11 +56,11 @@ bool gt_plan_takes_new(const struct gt_server_state *s)
 
 static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 			const struct gt_config_vip *c, const struct gt_config_server *server,
-			const struct gt_server_state *state)
+			const struct gt_server_state *state, uint32_t index)
 {
 	struct gt_plan_server *s = &plan->servers[number];
 
-	plan->server_names[number] = (struct gt_plan_names){c, server, *state};
+	plan->server_names[number] = (struct gt_plan_names){c, server, *state, index};
 	s->vip = vip;
 	s->out_if = server->interface;
 	s->mtu = plan->interfaces[server->interface].mtu;
@@ -114,7 +114,7 @@ int gt_plan_make_servers(struct gt_plan_builder *b)
 
 		for (size_t j = 0; j < vip->n_servers; j++, k++) {
 			fill_server(plan, numbers[k], b->vip_numbers[i], vip, &vip->servers[j],
-				    &b->states[k]);
+				    &b->states[k], (uint32_t)k);
 			if (is_healthy(&b->states[k]))
 				mark_echo(plan, vip);
 		}

@@ -130,27 +130,27 @@ static const struct gt_schema_key vip_keys[] = {
 		 "wrapped for the server. `proxy`: layer 7, by HAProxy."},
 	{"policy", GT_TYPE_ENUM, FIELD(_vip, policy), ALONE, .def = "balance",
 	 .values = gt_schema_policies, .example = "balance",
-	 .later = "this version does policy = balance alone",
 	 .help = "`balance` over all servers, or `failover`: the first healthy one in the file's "
 		 "order takes everything."},
 	{"scheduler", GT_TYPE_ENUM, FIELD(_vip, scheduler), ALONE, .def = "maglev",
 	 .values = gt_schema_schedulers, .example = "maglev",
-	 .later = "this version schedules by scheduler = maglev alone",
-	 .help = "Who gets a new connection. Each honours weights."},
+	 .help = "Who gets a new connection. Each honours weights. `maglev` and `rendezvous` go by "
+		 "a "
+		 "hash, the same on every node; `round-robin` and `least-connections` by what this "
+		 "node did before. docs/schedulers.md says which one when."},
 	{"persistence", GT_TYPE_ENUM, FIELD(_vip, persistence), ALONE, .def = "connection",
 	 .values = gt_schema_persistences, .example = "source",
 	 .help = "`connection`: each connection is scheduled for itself. `source`: a client "
 		 "address always meets the same server."},
 	{"persistence_group", GT_TYPE_NAME, FIELD(_vip, persistence_group), ALONE,
 	 .def_help = "the VIP alone", .when = "persistence", .when_values = BIT(GT_PERSIST_SOURCE),
-	 .example = "pacs",
-	 .later = "persistence over several VIPs is not in this version; remove the key, and "
-		  "persistence = source holds for each VIP alone",
-	 .help = "VIPs of one group send a client address to the server of the same name."},
+	 .when_error = true, .example = "pacs",
+	 .help = "VIPs of one group send a client address to the server of the same name, and to "
+		 "one that takes new connections in all of them."},
 	{"sticky_failover", GT_TYPE_YES_NO, FIELD(_vip, sticky_failover), ALONE, .def = "no",
 	 .when = "policy", .when_values = BIT(GT_POLICY_FAILOVER), .example = "yes",
-	 .later = "this version does policy = balance alone; write sticky_failover = no",
-	 .help = "A recovered server does not take back what moved."},
+	 .help = "A recovered server gets nothing back until the present one fails, or an operator "
+		 "drains or disables that: for HL7 feeds, whose order matters."},
 	{"on_down", GT_TYPE_ENUM, FIELD(_vip, on_down), ALONE, .def_help = "by mode",
 	 .values = gt_schema_on_downs, .example = "silent",
 	 .later = "this version does on_down = silent alone",
@@ -172,7 +172,7 @@ static const struct gt_schema_key vip_keys[] = {
 	 .values = gt_schema_encapsulations, .when = "mode", .when_values = BIT(GT_MODE_TUNNEL),
 	 .example = "ipip", .help = "What `tunnel` wraps packets in."},
 	{"fallback", GT_TYPE_NAME, FIELD(_vip, fallback), ALONE, .def_help = "none",
-	 .example = "archive", .later = "a fallback is not in this version; remove the key",
+	 .example = "archive",
 	 .help = "Name of one of the VIP's servers: it takes over while no other is healthy, and "
 		 "gets nothing until then."},
 	{0}};

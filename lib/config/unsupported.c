@@ -34,18 +34,8 @@ static void check_vip(const struct gt_config_vip *v, struct gt_config_messages *
 
 	if (v->mode != GT_MODE_DR)
 		error(&l, "mode", gt_mode_name(v->mode));
-	if (v->policy != GT_POLICY_BALANCE)
-		error(&l, "policy", gt_policy_name(v->policy));
-	if (v->scheduler != GT_SCHED_MAGLEV)
-		error(&l, "scheduler", gt_scheduler_name(v->scheduler));
-	if (v->persistence_group[0] != '\0')
-		error(&l, "persistence_group", v->persistence_group);
-	if (v->sticky_failover)
-		error(&l, "sticky_failover", "yes");
 	if (v->on_down == GT_ON_DOWN_RESET)
 		error(&l, "on_down", "reset");
-	if (v->fallback[0] != '\0')
-		error(&l, "fallback", v->fallback);
 	if (v->check_line != 0 && strcmp(v->check, "none") != 0)
 		gt_config_warning(messages, v->check_line, "check = %s: %s", v->check,
 				  gt_schema_find_key(l.section, "check")->later);

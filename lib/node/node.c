@@ -94,6 +94,40 @@ static int build(struct gt_node *node, const struct gt_config *config, struct gt
 	return ret;
 }
 
+/* ---- failover ---- */
+
+/* Of a failover VIP, `taker` has everything now: the plan's state is main's memory of it. */
+static void note_taker(struct gt_node *node, const struct gt_plan_names *taker)
+{
+	const struct gt_config_vip *vip = taker->vip;
+	struct gt_server_state *states =
+		&node->states[taker->index - (taker->server - vip->servers)];
+
+	for (size_t j = 0; j < vip->n_servers; j++) {
+		if (&vip->servers[j] == taker->server || !states[j].current)
+			continue;
+		states[j].current = false;
+		gt_log(&node->hooks.log, LOG_WARNING,
+		       "vip %s: new connections go to %s now, not %s", vip->name,
+		       taker->server->name, vip->servers[j].name);
+	}
+	node->states[taker->index].current = true;
+}
+
+/* After each plan: who takes everything. A VIP that nobody takes keeps its memory of who did. */
+static void note_failover(struct gt_node *node)
+{
+	const struct gt_plan *plan = node->plan;
+
+	for (uint32_t i = 1; i < plan->n_servers; i++) {
+		const struct gt_plan_names *names = &plan->server_names[i];
+
+		if (names->vip != NULL && names->vip->policy == GT_POLICY_FAILOVER &&
+		    (plan->servers[i].flags & GT_SERVER_TAKES) != 0)
+			note_taker(node, names);
+	}
+}
+
 /* Puts a new plan in the old one's place. `config`: the old configuration, if it was replaced too.
  */
 static void retire(struct gt_node *node, struct gt_retired *r, struct gt_plan *plan,
@@ -103,6 +137,7 @@ static void retire(struct gt_node *node, struct gt_retired *r, struct gt_plan *p
 	node->retired = r;
 	node->plan = plan;
 	node->dirty = false;
+	note_failover(node);
 }
 
 bool gt_node_refresh(struct gt_node *node)
@@ -169,6 +204,7 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	ret = build(node, config, &node->plan);
 	if (ret != 0)
 		goto fail;
+	note_failover(node);
 	*out = node;
 	return 0;
 fail:
@@ -363,6 +399,7 @@ static void inherit_states(const struct gt_node *node, const struct gt_config *c
 			if (old == NULL || !gt_addr_equal(&was->address, &now->address))
 				continue;
 			states[k].up = old->up;
+			states[k].current = old->current;
 			if (was->state == now->state)
 				states[k].admin = old->admin;
 			if (was->weight == now->weight)
