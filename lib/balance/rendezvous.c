@@ -111,6 +111,9 @@ static inline uint64_t slot_hash(uint64_t secret, uint32_t slot)
 	return z ^ z >> 31;
 }
 
+/* From here on (2^-33 or so) 0.44 of a number is more than a logarithm's error, 16. */
+#define LEAST_SURE 100
+
 /* Who leads in a slot, and with what. */
 struct lead {
 	const struct drawer *drawer;
@@ -121,15 +124,20 @@ struct lead {
 static inline void challenge(struct lead *lead, const struct drawer *d,
 			     const struct gt_rendezvous_log *log, uint32_t slot)
 {
-	uint64_t draw = gt_rendezvous_draw(log, slot_hash(d->secret, slot));
-	uint64_t mine, best;
+	uint64_t h = slot_hash(d->secret, slot), least = ~h >> (64 - GT_RENDEZVOUS_BITS);
+	uint64_t draw, mine, best;
 
 	if (lead->drawer == NULL) {
-		*lead = (struct lead){d, draw};
+		*lead = (struct lead){d, gt_rendezvous_draw(log, h)};
 		return;
 	}
-	mine = draw * lead->drawer->weight;
 	best = lead->draw * d->weight;
+	/* -log2(u) is at least 1.44 (1 - u), and so more than 1 - u by far more than its error:
+	 * most servers are out without a logarithm. */
+	if (least > LEAST_SURE && least * lead->drawer->weight > best)
+		return;
+	draw = gt_rendezvous_draw(log, h);
+	mine = draw * lead->drawer->weight;
 	if (mine < best || (mine == best && d->identity < lead->drawer->identity))
 		*lead = (struct lead){d, draw};
 }
