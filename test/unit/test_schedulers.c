@@ -219,6 +219,7 @@ static void team_send(struct team *t, unsigned worker, uint32_t n, uint8_t flags
 	struct support_packet s = packet(n, flags);
 	struct gt_frame f = support_packet_frame(&s);
 
+	f.steered = GT_STEERED_HOME; /* the test says whose it is */
 	gt_worker_burst(t->workers[worker], t->p.plan, 1000000, &f, 1);
 	assert_int_equal(f.verdict, GT_SEND);
 	support_frame_free(&f);
