@@ -40,7 +40,7 @@ struct loop {
 	bool stop, ready;
 	bool waiting;	/* older plans wait for the workers */
 	uint64_t token; /* of the newest publication */
-	uint64_t now_ms, node_tick_ms, second_ms, links_until_ms, plan_again_ms;
+	uint64_t now_ms, node_tick_ms, second_ms, loads_ms, links_until_ms, plan_again_ms;
 	uint64_t cycles[GT_WORKERS_MAX], busy_cycles[GT_WORKERS_MAX]; /* a second ago */
 };
 
@@ -198,8 +198,21 @@ static void measure_workers(struct loop *l)
 	}
 }
 
+static void gather_loads(const struct gt_run *r)
+{
+	struct gt_worker *workers[GT_WORKERS_MAX];
+
+	for (unsigned i = 0; i < r->n_lcores; i++)
+		workers[i] = r->lcores[i]->worker;
+	gt_loads_gather(r->shared->loads, r->node->plan, workers);
+}
+
 static void pass_time(struct loop *l)
 {
+	if (l->r->shared->loads != NULL && l->now_ms >= l->loads_ms) {
+		gather_loads(l->r);
+		l->loads_ms = l->now_ms + GT_LOADS_MS;
+	}
 	if (l->now_ms >= l->node_tick_ms) {
 		/* Announcements before the link is up would be lost. */
 		if (l->ready)

@@ -67,6 +67,10 @@ struct replay {
 	struct gt_node *node;
 	struct gt_worker *workers[GT_WORKERS_MAX];
 	unsigned n_workers;
+	/* Of several workers: they are one thread, and so may know of each other at once what
+	 * `gantry run` tells them every 100 ms. The same frames as with one. */
+	struct gt_loads *loads;
+	struct gt_turns *turns;
 	uint8_t *arena;
 	size_t arena_used;
 	uint8_t *kept;	/* KEPT_MAX buffers, of which only the touched ones cost memory */
@@ -230,6 +234,8 @@ static int run_one(struct replay *r, const struct gt_capture_record *c)
 	take(r, &f, c, buffer, buffer);
 	gt_captures_next(r->in);
 	w = receiver(r, &f);
+	if (r->loads != NULL)
+		gt_loads_gather(r->loads, r->node->plan, r->workers);
 	gt_worker_burst(w, r->node->plan, now_ms(r), &f, 1);
 	punted = f.verdict == GT_PUNT;
 	if (punted)
@@ -474,6 +480,14 @@ static int create_workers(struct replay *r, struct gt_worker_params *params)
 {
 	unsigned n = params->steer.n_workers;
 
+	if (n > 1) {
+		r->loads = gt_loads_create(n);
+		r->turns = calloc(1, sizeof(*r->turns));
+		if (r->loads == NULL || r->turns == NULL)
+			return -1;
+	}
+	params->loads = r->loads;
+	params->turns = r->turns;
 	for (unsigned i = 0; i < GT_INTERFACES_MAX; i++)
 		params->steer.exact[i] = true;
 	for (r->n_workers = 0; r->n_workers < n; r->n_workers++) {
@@ -546,6 +560,8 @@ static void destroy(struct replay *r)
 	if (r->node != NULL)
 		gt_node_destroy(r->node);
 	gt_captures_destroy(r->in);
+	free(r->loads);
+	free(r->turns);
 	free(r->arena);
 	free(r->kept);
 	free(r->free);

@@ -68,7 +68,9 @@ static int create_shared(struct gt_run *r)
 	r->shared->qsbr = rte_zmalloc("gantry", size, RTE_CACHE_LINE_SIZE);
 	if (r->shared->qsbr == NULL || rte_rcu_qsbr_init(r->shared->qsbr, r->config->workers) != 0)
 		return -ENOMEM;
-	return 0;
+	if (r->config->workers > 1)
+		r->shared->loads = gt_loads_create(r->config->workers);
+	return r->config->workers > 1 && r->shared->loads == NULL ? -ENOMEM : 0;
 }
 
 static int create_workers(struct gt_run *r)
@@ -179,8 +181,10 @@ static void go_down(struct gt_run *r, bool served)
 	for (unsigned i = 0; i < r->n_lcores; i++)
 		gt_lcore_destroy(r->lcores[i]);
 	gt_ports_close(&r->ports);
-	if (r->shared != NULL)
+	if (r->shared != NULL) {
 		rte_free(r->shared->qsbr);
+		free(r->shared->loads);
+	}
 	rte_free(r->shared);
 	gt_eal_stop();
 	gt_config_free(r->config);

@@ -52,6 +52,7 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 
 	*out = l;
 	gt_worker_params_init(&params, config);
+	params.loads = shared->loads;
 	params.steer.worker = (uint16_t)index;
 	for (unsigned i = 0; i < ports->n; i++)
 		params.steer.exact[i] = ports->list[i].rss_known;

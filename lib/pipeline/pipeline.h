@@ -27,20 +27,15 @@ struct gt_server_counters {
 	uint64_t connections;	/* ever given to it */
 	int64_t active;		/* that it has now */
 	uint64_t reply_frames, reply_bytes; /* of nat and snat: what came back from it */
-	/* what schedulers go by; see schedule.h */
-	int64_t open; /* of `active`, those that neither side has ended */
-	int64_t turn; /* round-robin: how much it is this server's turn */
+	int64_t open;			    /* of `active`, those that neither side has ended */
 };
-_Static_assert(sizeof(struct gt_server_counters) == 64, "a new connection touches one line");
 
 /* By VIP number. */
 struct gt_vip_counters {
 	uint64_t frames, bytes; /* forwarded */
 	uint64_t connections;
-	uint64_t untracked;	/* frames forwarded by the scheduler alone: the table was full */
-	uint64_t no_server;	/* frames dropped because no server may take them */
-	uint32_t members_since; /* of which list of servers `turn` is: gt_plan_vip's */
-	uint32_t next; /* least-connections: where the search begins, so that ties go round */
+	uint64_t untracked; /* frames forwarded by the scheduler alone: the table was full */
+	uint64_t no_server; /* frames dropped because no server may take them */
 };
 
 /* All that were held, and all of one burst that were held and let go in it. */
@@ -49,11 +44,22 @@ struct gt_vip_counters {
 /* Clients without a known MAC that a worker remembers until main has asked for them. */
 #define GT_MISSED_MAX 64
 
+/* Whose turn it is, for schedulers that take turns; see schedule.h. */
+struct gt_turns {
+	struct {
+		uint32_t members_since; /* of which list of servers: gt_plan_vip's */
+		uint32_t next;		/* where the next search begins, so that ties go round */
+	} vips[GT_VIPS_MAX];
+	int64_t credit[GT_SERVERS_MAX]; /* how much it is this server's turn */
+};
+
 struct gt_worker {
 	struct gt_counters counters;
 	struct gt_server_counters *servers; /* GT_SERVERS_MAX */
 	struct gt_vip_counters *vips;	    /* GT_VIPS_MAX */
 	const struct gt_loads *loads;	    /* NULL: there is no other worker */
+	struct gt_turns *turns;
+	bool shares_turns;
 	struct gt_flow_table flows;
 	struct gt_fragments fragments;
 	struct gt_steer steer;	    /* which worker it is, of how many */
@@ -78,7 +84,9 @@ struct gt_worker_params {
 	bool snat; /* there is, or may be, a VIP of mode snat */
 	struct gt_steer steer;
 	const struct gt_loads *loads; /* what the other workers' servers have; NULL: one worker */
-	uint8_t random[16];	      /* keys of the tables */
+	/* Workers of one thread (replay) may take turns together; NULL: each by itself */
+	struct gt_turns *turns;
+	uint8_t random[16]; /* keys of the tables */
 	struct gt_memory memory;
 };
 

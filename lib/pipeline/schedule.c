@@ -16,17 +16,17 @@ static bool takes_new(const struct gt_plan *plan, uint16_t server)
 static uint16_t take_turn(struct gt_worker *w, const struct gt_plan_vip *v)
 {
 	uint16_t best = v->members[0].value;
-	int64_t sum = 0;
+	int64_t *credit = w->turns->credit, sum = 0;
 
 	for (uint32_t i = 0; i < v->n_members; i++) {
 		uint16_t server = v->members[i].value;
 
-		w->servers[server].turn += v->members[i].weight;
+		credit[server] += v->members[i].weight;
 		sum += v->members[i].weight;
-		if (w->servers[server].turn > w->servers[best].turn)
+		if (credit[server] > credit[best])
 			best = server;
 	}
-	w->servers[best].turn -= sum;
+	credit[best] -= sum;
 	return best;
 }
 
@@ -35,22 +35,23 @@ static uint16_t take_turn(struct gt_worker *w, const struct gt_plan_vip *v)
 static void begin_turns(struct gt_worker *w, uint16_t vip)
 {
 	const struct gt_plan_vip *v = &w->plan->vips[vip];
+	uint32_t first = w->shares_turns ? 0 : w->steer.worker;
 
 	for (uint32_t i = 0; i < v->n_members; i++)
-		w->servers[v->members[i].value].turn = 0;
+		w->turns->credit[v->members[i].value] = 0;
 	/* Workers begin at different places, else each one's first connection is the same server's.
 	 */
-	for (uint32_t i = 0; i < w->steer.worker % v->n_members; i++)
+	for (uint32_t i = 0; i < first % v->n_members; i++)
 		take_turn(w, v);
-	w->vips[vip].next = w->steer.worker;
-	w->vips[vip].members_since = v->members_since;
+	w->turns->vips[vip].next = first;
+	w->turns->vips[vip].members_since = v->members_since;
 }
 
 /* The server whose share is least after it took one more: (n + 1) / weight. Ties go round. */
 static uint16_t least_loaded(struct gt_worker *w, uint16_t vip)
 {
 	const struct gt_plan_vip *v = &w->plan->vips[vip];
-	uint32_t start = w->vips[vip].next % v->n_members, best = start;
+	uint32_t start = w->turns->vips[vip].next % v->n_members, best = start;
 	int64_t best_load = 0;
 
 	for (uint32_t i = 0; i < v->n_members; i++) {
@@ -65,7 +66,7 @@ static uint16_t least_loaded(struct gt_worker *w, uint16_t vip)
 			best_load = load;
 		}
 	}
-	w->vips[vip].next = best + 1;
+	w->turns->vips[vip].next = best + 1;
 	return v->members[best].value;
 }
 
@@ -84,7 +85,7 @@ static uint16_t choose(struct gt_worker *w, uint16_t vip, const struct gt_packet
 
 	if (!turns || v->n_members < 2 || (!moves && !begins(p)))
 		return gt_plan_schedule(w->plan, vip, &p->src, p->src_port, p->dst_port);
-	if (w->vips[vip].members_since != v->members_since)
+	if (w->turns->vips[vip].members_since != v->members_since)
 		begin_turns(w, vip);
 	return v->scheduler == GT_SCHED_ROUND_ROBIN ? take_turn(w, v) : least_loaded(w, vip);
 }

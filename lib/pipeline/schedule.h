@@ -3,7 +3,8 @@
  * Who gets a connection. Which servers may is the plan's matter; which of them:
  *
  *   maglev, rendezvous   by hash: the same on every worker and node, today and tomorrow
- *   round-robin          smooth and weighted, as nginx does it; each worker goes round by itself
+ *   round-robin          smooth and weighted, as nginx does it; each worker goes round by itself,
+ *                        beginning at another server
  *   least-connections    the fewest open ones for its weight, over all workers (loads.h)
  *
  * The last two cannot be asked again. So only what begins a connection (a SYN, a datagram) takes

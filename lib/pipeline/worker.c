@@ -40,9 +40,11 @@ struct gt_worker *gt_worker_create(const struct gt_worker_params *params)
 	if (w->steer.n_workers == 0)
 		w->steer.n_workers = 1;
 	w->loads = params->loads;
+	w->shares_turns = params->turns != NULL;
+	w->turns = w->shares_turns ? params->turns : m->alloc(m->ctx, sizeof(*w->turns));
 	w->servers = m->alloc(m->ctx, GT_SERVERS_MAX * sizeof(*w->servers));
 	w->vips = m->alloc(m->ctx, GT_VIPS_MAX * sizeof(*w->vips));
-	if (w->servers == NULL || w->vips == NULL ||
+	if (w->servers == NULL || w->vips == NULL || w->turns == NULL ||
 	    gt_flow_create(&w->flows, params->connections, params->wide, params->random, m) != 0 ||
 	    gt_fragments_create(&w->fragments, params->random, m) != 0 ||
 	    (params->snat && gt_snat_create(&w->snat, params->connections, w->steer.worker,
@@ -63,6 +65,8 @@ void gt_worker_destroy(struct gt_worker *w)
 	gt_snat_destroy(&w->snat);
 	gt_fragments_destroy(&w->fragments);
 	gt_flow_destroy(&w->flows);
+	if (!w->shares_turns)
+		m.free(m.ctx, w->turns);
 	m.free(m.ctx, w->vips);
 	m.free(m.ctx, w->servers);
 	m.free(m.ctx, w);
@@ -71,7 +75,7 @@ void gt_worker_destroy(struct gt_worker *w)
 uint64_t gt_worker_bytes(const struct gt_worker_params *params)
 {
 	return sizeof(struct gt_worker) + GT_SERVERS_MAX * sizeof(struct gt_server_counters) +
-	       GT_VIPS_MAX * sizeof(struct gt_vip_counters) +
+	       GT_VIPS_MAX * sizeof(struct gt_vip_counters) + sizeof(struct gt_turns) +
 	       gt_flow_bytes(params->connections, params->wide) + gt_fragments_bytes() +
 	       (params->snat ? gt_snat_bytes(params->connections) : 0);
 }

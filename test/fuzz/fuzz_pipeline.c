@@ -178,6 +178,7 @@ static void reset(void)
 	memset(&w->counters, 0, sizeof(w->counters));
 	memset(w->servers, 0, 256 * sizeof(*w->servers)); /* of some 40 numbers */
 	memset(w->vips, 0, 64 * sizeof(*w->vips));
+	memset(w->turns, 0, sizeof(*w->turns));
 	memset(w->flows.buckets, 0, w->flows.n_buckets * sizeof(*w->flows.buckets));
 	memset(w->fragments.entries, 0, gt_fragments_bytes());
 	w->flows.entries = 0;
