@@ -136,9 +136,13 @@ static int print_vips(const struct gt_config *c)
 		     gt_ports_format(v, ports, sizeof(ports)));
 		cell(&t, "%s", v->interface_name);
 		cell(&t, "%zu", v->n_servers);
-		cell(&t, "mode = %s, %s, persistence = %s", gt_mode_name(v->mode),
-		     v->policy == GT_POLICY_BALANCE ? gt_scheduler_name(v->scheduler) : "failover",
-		     gt_persistence_name(v->persistence));
+		cell(&t, "mode = %s, %s, persistence = %s%s%s%s%s", gt_mode_name(v->mode),
+		     v->policy == GT_POLICY_BALANCE ? gt_scheduler_name(v->scheduler)
+		     : v->sticky_failover	    ? "sticky failover"
+						    : "failover",
+		     gt_persistence_name(v->persistence),
+		     v->persistence_group[0] != '\0' ? " in group " : "", v->persistence_group,
+		     v->fallback[0] != '\0' ? ", fallback = " : "", v->fallback);
 	}
 	return print(&t);
 }

@@ -55,6 +55,23 @@ static struct support_pipe pipe_;
 static struct gt_plan *plans[PLANS];
 static struct gt_config *second;
 
+/* VIPs of every scheduler, a group, failover and a fallback: in the second plans only, so that
+ * connections see each change. */
+static void vary(struct gt_config *c)
+{
+	c->vips[0].scheduler = GT_SCHED_ROUND_ROBIN;
+	c->vips[1].scheduler = GT_SCHED_LEAST_CONNECTIONS;
+	c->vips[2].scheduler = GT_SCHED_RENDEZVOUS;
+	c->vips[3].scheduler = GT_SCHED_ROUND_ROBIN;
+	for (int v = 4; v <= 5; v++) {
+		c->vips[v].scheduler = GT_SCHED_LEAST_CONNECTIONS;
+		c->vips[v].persistence = GT_PERSIST_SOURCE;
+		strcpy(c->vips[v].persistence_group, "pacs");
+	}
+	c->vips[8].policy = GT_POLICY_FAILOVER;
+	strcpy(c->vips[0].fallback, "d");
+}
+
 /* The second configuration: a server less and one more, ranges changed, a VIP gone and one new. */
 static struct gt_config *make_second(void)
 {
@@ -67,6 +84,7 @@ static struct gt_config *make_second(void)
 	support_ports(&c->vips[4], "1-30000");
 	support_server(c, support_vip(c, "rest", "192.0.2.101", GT_PROTO_TCP, "30001-65535"), "z",
 		       "192.0.2.212", 1);
+	vary(c);
 	return c;
 }
 

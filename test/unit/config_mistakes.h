@@ -324,6 +324,8 @@ static const struct mistake mistakes[] = {
 	{"parse_snat_address_of_other_family_refused",
 	 LAN PACS "mode = snat\nsnat_address = 2001:db8::10\n" SERVER, 9,
 	 "no server of [vip pacs] is IPv6", 1, 0},
+	{"parse_group_without_persistence_refused", LAN PACS "persistence_group = x\n" SERVER, 8,
+	 "persistence_group means nothing with persistence = connection", 0, 0},
 	{"parse_snat_address_at_vip_refused",
 	 LAN PACS "mode = snat\nsnat_address = 192.0.2.100\n" SERVER, 9,
 	 "already the address of [vip pacs]", 0, 0},

@@ -432,6 +432,44 @@ static void parse_windows_file_with_bom_accepted(void **state)
 	gt_config_free(parse_quietly(text));
 }
 
+#define GROUPED "persistence = source\npersistence_group = g\n"
+
+/* A group's VIPs may differ, and their user is told once of each difference. */
+static void parse_groups_that_differ_warned(void **state)
+{
+	static const char text[] = LAN PACS GROUPED /* 4 to 9 */
+		"[server pacs/a]\naddress = 192.0.2.11\n[server pacs/b]\naddress = 192.0.2.12\n" /* 13 */
+		"[vip web]\ninterface = lan\naddress = 192.0.2.100\nport = 80\n" GROUPED
+		"scheduler = rendezvous\n"			     /* 20 */
+		"[server web/b]\naddress = 192.0.2.12\nweight = 7\n" /* 23 */
+		"[server web/c]\naddress = 192.0.2.13\n"	     /* 25 */
+		"[vip other]\ninterface = lan\naddress = 192.0.2.101\nport = 80\n"
+		"persistence = source\npersistence_group = h\n"
+		"[server other/z]\naddress = 192.0.2.14\n";
+	static const struct {
+		unsigned line;
+		const char *part;
+	} wanted[] = {
+		{9, "[vip pacs] has no server 'c' as [vip web] has"},
+		{19, "[vip web] has no server 'a' as [vip pacs] has"},
+		{19, "scheduler = rendezvous and policy = balance, but [vip pacs] has maglev"},
+		{23, "weight = 7: [server pacs/b] of the same persistence_group has 100"},
+	};
+	struct gt_config_messages m;
+	struct gt_config *c = parse(text, &m);
+
+	(void)state;
+	assert_non_null(c);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (!told(&m, wanted[i].line, true, wanted[i].part)) {
+			dump(&m);
+			fail_msg("line %u '%s' not told", wanted[i].line, wanted[i].part);
+		}
+	assert_int_equal(m.n, 4);
+	gt_config_messages_free(&m);
+	gt_config_free(c);
+}
+
 static void parse_comments_and_indentation_accepted(void **state)
 {
 	struct gt_config *c = parse_quietly("; one\n# two\n\n  [interface lan]   # three\n"
@@ -737,6 +775,7 @@ int main(void)
 		cmocka_unit_test(unsupported_whole_contract_all_told),
 		cmocka_unit_test(unsupported_plain_dr_nothing_told),
 		cmocka_unit_test(parse_windows_file_with_bom_accepted),
+		cmocka_unit_test(parse_groups_that_differ_warned),
 		cmocka_unit_test(parse_comments_and_indentation_accepted),
 		cmocka_unit_test(parse_longest_line_accepted),
 		cmocka_unit_test(parse_longest_names_accepted),
