@@ -105,13 +105,14 @@ struct gt_plan_vip {
 	uint16_t source_service; /* with persistence = source: the service of its source records,
 				    shared by its group, else 0 */
 	uint16_t group_column;	 /* in plan->group_servers */
-	bool grouped;
-	uint8_t scheduler; /* enum gt_scheduler */
+	uint8_t scheduler;	 /* enum gt_scheduler */
 	uint8_t protocol;
-	uint8_t mode; /* enum gt_mode */
-	bool reset;   /* on_down = reset */
+	uint8_t mode;	  /* enum gt_mode */
+	bool grouped : 1; /* in a persistence group */
+	bool reset : 1;	  /* on_down = reset */
 	struct gt_addr addr;
 };
+_Static_assert(sizeof(struct gt_plan_vip) == 64, "a VIP is a cache line");
 
 /* A server of a `nat` VIP: where its replies came from in the client's eyes. */
 struct gt_plan_nat {
@@ -176,8 +177,8 @@ struct gt_plan {
 	uint32_t neighbours_mask;
 	struct gt_addr *sources;
 	uint32_t n_sources;
-	/* Persistence groups: the server of a name in a VIP is at the name's row + the VIP's column
-	 */
+	/* Persistence groups: the server of a name in a VIP is at the name's row + the VIP's
+	 * column. Row 0 is of numbers that no name has. */
 	uint32_t *group_rows; /* by group_name */
 	uint16_t *group_servers;
 	uint32_t n_group_names; /* highest number + 1; 0: there is no group */

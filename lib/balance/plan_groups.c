@@ -124,6 +124,8 @@ static ssize_t place(struct gt_plan_builder *b)
 			v->group_column =
 				(uint16_t)columns[find(plan, c->persistence_group, "") - names]++;
 	}
+	for (size_t i = 0; i < plan->build->n_group_names; i++)
+		size = columns[i] > size ? columns[i] : size;
 	for (size_t i = 0; i < plan->build->n_group_names; i++) {
 		/* The group comes before its names. */
 		if (names[i].name[0] == '\0') {

@@ -103,6 +103,7 @@ static void find_record(const struct gt_worker *w, uint16_t vip, const struct gt
 			struct record *r)
 {
 	const struct gt_plan_vip *v = &w->plan->vips[vip];
+	uint32_t lives = v->source_ticks;
 
 	if (gt_addr_is_v4(client))
 		gt_flow_key_narrow(&r->key, gt_addr_v4(client), 0, v->source_service);
@@ -111,7 +112,11 @@ static void find_record(const struct gt_worker *w, uint16_t vip, const struct gt
 	gt_flow_hash(&w->flows, &r->key, &r->hash, 1);
 	r->ref = gt_flow_find(&w->flows, &r->key, r->hash);
 	r->server = GT_NO_SERVER;
-	if (r->ref.slot == NULL || gt_flow_idle(r->ref.slot->meta, w->tick) > v->source_ticks)
+	if (r->ref.slot == NULL)
+		return;
+	if (gt_flow_state(r->ref) == GT_FLOW_SOURCE_NEW)
+		lives = GT_TICKS_SYN;
+	if (gt_flow_idle(r->ref.slot->meta, w->tick) > lives)
 		return;
 	r->server = gt_plan_from_record(w->plan, vip, r->ref.slot->value);
 	if (!takes_new(w->plan, r->server))

@@ -401,6 +401,43 @@ static void group_records_survive_reloads(void **state)
 	support_pipe_close(&p);
 }
 
+/* A name that is gone: its number means nothing, and its clients are scheduled like new ones. */
+static void group_forgets_a_name_that_is_gone(void **state)
+{
+	struct support_pipe p = open_group(GT_SCHED_MAGLEV);
+	struct gt_config *without = support_pipe_config();
+	char first[100];
+	int gone = 0, others = 0;
+
+	(void)state;
+	for (uint8_t client = 0; client < 100; client++)
+		first[client] = meet(&p, ALL, client);
+	for (int v = ALL; v <= KEEP; v++) {
+		without->vips[v].persistence = GT_PERSIST_SOURCE;
+		strcpy(without->vips[v].persistence_group, "pacs");
+		support_remove_server(without, (size_t)v, 1);
+	}
+	support_pipe_reload(&p, without);
+	for (uint8_t client = 0; client < 100; client++) {
+		struct gt_addr a = support_addr("203.0.113.0");
+		uint16_t want;
+		char got = meet(&p, KEEP, client);
+
+		a.b[15] = client;
+		want = gt_plan_schedule(p.plan, support_vip_number(p.plan, "keep"), &a, 0, 0);
+		if (first[client] != 'b') {
+			assert_int_equal(got, first[client]);
+			continue;
+		}
+		assert_int_equal(got, p.plan->server_names[want].server->name[0]);
+		gone++;
+		others += got == 'c';
+	}
+	assert_in_range(gone, 15, 60);
+	assert_in_range(others, 3, gone - 3);
+	support_pipe_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +452,7 @@ int main(void)
 		cmocka_unit_test(group_without_a_whole_server_still_serves),
 		cmocka_unit_test(group_client_of_a_missing_name_settles),
 		cmocka_unit_test(group_records_survive_reloads),
+		cmocka_unit_test(group_forgets_a_name_that_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
