@@ -17,8 +17,8 @@ enum gt_path_kind {
 struct gt_path {
 	uint8_t kind; /* enum gt_path_kind */
 	uint16_t server;
-	/* A session's index; with GT_PATH_SERVER the connection's hash, by which the outer headers
-	 * of a tunnel vary: a datagram's fragments share it with their fate. */
+	/* A session's index. With GT_PATH_SERVER, what the outer headers of a tunnel vary by: a
+	 * datagram's fragments share it with their fate. */
 	uint32_t session;
 };
 

@@ -465,6 +465,14 @@ static void decide_later_fragment(struct gt_worker *worker, struct gt_frame *f,
 
 /* ---- stage 3: which path ---- */
 
+static uint32_t tunnel_variation(const struct work *w)
+{
+	const struct gt_packet *p = &w->packet, *e = &w->embedded;
+
+	return w->task == TASK_ERROR ? gt_tunnel_variation(&e->dst, e->dst_port, e->src_port)
+				     : gt_tunnel_variation(&p->src, p->src_port, p->dst_port);
+}
+
 /* A TCP or UDP packet to a service, or an ICMP error about one of its connections. */
 static void decide_path(struct gt_worker *worker, struct gt_frame *f, struct work *w)
 {
@@ -476,9 +484,8 @@ static void decide_path(struct gt_worker *worker, struct gt_frame *f, struct wor
 					 w->hash, &w->path);
 	else
 		bad = gt_connection_path(worker, w->vip, &w->packet, &w->key, w->hash, &w->path);
-	/* What a tunnel's outer headers vary by. */
-	if (w->path.kind == GT_PATH_SERVER)
-		w->path.session = (uint32_t)(w->hash >> 16);
+	if (worker->plan->vips[w->vip].mode == GT_MODE_TUNNEL)
+		w->path.session = tunnel_variation(w);
 	if (bad == GT_DROP_NO_SERVER)
 		worker->vips[w->vip].no_server++;
 	if (bad == GT_DROP_RESET && w->packet.fragment == GT_FRAGMENT_NONE)

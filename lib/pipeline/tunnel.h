@@ -7,6 +7,13 @@
 #include "pipeline/pipeline.h"
 
 /*
+ * What the outer headers of a connection vary by: 32 bits that are the same on every worker and
+ * node, and after a restart, so that a connection stays on its queue of the server's NIC. Worker.
+ */
+uint32_t gt_tunnel_variation(const struct gt_addr *client, rte_be16_t client_port,
+			     rte_be16_t vip_port);
+
+/*
  * Wraps a packet for a server; the link layer's addresses are still to be written. False: it would
  * not fit the interface's MTU, and has its verdict: ANSWER ("too big"), or DROP. Worker.
  */

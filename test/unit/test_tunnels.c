@@ -306,6 +306,9 @@ static void burst_fragments_are_wrapped_as_their_connection(void **state)
 		assert_int_equal(last.verdict, GT_SEND);
 		assert_same_outer(&whole, &first, kind);
 		assert_same_outer(&whole, &last, kind);
+		/* As outer datagrams they are two, which a narrow link may cut. */
+		if (first.data[12] == 0x08 && !v6)
+			assert_int_equal(be16(last.data + 18), be16(first.data + 18) + 150);
 		support_frame_free(&whole);
 		support_frame_free(&first);
 		support_frame_free(&last);
