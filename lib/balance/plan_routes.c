@@ -232,6 +232,23 @@ int gt_plan_make_nats(struct gt_plan_builder *b)
 
 /* ---- source addresses ---- */
 
+/*
+ * Lists the interface's own addresses of the server's family, with `near` those in its subnet: the
+ * first one, or all that a tunnel's connections can spread over.
+ */
+static void list_own(struct gt_plan *plan, const struct gt_config_interface *out,
+		     const struct gt_plan_server *s, bool near)
+{
+	for (size_t i = 0; i < out->n_addresses; i++) {
+		if (gt_addr_is_v4(&out->addresses[i].addr) != gt_addr_is_v4(&s->addr) ||
+		    (near && !gt_prefix_contains(&out->addresses[i], &s->addr)))
+			continue;
+		plan->sources[plan->n_sources++] = out->addresses[i].addr;
+		if (s->mode != GT_MODE_TUNNEL)
+			return;
+	}
+}
+
 /* Lists the addresses of a family that the server's VIP, or else its interface, has as sources. */
 static void list_sources(struct gt_plan *plan, const struct gt_config *config,
 			 const struct gt_plan_names *names, struct gt_plan_server *s)
@@ -244,15 +261,11 @@ static void list_sources(struct gt_plan *plan, const struct gt_config *config,
 	for (size_t i = 0; vip->mode == GT_MODE_SNAT && i < vip->n_snat_addresses; i++)
 		if (gt_addr_is_v4(&vip->snat_addresses[i]) == v4)
 			plan->sources[plan->n_sources++] = vip->snat_addresses[i];
-	for (size_t i = 0; s->first_source == plan->n_sources && i < out->n_addresses; i++) {
-		/* One that shares a subnet with the server first: that is where replies come. */
-		if (gt_addr_is_v4(&out->addresses[i].addr) == v4 &&
-		    gt_prefix_contains(&out->addresses[i], &s->addr))
-			plan->sources[plan->n_sources++] = out->addresses[i].addr;
-	}
-	for (size_t i = 0; s->first_source == plan->n_sources && i < out->n_addresses; i++)
-		if (gt_addr_is_v4(&out->addresses[i].addr) == v4)
-			plan->sources[plan->n_sources++] = out->addresses[i].addr;
+	/* One that shares a subnet with the server first: that is where replies come. */
+	if (s->first_source == plan->n_sources)
+		list_own(plan, out, s, true);
+	if (s->first_source == plan->n_sources)
+		list_own(plan, out, s, false);
 	s->n_sources = (uint16_t)(plan->n_sources - s->first_source);
 }
 

@@ -38,6 +38,8 @@
 	X(NO_NEIGHBOUR, "no-neighbour",                                                            \
 	  "the server's MAC is not known: it does not answer ARP or NDP")                          \
 	X(NO_ROUTE, "no-route", "no subnet and no gateway leads to the client")                    \
+	X(TOO_BIG, "too-big",                                                                      \
+	  "does not fit the MTU behind wrapping or translation, and its sender could not be told") \
 	X(SNAT_FULL, "snat-full",                                                                  \
 	  "all source ports to the server are in use: add a snat_address; or the table is full")   \
 	X(RESET, "reset", "a connection whose server is down, with no way to tell its client")     \

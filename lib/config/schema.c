@@ -123,11 +123,12 @@ static const struct gt_schema_key vip_keys[] = {
 	 .list = true, .max = 1024, .example = "104",
 	 .help = "One port, a list `104, 11112`, a range `5000-5010`, or `any`."},
 	{"mode", GT_TYPE_ENUM, FIELD(_vip, mode), ALONE, .def = "dr", .values = gt_schema_modes,
-	 .example = "dr", .later = "this version forwards by mode = dr alone",
+	 .example = "dr", .later = "this version forwards by mode = dr and tunnel",
 	 .help = "How a frame gets to the server. `dr`: only MACs change, the server holds the "
 		 "VIP's address and answers the client itself. `nat`: the server's address and "
 		 "port instead of the VIP's. `snat`: and the source becomes gantry's. `tunnel`: "
-		 "wrapped for the server. `proxy`: layer 7, by HAProxy."},
+		 "wrapped for the server, which may be behind routers. `proxy`: layer 7, by "
+		 "HAProxy."},
 	{"policy", GT_TYPE_ENUM, FIELD(_vip, policy), ALONE, .def = "balance",
 	 .values = gt_schema_policies, .example = "balance",
 	 .help = "`balance` over all servers, or `failover`: the first healthy one in the file's "
@@ -170,7 +171,10 @@ static const struct gt_schema_key vip_keys[] = {
 	 .help = "Source addresses that `snat` uses, each in a subnet of an interface."},
 	{"encapsulation", GT_TYPE_ENUM, FIELD(_vip, encapsulation), ALONE, .def = "ipip",
 	 .values = gt_schema_encapsulations, .when = "mode", .when_values = BIT(GT_MODE_TUNNEL),
-	 .example = "ipip", .help = "What `tunnel` wraps packets in."},
+	 .example = "ipip",
+	 .help = "What `tunnel` wraps packets in: IP alone, GRE, or UDP (GUE, port 6080). Each "
+		 "costs "
+		 "bytes of the MTU: modes.md has the table."},
 	{"fallback", GT_TYPE_NAME, FIELD(_vip, fallback), ALONE, .def_help = "none",
 	 .example = "archive",
 	 .help = "Name of one of the VIP's servers: it takes over while no other is healthy, and "
@@ -180,7 +184,8 @@ static const struct gt_schema_key vip_keys[] = {
 static const struct gt_schema_key server_keys[] = {
 	{"address", GT_TYPE_ADDRESS, FIELD(_server, address), ALONE, .required = true,
 	 .example = "192.0.2.11",
-	 .help = "The server's own address, of the VIP's family (`snat` may cross families). With "
+	 .help = "The server's own address, of the VIP's family (`snat` and `tunnel` may cross "
+		 "families). With "
 		 "`dr` it lies in a subnet of an interface."},
 	{"port", GT_TYPE_PORT, FIELD(_server, port), ALONE, .def_help = "the client's", .min = 1,
 	 .max = 65535, .example = "11112",

@@ -162,6 +162,30 @@ static bool all_subnets_stand(const struct gt_config *c)
 	return true;
 }
 
+/*
+ * Behind wrapping, IPv6 clients must still get their 1280 bytes through (RFC 8200 5), for no sender
+ * goes below. The IPv4 of any interface fits. Overheads as in packet/tunnel.h.
+ */
+static void check_tunnel(struct gt_build *b, const struct gt_config_vip *v,
+			 const struct gt_config_server *s)
+{
+	static const unsigned shim[] = {
+		[GT_ENCAP_IPIP] = 0, [GT_ENCAP_GRE] = 4, [GT_ENCAP_GUE] = 12};
+	const struct gt_config_interface *out = &b->config->interfaces[s->interface];
+	unsigned least = 1280U + (gt_addr_is_v4(&s->address) ? 20U : 40U) + shim[v->encapsulation];
+
+	if (v->mode != GT_MODE_TUNNEL || gt_addr_is_v4(&v->address) || out->mtu >= least ||
+	    !GT_STANDS(GT_SECTION_VIP, v, address) ||
+	    !GT_STANDS(GT_SECTION_VIP, v, encapsulation) ||
+	    !GT_STANDS(GT_SECTION_INTERFACE, out, mtu))
+		return;
+	gt_config_error(
+		b->messages, GT_LINE(GT_SECTION_INTERFACE, out, mtu),
+		"mtu = %u: server %s/%s is reached through a tunnel from here, and IPv6 needs "
+		"1280 bytes inside it; write at least %u",
+		out->mtu, v->name, s->name, least);
+}
+
 static void check_server(struct gt_build *b, const struct gt_config_vip *v,
 			 struct gt_config_server *s, bool subnets_stand)
 {
@@ -174,7 +198,7 @@ static void check_server(struct gt_build *b, const struct gt_config_vip *v,
 		return;
 	gt_addr_format(&s->address, text);
 	if (GT_STANDS(GT_SECTION_VIP, v, address) && v->mode != GT_MODE_SNAT &&
-	    v4 != gt_addr_is_v4(&v->address)) {
+	    v->mode != GT_MODE_TUNNEL && v4 != gt_addr_is_v4(&v->address)) {
 		gt_config_error(b->messages, line,
 				"address = %s: [vip %s] is %s (%s), and mode = %s cannot cross "
 				"families; write an %s address",
@@ -201,6 +225,7 @@ static void check_server(struct gt_build *b, const struct gt_config_vip *v,
 				"gateway for %s; add one, or write an address in a subnet",
 				text, list_subnets(c, subnets, sizeof(subnets)),
 				v4 ? "IPv4" : "IPv6");
+	check_tunnel(b, v, s);
 }
 
 /* Has the VIP a server of the family, as far as can be told? */

@@ -32,7 +32,7 @@ static void check_vip(const struct gt_config_vip *v, struct gt_config_messages *
 {
 	const struct later l = {messages, &gt_schema[GT_SECTION_VIP], &v->lines, v->line};
 
-	if (v->mode != GT_MODE_DR)
+	if (v->mode != GT_MODE_DR && v->mode != GT_MODE_TUNNEL)
 		error(&l, "mode", gt_mode_name(v->mode));
 	if (v->on_down == GT_ON_DOWN_RESET)
 		error(&l, "on_down", "reset");

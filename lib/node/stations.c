@@ -22,11 +22,13 @@ const struct gt_addr *gt_node_next_hop(const struct gt_config *config,
 	return gt_addr_is_v4(&server->address) ? &c->gateway4 : &c->gateway6;
 }
 
-/* Do replies come back through us, so that clients must be found? */
+/* Does anything go to clients through us, so that they must be found? Replies; and what routers in
+ * a tunnel say. */
 static bool has_way_back(const struct gt_config *config)
 {
 	for (size_t i = 0; i < config->n_vips; i++)
-		if (config->vips[i].mode == GT_MODE_NAT || config->vips[i].mode == GT_MODE_SNAT)
+		if (config->vips[i].mode == GT_MODE_NAT || config->vips[i].mode == GT_MODE_SNAT ||
+		    config->vips[i].mode == GT_MODE_TUNNEL)
 			return true;
 	return false;
 }

@@ -9,6 +9,7 @@
 #include "packet/icmp.h"
 #include "packet/translate.h"
 #include "pipeline/internal.h"
+#include "pipeline/tunnel.h"
 
 /* ---- the link layer ---- */
 
@@ -125,26 +126,43 @@ static void to_server(struct gt_worker *w, struct gt_frame *f, const struct gt_p
 	send(w, f, p, s->out_if);
 }
 
+static void to_tunnel(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
+		      const struct gt_path *path)
+{
+	const struct gt_plan_server *s = &w->plan->servers[path->server];
+	uint32_t bytes = f->wire_len;
+
+	if (!is_resolved(w, f, s) || !gt_tunnel_enter(w, f, p, s, path->session))
+		return;
+	memcpy(f->data, s->macs, sizeof(s->macs));
+	count_server(w, path->server, bytes);
+	send(w, f, p, s->out_if);
+}
+
 static rte_be16_t server_port(const struct gt_plan_server *s, rte_be16_t vip_port)
 {
 	return s->port != 0 ? s->port : vip_port;
 }
 
 static void to_path_server(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
-			   uint16_t server)
+			   const struct gt_path *path)
 {
-	const struct gt_plan_server *s = &w->plan->servers[server];
+	const struct gt_plan_server *s = &w->plan->servers[path->server];
 	struct gt_translation t;
 
+	if (s->mode == GT_MODE_TUNNEL) {
+		to_tunnel(w, f, p, path);
+		return;
+	}
 	if (s->mode != GT_MODE_NAT) {
-		to_server(w, f, p, server, NULL);
+		to_server(w, f, p, path->server, NULL);
 		return;
 	}
 	t = (struct gt_translation){.src = p->src,
 				    .dst = s->addr,
 				    .src_port = p->src_port,
 				    .dst_port = server_port(s, p->dst_port)};
-	to_server(w, f, p, server, &t);
+	to_server(w, f, p, path->server, &t);
 }
 
 /* ---- to a client ---- */
@@ -177,6 +195,19 @@ static void to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_p
 	memcpy(f->data + 6, w->plan->interfaces[out_if].mac.b, 6);
 	w->servers[server].reply_frames++;
 	w->servers[server].reply_bytes += bytes;
+	send(w, f, p, out_if);
+}
+
+void gt_forward_to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
+			  const struct gt_addr *client)
+{
+	uint8_t out_if;
+	const struct gt_mac *mac = client_mac(w, f, client, &out_if);
+
+	if (mac == NULL)
+		return;
+	memcpy(f->data, mac->b, 6);
+	memcpy(f->data + 6, w->plan->interfaces[out_if].mac.b, 6);
 	send(w, f, p, out_if);
 }
 
@@ -245,7 +276,7 @@ void gt_forward(struct gt_worker *w, struct gt_frame *f, const struct gt_packet 
 	w->ipv4_id++;
 	switch ((enum gt_path_kind)path->kind) {
 	case GT_PATH_SERVER:
-		to_path_server(w, f, p, path->server);
+		to_path_server(w, f, p, path);
 		return;
 	case GT_PATH_SESSION:
 		session_to_server(w, path->session, &t);
@@ -345,7 +376,7 @@ void gt_forward_error(struct gt_worker *w, struct gt_frame *f, const struct gt_p
 	switch ((enum gt_path_kind)path->kind) {
 	case GT_PATH_SERVER:
 		if (s->mode != GT_MODE_NAT) {
-			to_server(w, f, p, path->server, NULL);
+			to_path_server(w, f, p, path);
 			return;
 		}
 		/* The embedded packet went from the VIP to the client. */
@@ -389,6 +420,11 @@ void gt_answer_reset(struct gt_worker *w, struct gt_frame *f, const struct gt_pa
 void gt_answer_too_big(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
 		       uint16_t mtu)
 {
+	/* Never about an error, nor a later fragment (RFC 1812 4.3.2.7, RFC 4443 2.4(e)). */
+	if (gt_icmp_is_error(p) || p->fragment == GT_FRAGMENT_LATER || !gt_worker_may_tell(w)) {
+		gt_worker_drop(w, f, GT_DROP_TOO_BIG);
+		return;
+	}
 	gt_icmp_too_big(f, p, mtu, &w->plan->interfaces[f->in_if].mac);
 	answer(w, f);
 }

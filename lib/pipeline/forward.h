@@ -17,6 +17,8 @@ enum gt_path_kind {
 struct gt_path {
 	uint8_t kind; /* enum gt_path_kind */
 	uint16_t server;
+	/* A session's index. With GT_PATH_SERVER, what the outer headers of a tunnel vary by: a
+	 * datagram's fragments share it with their fate. */
 	uint32_t session;
 };
 
@@ -35,9 +37,14 @@ void gt_forward(struct gt_worker *w, struct gt_frame *f, const struct gt_packet 
 void gt_forward_error(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
 		      const struct gt_packet *embedded, const struct gt_path *path);
 
+/* Sends a packet that is made already to a client: only the link layer is missing. Worker. */
+void gt_forward_to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
+			  const struct gt_addr *client);
+
 /* Answers in the packet's own frame, out of the interface that it came by: accounted. Worker. */
 void gt_answer_echo(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p);
 void gt_answer_reset(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p);
+/* Or drops it: too many were told of late, or nobody may be told of this one. */
 void gt_answer_too_big(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
 		       uint16_t mtu);
 

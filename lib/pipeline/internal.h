@@ -16,6 +16,19 @@ static inline void gt_worker_drop(struct gt_worker *w, struct gt_frame *frame,
 /* A client's MAC is not known: drops the frame and has main ask. */
 void gt_worker_miss(struct gt_worker *w, struct gt_frame *frame, const struct gt_addr *client);
 
+/* May another ICMP error be made in this tick? If so it counts as made. */
+static inline bool gt_worker_may_tell(struct gt_worker *w)
+{
+	if (w->told_tick != w->tick) {
+		w->told_tick = w->tick;
+		w->may_tell = GT_TOLD_MAX;
+	}
+	if (w->may_tell == 0)
+		return false;
+	w->may_tell--;
+	return true;
+}
+
 /* How this worker judges connections under w->plan. */
 struct gt_flow_judge gt_worker_judge(struct gt_worker *w);
 

@@ -15,6 +15,7 @@
 #include "pipeline/connection.h"
 #include "pipeline/forward.h"
 #include "pipeline/internal.h"
+#include "pipeline/tunnel.h"
 
 /* What is left to do with a frame behind stage 1. */
 enum task {
@@ -24,6 +25,7 @@ enum task {
 	TASK_REPLY,	     /* of a server of nat or snat: its path is known */
 	TASK_REPLY_ERROR,    /* an ICMP error about such a connection, from the servers' side */
 	TASK_HAND,	     /* it belongs to worker `owner` */
+	TASK_TUNNEL_ERROR,   /* an ICMP error to an own address: about a tunnel, perhaps */
 	TASK_ECHO,	     /* an echo request, or its first fragment */
 	TASK_LATER_FRAGMENT, /* shares its first fragment's fate */
 	TASK_FIRST_DROPPED,  /* a first fragment with its verdict: the later ones must hear of it */
@@ -248,7 +250,10 @@ static enum gt_drop_reason classify_ip(const struct gt_worker *worker, struct gt
 		return classify_vip(plan, f, w);
 	if (w->address->source && classify_session(worker, f, w))
 		return GT_PARSE_OK;
-	return GT_DROP_OWN_ADDRESS;
+	if (!is_icmp(p) || !gt_icmp_is_error(p))
+		return GT_DROP_OWN_ADDRESS;
+	w->task = TASK_TUNNEL_ERROR;
+	return GT_PARSE_OK;
 }
 
 static enum gt_drop_reason classify(const struct gt_worker *worker, struct gt_frame *f,
@@ -423,6 +428,9 @@ static void settle_fragments(struct gt_worker *worker, const struct gt_frame *fi
 	struct gt_fragment_key key;
 	unsigned n;
 
+	/* Told that it is too big: what follows is of no use to anybody. Only echo is answered. */
+	if (fate.verdict == GT_ANSWER && !is_icmp(p))
+		fate = (struct gt_fragment_fate){.verdict = GT_DROP, .reason = GT_DROP_TOO_BIG};
 	fragment_key(p, &key);
 	gt_fragments_decide(&worker->fragments, &key, fate, now_ms);
 	if (worker->fragments.n_held == 0)
@@ -457,6 +465,14 @@ static void decide_later_fragment(struct gt_worker *worker, struct gt_frame *f,
 
 /* ---- stage 3: which path ---- */
 
+static uint32_t tunnel_variation(const struct work *w)
+{
+	const struct gt_packet *p = &w->packet, *e = &w->embedded;
+
+	return w->task == TASK_ERROR ? gt_tunnel_variation(&e->dst, e->dst_port, e->src_port)
+				     : gt_tunnel_variation(&p->src, p->src_port, p->dst_port);
+}
+
 /* A TCP or UDP packet to a service, or an ICMP error about one of its connections. */
 static void decide_path(struct gt_worker *worker, struct gt_frame *f, struct work *w)
 {
@@ -468,6 +484,8 @@ static void decide_path(struct gt_worker *worker, struct gt_frame *f, struct wor
 					 w->hash, &w->path);
 	else
 		bad = gt_connection_path(worker, w->vip, &w->packet, &w->key, w->hash, &w->path);
+	if (worker->plan->vips[w->vip].mode == GT_MODE_TUNNEL)
+		w->path.session = tunnel_variation(w);
 	if (bad == GT_DROP_NO_SERVER)
 		worker->vips[w->vip].no_server++;
 	if (bad == GT_DROP_RESET && w->packet.fragment == GT_FRAGMENT_NONE)
@@ -507,6 +525,10 @@ static void decide(struct gt_worker *worker, struct gt_frame *f, struct work *w,
 		if (w->stage == GT_STEERED_FRAGMENTS)
 			return;
 		break;
+	case TASK_TUNNEL_ERROR:
+		if (!gt_tunnel_error(worker, f, &w->packet))
+			gt_worker_drop(worker, f, GT_DROP_OWN_ADDRESS);
+		return;
 	case TASK_ECHO:
 		if (w->address->answers_echo)
 			gt_answer_echo(worker, f, &w->packet);

@@ -53,6 +53,10 @@ struct gt_turns {
 	int64_t credit[GT_SERVERS_MAX]; /* how much it is this server's turn */
 };
 
+/* ICMP errors ("too big") that a worker makes in a tick of 250 ms at most: RFC 1812 4.3.2.8 and RFC
+ * 4443 2.4(f) want a limit, and a burst of new connections after a start must fit. */
+#define GT_TOLD_MAX 250
+
 struct gt_worker {
 	struct gt_counters counters;
 	struct gt_server_counters *servers; /* GT_SERVERS_MAX */
@@ -67,6 +71,9 @@ struct gt_worker {
 	const struct gt_plan *plan; /* of the burst that runs */
 	uint32_t tick;		    /* of the burst that runs */
 	uint16_t ipv4_id;	    /* of the last IPv4 header that was made anew */
+	/* How many more ICMP errors may be made in tick `told_tick`. */
+	uint32_t told_tick;
+	uint16_t may_tell;
 	/* Clients whose MAC is wanted: main reads them, and asks. n_missed counts on for ever. */
 	struct gt_addr missed[GT_MISSED_MAX];
 	uint32_t n_missed;

@@ -183,7 +183,7 @@ def run_commands(gantry, case, out):
 
 
 # What one worker has room for is the point of these; or they name lines of their files.
-ONE_WORKER = {"table-full", "table-full-syn", "fragments-full", "usage"}
+ONE_WORKER = {"table-full", "table-full-syn", "fragments-full", "tunnel-too-big-limit", "usage"}
 
 
 def with_workers(case, to, workers):

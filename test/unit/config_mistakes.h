@@ -288,6 +288,13 @@ static const struct mistake mistakes[] = {
 	 LAN PACS "[server pacs/a]\naddress = 2001:db8::11\n", 9, "cannot cross families", 0, 0},
 	{"parse_dr_server_with_port_refused", BASE "port = 11112\n", 10,
 	 "port = 11112: mode = dr cannot change the port", 0, 0},
+	{"parse_tunnel_server_without_gateway_refused",
+	 LAN PACS "mode = tunnel\n[server pacs/a]\naddress = 10.0.0.1\n", 10,
+	 "no interface has a gateway for IPv4", 0, 0},
+	{"parse_tunnel_mtu_too_small_for_ipv6_refused",
+	 LAN "mtu = 1331\n[vip pacs]\ninterface = lan\naddress = 2001:db8::100\nport = 104\n"
+	     "mode = tunnel\nencapsulation = gue\n[server pacs/a]\naddress = 2001:db8::11\n",
+	 4, "IPv6 needs 1280 bytes inside it; write at least 1332", 0, 0},
 	{"parse_tunnel_server_with_port_refused",
 	 LAN PACS "mode = tunnel\n" SERVER "port = 11112\n", 11,
 	 "mode = tunnel cannot change the port", 0, 0},

@@ -27,6 +27,19 @@ static size_t add_vip(struct gt_config *c, const char *name, const char *address
 	return v;
 }
 
+/* One server of each family; those in san's subnets are there. */
+static void add_tunnel(struct gt_config *c, const char *name, const char *address,
+		       enum gt_protocol protocol, enum gt_encapsulation encapsulation,
+		       const char *server4, const char *server6)
+{
+	size_t v = support_vip(c, name, address, protocol, "53,80");
+
+	c->vips[v].mode = GT_MODE_TUNNEL;
+	c->vips[v].encapsulation = encapsulation;
+	support_server(c, v, "a", server4, 100)->interface = server4[0] == '1' && server4[2] == '8';
+	support_server(c, v, "b", server6, 100)->interface = 1;
+}
+
 struct gt_config *support_pipe_config(void)
 {
 	struct gt_config *c = support_config(7);
@@ -45,6 +58,14 @@ struct gt_config *support_pipe_config(void)
 	c->vips[keep].persistence = GT_PERSIST_SOURCE;
 	add_vip(c, "down", "192.0.2.103", GT_PROTO_TCP, "80", "a", -1);
 	add_vip(c, "lost", "192.0.2.104", GT_PROTO_TCP, "80", "a", -1);
+	add_tunnel(c, "tun", "192.0.2.105", GT_PROTO_TCP, GT_ENCAP_IPIP, "192.0.2.90",
+		   "2001:db8:2::90");
+	add_tunnel(c, "tunu", "192.0.2.105", GT_PROTO_UDP, GT_ENCAP_GUE, "192.0.2.91",
+		   "2001:db8:2::91");
+	add_tunnel(c, "tun6", "2001:db8::105", GT_PROTO_TCP, GT_ENCAP_GRE, "192.0.2.92",
+		   "2001:db8:2::92");
+	add_tunnel(c, "tunu6", "2001:db8::105", GT_PROTO_UDP, GT_ENCAP_GUE, "198.51.100.93",
+		   "2001:db8:2::93");
 	return c;
 }
 
@@ -145,28 +166,78 @@ static uint32_t behind_tag(const uint8_t *d, uint32_t len, uint16_t *vid)
 	return 12;
 }
 
+/* The server of a sent frame, by its MACs and interface, or NULL. */
+static const struct gt_plan_server *server_at(const struct support_pipe *p,
+					      const struct gt_frame *f)
+{
+	for (uint32_t i = 1; i < p->plan->n_servers; i++) {
+		const struct gt_plan_server *s = &p->plan->servers[i];
+
+		if (s->out_if == f->out_if && (s->flags & GT_SERVER_KEEPS) != 0 &&
+		    memcmp(s->macs, f->data, 12) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+static uint32_t get16(const uint8_t *b)
+{
+	return (uint32_t)(b[0] << 8 | b[1]);
+}
+
+/* A wrapped frame: the type at `from`, then an outer packet that fits, and in its end what came. */
+static void check_wrapped(const struct gt_frame *f, const struct gt_plan_server *s, uint32_t from,
+			  const uint8_t *came)
+{
+	static const uint32_t shim[] = {0, 4, 12};
+	bool v4 = gt_addr_is_v4(&s->addr);
+	const uint8_t *ip = f->data + from + 2;
+	uint32_t inner = came[0] >> 4 == 4 ? get16(came + 2) : 40 + get16(came + 4);
+	uint32_t overhead = (v4 ? 20 : 40) + shim[s->encapsulation];
+
+	DIE_UNLESS(get16(f->data + from) == (v4 ? 0x0800 : 0x86dd));
+	DIE_UNLESS(f->len == from + 2 + overhead + inner && overhead + inner <= s->mtu);
+	DIE_UNLESS((v4 ? get16(ip + 2) : 40 + get16(ip + 4)) == overhead + inner);
+	DIE_UNLESS(memcmp(ip + (v4 ? 16 : 24), s->addr.b + (v4 ? 12 : 0), v4 ? 4 : 16) == 0);
+	DIE_UNLESS(!v4 || support_sum(0, ip, 20) == 0xffff);
+	DIE_UNLESS(memcmp(ip + overhead, came, inner) == 0);
+}
+
 /* A sent frame is what came but for the MACs, which are a server's, and the tag. */
 static void check_sent(const struct support_pipe *p, const struct gt_frame *f, const uint8_t *came,
 		       uint32_t came_len)
 {
 	uint16_t vid, came_vid;
 	uint32_t from, came_from;
-	bool known = false;
+	const struct gt_plan_server *s = server_at(p, f);
 
+	DIE_UNLESS(s != NULL);
 	DIE_UNLESS(f->out_if < p->plan->n_interfaces);
 	from = behind_tag(f->data, f->len, &vid);
 	came_from = behind_tag(came, came_len, &came_vid);
 	DIE_UNLESS(vid == p->plan->interfaces[f->out_if].vlan);
-	DIE_UNLESS(f->len - from == came_len - came_from);
-	DIE_UNLESS(memcmp(f->data + from, came + came_from, f->len - from) == 0);
+	if (s->mode == GT_MODE_TUNNEL) {
+		check_wrapped(f, s, from, came + came_from + 2);
+	} else {
+		DIE_UNLESS(f->len - from == came_len - came_from);
+		DIE_UNLESS(memcmp(f->data + from, came + came_from, f->len - from) == 0);
+	}
 	/* priority and DEI stay */
 	if (from == 16 && came_from == 16)
 		DIE_UNLESS((f->data[14] & 0xf0) == (came[14] & 0xf0));
-	for (uint32_t i = 1; i < p->plan->n_servers && !known; i++)
-		known = p->plan->servers[i].out_if == f->out_if &&
-			(p->plan->servers[i].flags & GT_SERVER_KEEPS) != 0 &&
-			memcmp(p->plan->servers[i].macs, f->data, 12) == 0;
-	DIE_UNLESS(known);
+}
+
+/* Does it say "fragmentation needed" or "packet too big"? */
+static bool is_too_big(const struct gt_frame *f)
+{
+	uint16_t vid;
+	const uint8_t *ip = f->data + behind_tag(f->data, f->len, &vid) + 2;
+
+	if (!support_checksums_good(f->data, f->len))
+		return false;
+	if (ip[0] == 0x45)
+		return ip[9] == 1 && ip[20] == 3 && ip[21] == 4;
+	return ip[0] == 0x60 && ip[6] == 58 && ip[40] == 2;
 }
 
 static void check_verdict(const struct support_pipe *p, const struct gt_frame *f,
@@ -177,7 +248,9 @@ static void check_verdict(const struct support_pipe *p, const struct gt_frame *f
 		check_sent(p, f, came, came_len);
 		return;
 	case GT_ANSWER:
-		DIE_UNLESS(f->out_if == f->in_if && f->len == came_len);
+		DIE_UNLESS(f->out_if == f->in_if);
+		/* An echo is as long as it came; that something is too big is said in an error. */
+		DIE_UNLESS(f->len == came_len || is_too_big(f));
 		return;
 	case GT_DROP:
 		DIE_UNLESS(f->reason < GT_DROP_REASON_COUNT);

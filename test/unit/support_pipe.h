@@ -2,7 +2,8 @@
 /*
  * A worker with a plan, driven frame by frame by tests and by the fuzzer. Each burst is checked for
  * what must hold always: the counters' identity, that a forwarded frame differs from what came in
- * its MACs and its tag alone, that every server's `active` is what the table holds.
+ * its MACs and its tag alone (in a tunnel: is wrapped), that every server's `active` is what the
+ * table holds.
  */
 #ifndef GT_TEST_SUPPORT_PIPE_H
 #define GT_TEST_SUPPORT_PIPE_H
@@ -43,6 +44,8 @@ struct support_pipe {
  *   keep  192.0.2.102 TCP 80, persistence = source: a, b, c
  *   down  192.0.2.103 TCP 80: a, which is down
  *   lost  192.0.2.104 TCP 80: a, which is not resolved
+ *   tun, tunu, tun6, tunu6: tunnels of 192.0.2.105 and 2001:db8::105, TCP and UDP 53, 80: a by an
+ *         IPv4 address, b by an IPv6 one; ipip, gue, gre, gue
  */
 struct gt_config *support_pipe_config(void);
 struct gt_server_state *support_pipe_states(const struct gt_config *c);

@@ -380,9 +380,8 @@ static void unsupported_whole_contract_all_told(void **state)
 		{27, false, "kernel = gantry0"},
 		{35, true, "check = archive: health checks are not in this version"},
 		{39, false, "on_down = reset"},
-		{48, false, "mode = snat: this version forwards by mode = dr alone"},
+		{48, false, "mode = snat: this version forwards by mode = dr and tunnel"},
 		{52, true, "check = hl7"},
-		{62, false, "mode = tunnel"},
 		{65, true, "check = icmp"},
 		{71, true, "[check archive]: health checks"},
 	};
@@ -396,8 +395,8 @@ static void unsupported_whole_contract_all_told(void **state)
 			dump(&m);
 			fail_msg("line %u '%s' not told", later[i].line, later[i].part);
 		}
-	assert_int_equal(m.n_errors, 4);
-	assert_int_equal(m.n, 11);
+	assert_int_equal(m.n_errors, 3);
+	assert_int_equal(m.n, 10);
 	for (size_t i = 1; i < m.n; i++)
 		assert_true(m.list[i - 1].line <= m.list[i].line);
 	gt_config_messages_free(&m);
@@ -524,6 +523,25 @@ static void parse_same_port_of_other_protocol_accepted(void **state)
 		     "[server u/a]\naddress = 192.0.2.11\n"
 		     "[vip n]\ninterface = lan\naddress = 192.0.2.100\nport = 105-110\n"
 		     "[server n/a]\naddress = 192.0.2.11\n"));
+}
+
+static void parse_tunnel_across_families_accepted(void **state)
+{
+	static const char text[] =
+		LAN "mtu = 1332\n"
+		    "gateway = 192.0.2.1\n"
+		    "[vip a]\ninterface = lan\naddress = 192.0.2.100\nport = 104\nmode = tunnel\n"
+		    "[server a/a]\naddress = 2001:db8::11\n"
+		    "[vip b]\ninterface = lan\naddress = 2001:db8::100\nport = 104\nmode = tunnel\n"
+		    "encapsulation = gue\n[server b/a]\naddress = 198.51.100.1\n"
+		    "[server b/b]\naddress = 2001:db8::11\n";
+	struct gt_config *c = parse_quietly(text);
+
+	(void)state;
+	assert_int_equal(c->vips[0].mode, GT_MODE_TUNNEL);
+	assert_int_equal(c->vips[0].encapsulation, GT_ENCAP_IPIP);
+	assert_false(gt_addr_is_v4(&c->vips[0].servers[0].address));
+	gt_config_free(c);
 }
 
 static void parse_dr_server_with_the_vips_port_accepted(void **state)
@@ -780,6 +798,7 @@ int main(void)
 		cmocka_unit_test(parse_longest_line_accepted),
 		cmocka_unit_test(parse_longest_names_accepted),
 		cmocka_unit_test(parse_same_port_of_other_protocol_accepted),
+		cmocka_unit_test(parse_tunnel_across_families_accepted),
 		cmocka_unit_test(parse_dr_server_with_the_vips_port_accepted),
 		cmocka_unit_test(parse_check_section_named_as_its_type_is_used),
 		cmocka_unit_test(parse_keys_without_effect_warned),

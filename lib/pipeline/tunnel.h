@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the pipeline does of tunnels: into one, and what comes back out of one; see tunnel.c. */
+#ifndef GT_PIPELINE_TUNNEL_H
+#define GT_PIPELINE_TUNNEL_H
+
+#include "packet/parse.h"
+#include "pipeline/pipeline.h"
+
+/*
+ * What the outer headers of a connection vary by: 32 bits that are the same on every worker and
+ * node, and after a restart, so that a connection stays on its queue of the server's NIC. Worker.
+ */
+uint32_t gt_tunnel_variation(const struct gt_addr *client, rte_be16_t client_port,
+			     rte_be16_t vip_port);
+
+/*
+ * Wraps a packet for a server; the link layer's addresses are still to be written. False: it would
+ * not fit the interface's MTU, and has its verdict: ANSWER ("too big"), or DROP. Worker.
+ */
+bool gt_tunnel_enter(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
+		     const struct gt_plan_server *s, uint32_t variation);
+
+/*
+ * An ICMP error to an own address. If it says that a packet of ours is too big for a link inside a
+ * tunnel, its client is told so, and the frame has its verdict. False: it says something else, or
+ * is not about a tunnel. Worker.
+ */
+bool gt_tunnel_error(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p);
+
+#endif
