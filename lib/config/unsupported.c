@@ -32,7 +32,7 @@ static void check_vip(const struct gt_config_vip *v, struct gt_config_messages *
 {
 	const struct later l = {messages, &gt_schema[GT_SECTION_VIP], &v->lines, v->line};
 
-	if (v->mode != GT_MODE_DR)
+	if (v->mode == GT_MODE_TUNNEL || v->mode == GT_MODE_PROXY)
 		error(&l, "mode", gt_mode_name(v->mode));
 	if (v->policy != GT_POLICY_BALANCE)
 		error(&l, "policy", gt_policy_name(v->policy));
@@ -42,8 +42,6 @@ static void check_vip(const struct gt_config_vip *v, struct gt_config_messages *
 		error(&l, "persistence_group", v->persistence_group);
 	if (v->sticky_failover)
 		error(&l, "sticky_failover", "yes");
-	if (v->on_down == GT_ON_DOWN_RESET)
-		error(&l, "on_down", "reset");
 	if (v->fallback[0] != '\0')
 		error(&l, "fallback", v->fallback);
 	if (v->check_line != 0 && strcmp(v->check, "none") != 0)

@@ -39,8 +39,13 @@ struct gt_vip_counters {
 /* All that were held, and all of one burst that were held and let go in it. */
 #define GT_RELEASED_MAX (GT_FRAGMENT_HELD_MAX + GT_BURST_MAX)
 
-/* Clients without a known MAC that a worker remembers until main has asked for them. */
+/* Stations without a known MAC that a worker remembers until main has asked for them. */
 #define GT_MISSED_MAX 64
+
+struct gt_missed {
+	struct gt_addr addr; /* a client on this wire, or a gateway */
+	uint8_t interface;
+};
 
 struct gt_worker {
 	struct gt_counters counters;
@@ -53,8 +58,8 @@ struct gt_worker {
 	const struct gt_plan *plan; /* of the burst that runs */
 	uint32_t tick;		    /* of the burst that runs */
 	uint16_t ipv4_id;	    /* of the last IPv4 header that was made anew */
-	/* Clients whose MAC is wanted: main reads them, and asks. n_missed counts on for ever. */
-	struct gt_addr missed[GT_MISSED_MAX];
+	/* Whose MAC is wanted: main reads them, and asks. n_missed counts on for ever. */
+	struct gt_missed missed[GT_MISSED_MAX];
 	uint32_t n_missed;
 	uint64_t swept_ms;
 	uint64_t sweep_credit; /* bucket-milliseconds that are due since */
