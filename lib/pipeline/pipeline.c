@@ -596,24 +596,15 @@ static void classify_and_count(struct gt_worker *worker, struct gt_frame *f, str
 		worker->counters.interfaces[f->in_if].in_bytes += f->wire_len;
 	}
 	bad = classify(worker, f, w);
-	/* Only what is for a VIP: strangers' fragments shall not fill the table. */
 	if (bad != GT_PARSE_OK)
-		w->task = w->address != NULL && w->address->vip &&
-					  w->packet.fragment == GT_FRAGMENT_FIRST
+		w->task = w->packet.fragment == GT_FRAGMENT_FIRST &&
+					  waits_for_later(worker->plan, w)
 				  ? TASK_FIRST_DROPPED
 				  : TASK_DONE;
 	if (worker->steer.n_workers > 1)
 		find_owner(worker, f, w);
 	if (bad != GT_PARSE_OK && w->task != TASK_HAND)
 		gt_worker_drop(worker, f, bad);
-}
-
-	if (bad == GT_PARSE_OK)
-		return;
-	gt_worker_drop(worker, f, bad);
-	w->task = w->packet.fragment == GT_FRAGMENT_FIRST && waits_for_later(worker->plan, w)
-			  ? TASK_FIRST_DROPPED
-			  : TASK_DONE;
 }
 
 void gt_worker_burst(struct gt_worker *worker, const struct gt_plan *plan, uint64_t now_ms,
