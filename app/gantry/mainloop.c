@@ -20,6 +20,7 @@
 #include <rte_mbuf.h>
 
 #include "control.h"
+#include "node/snat_alarm.h"
 #include "notify.h"
 
 #define WAKE_MS		 1
@@ -41,6 +42,8 @@ struct loop {
 	bool waiting;	/* older plans wait for the workers */
 	uint64_t token; /* of the newest publication */
 	uint64_t now_ms, node_tick_ms, second_ms, loads_ms, links_until_ms, plan_again_ms;
+	uint32_t n_missed[GT_WORKERS_MAX]; /* of each worker, that main has asked for */
+	struct gt_snat_alarm snat_alarm;
 	uint64_t cycles[GT_WORKERS_MAX], busy_cycles[GT_WORKERS_MAX]; /* a second ago */
 };
 
@@ -124,6 +127,44 @@ void gt_mainloop_drain(struct gt_run *r)
 {
 	while (take_punted(r, gt_clock_ms()))
 		;
+}
+
+/* ---- what workers tell ---- */
+
+/* Asks for the MACs that workers missed. What was overwritten meanwhile is missed again. */
+static void take_missed(struct loop *l)
+{
+	for (unsigned i = 0; i < l->r->n_lcores; i++) {
+		const struct gt_worker *w = l->r->lcores[i]->worker;
+		uint32_t n = __atomic_load_n(&w->n_missed, __ATOMIC_ACQUIRE);
+
+		if (n - l->n_missed[i] > GT_MISSED_MAX)
+			l->n_missed[i] = n - GT_MISSED_MAX;
+		for (; l->n_missed[i] != n; l->n_missed[i]++) {
+			const struct gt_missed m = w->missed[l->n_missed[i] % GT_MISSED_MAX];
+
+			gt_node_miss(l->r->node, m.interface, &m.addr);
+		}
+	}
+}
+
+static void watch_snat(struct loop *l)
+{
+	struct gt_snat_pair_key fullest = {.port = 0}, key;
+	unsigned most = 0;
+	uint64_t refused = 0;
+
+	for (unsigned i = 0; i < l->r->n_lcores; i++) {
+		const struct gt_worker *w = l->r->lcores[i]->worker;
+		unsigned percent = gt_snat_fullest_percent(&w->snat, gt_tick(l->now_ms), &key);
+
+		refused += __atomic_load_n(&w->counters.drops[GT_DROP_SNAT_FULL], __ATOMIC_RELAXED);
+		if (percent > most) {
+			most = percent;
+			fullest = key;
+		}
+	}
+	gt_snat_alarm_look(&l->snat_alarm, l->now_ms, refused, most, &fullest, &l->r->log);
 }
 
 /* ---- plans ---- */
@@ -230,6 +271,7 @@ static void pass_time(struct loop *l)
 		if (l->ready)
 			gt_ports_update_links(&l->r->ports, true);
 		measure_workers(l);
+		watch_snat(l);
 	}
 }
 
@@ -310,6 +352,7 @@ int gt_mainloop(struct gt_run *r)
 	while (rc == 0 && !l.stop) {
 		rc = take_events(&l, soon ? 0 : WAKE_MS);
 		soon = take_punted(r, l.now_ms);
+		take_missed(&l);
 		soon = gt_control_run(r->control, l.now_ms) || soon;
 		renew_plan(&l);
 		pass_time(&l);

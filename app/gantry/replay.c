@@ -524,6 +524,7 @@ static int create_core(struct replay *r)
 	if (gt_node_create(config, macs, &hooks, &r->node) != 0 && r->node == NULL)
 		goto no_memory;
 	r->options.config = NULL; /* the node's from here on */
+	r->node->snat |= params.snat;
 	if (create_workers(r, &params) == 0)
 		return 0;
 

@@ -107,9 +107,10 @@ struct gt_plan_vip {
 	uint16_t group_column;	 /* in plan->group_servers */
 	uint8_t scheduler;	 /* enum gt_scheduler */
 	uint8_t protocol;
-	uint8_t mode;	  /* enum gt_mode */
-	bool grouped : 1; /* in a persistence group */
-	bool reset : 1;	  /* on_down = reset */
+	uint8_t mode;	   /* enum gt_mode */
+	uint8_t interface; /* where its clients are */
+	bool grouped : 1;  /* in a persistence group */
+	bool reset : 1;	   /* on_down = reset */
 	struct gt_addr addr;
 };
 _Static_assert(sizeof(struct gt_plan_vip) == 64, "a VIP is a cache line");
@@ -212,6 +213,12 @@ int gt_plan_build(const struct gt_config *config, const struct gt_server_state *
 /* NULL is allowed. Main, when no worker reads it any more. */
 void gt_plan_free(struct gt_plan *plan);
 
+/* Is there a server of this number (not: one that may take anything)? Worker. */
+static inline bool gt_plan_has_server(const struct gt_plan *plan, uint16_t server)
+{
+	return server < plan->n_servers && plan->servers[server].vip != 0;
+}
+
 /* The address's record, or NULL. Worker. */
 static inline const struct gt_plan_address *gt_plan_find_address(const struct gt_plan *plan,
 								 const struct gt_addr *a)
@@ -253,11 +260,15 @@ const struct gt_plan_nat *gt_plan_find_nat(const struct gt_plan *plan, const str
 bool gt_plan_is_nat_server(const struct gt_plan *plan, const struct gt_addr *server);
 
 /*
- * Where a packet to an address leaves and for which MAC. NULL: no route, or the next hop's MAC is
- * not known; *out_if is the interface if there is a route, else GT_INTERFACES_MAX. Worker.
+ * Where a packet to an address leaves: by the interface in whose subnet it is, else by a gateway:
+ * that of interface `prefer` if it has one. NULL: no route. Worker.
  */
-const struct gt_mac *gt_plan_next_hop(const struct gt_plan *plan, const struct gt_addr *to,
-				      uint8_t *out_if);
+const struct gt_plan_route *gt_plan_find_route(const struct gt_plan *plan, const struct gt_addr *to,
+					       uint8_t prefer);
+
+/* The MAC of a station on an interface's wire, or NULL: it is not known. Worker. */
+const struct gt_mac *gt_plan_find_neighbour(const struct gt_plan *plan, uint8_t interface,
+					    const struct gt_addr *addr);
 
 /*
  * What a source record holds of a server, and the server of a VIP that a record means: the server's

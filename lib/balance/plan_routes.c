@@ -28,11 +28,14 @@ static uint32_t table_size(size_t n)
 
 /* ---- routes ---- */
 
+/* The longest prefix first; of several gateways that of the interface that comes first. */
 static int compare_routes(const void *a, const void *b)
 {
 	const struct gt_plan_route *x = a, *y = b;
 
-	return (int)y->prefix.len - (int)x->prefix.len;
+	if (x->prefix.len != y->prefix.len)
+		return (int)y->prefix.len - (int)x->prefix.len;
+	return (int)x->out_if - (int)y->out_if;
 }
 
 static void add_gateway(struct gt_plan *plan, uint8_t interface, const struct gt_addr *gateway)
@@ -93,8 +96,8 @@ int gt_plan_make_neighbours(struct gt_plan_builder *b, const struct gt_plan_know
 	return 0;
 }
 
-static const struct gt_mac *find_neighbour(const struct gt_plan *plan, uint8_t interface,
-					   const struct gt_addr *addr)
+const struct gt_mac *gt_plan_find_neighbour(const struct gt_plan *plan, uint8_t interface,
+					    const struct gt_addr *addr)
 {
 	for (uint32_t i = hash_address(addr, interface) & plan->neighbours_mask;
 	     plan->neighbours[i].used; i = (i + 1) & plan->neighbours_mask)
@@ -104,19 +107,22 @@ static const struct gt_mac *find_neighbour(const struct gt_plan *plan, uint8_t i
 	return NULL;
 }
 
-const struct gt_mac *gt_plan_next_hop(const struct gt_plan *plan, const struct gt_addr *to,
-				      uint8_t *out_if)
+const struct gt_plan_route *gt_plan_find_route(const struct gt_plan *plan, const struct gt_addr *to,
+					       uint8_t prefer)
 {
+	const struct gt_plan_route *found = NULL;
+
 	for (uint32_t i = 0; i < plan->n_routes; i++) {
 		const struct gt_plan_route *r = &plan->routes[i];
 
 		if (!gt_prefix_contains(&r->prefix, to))
 			continue;
-		*out_if = r->out_if;
-		return find_neighbour(plan, r->out_if, r->via ? &r->gateway : to);
+		if (!r->via || r->out_if == prefer)
+			return r;
+		if (found == NULL)
+			found = r;
 	}
-	*out_if = GT_INTERFACES_MAX;
-	return NULL;
+	return found;
 }
 
 /* ---- servers of nat ---- */

@@ -34,6 +34,7 @@ int gt_plan_make_vips(struct gt_plan_builder *b)
 		v->addr = c->address;
 		v->protocol = (uint8_t)c->protocol;
 		v->mode = (uint8_t)c->mode;
+		v->interface = c->interface;
 		v->reset = resets(c);
 		v->scheduler = (uint8_t)c->scheduler;
 		v->idle_ticks = c->idle_timeout_s * (1000 / GT_TICK_MS);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The making of a model, in steps that share one state: build.c fills sections from the file's
- * lines, resolve.c turns names into places, validate.c, subnets.c, claims.c and groups.c check the
- * whole. Each step reports all it finds and goes on; the next ones leave out what was refused, so
- * that one mistake is told once. Inside lib/config only.
+ * lines, resolve.c turns names into places, validate.c, subnets.c, claims.c, groups.c and
+ * way_back.c check the whole. Each step reports all it finds and goes on; the next ones leave out
+ * what was refused, so that one mistake is told once. Inside lib/config only.
  */
 #ifndef GT_CONFIG_BUILD_H
 #define GT_CONFIG_BUILD_H
@@ -49,6 +49,7 @@ int gt_build_read(struct gt_build *b, const char *text, size_t len);
 int gt_build_resolve(struct gt_build *b);
 int gt_build_claims(struct gt_build *b);
 int gt_build_groups(struct gt_build *b);
+int gt_build_way_back(struct gt_build *b);
 
 void gt_build_validate(struct gt_build *b);
 void gt_build_subnets(struct gt_build *b);

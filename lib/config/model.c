@@ -52,6 +52,8 @@ static int build(struct gt_build *b, const char *text, size_t len)
 	rc = gt_build_claims(b);
 	if (rc == 0)
 		rc = gt_build_groups(b);
+	if (rc == 0)
+		rc = gt_build_way_back(b);
 	if (rc != 0)
 		return rc;
 	if (b->config->name[0] == '\0')

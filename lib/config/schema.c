@@ -123,7 +123,7 @@ static const struct gt_schema_key vip_keys[] = {
 	 .list = true, .max = 1024, .example = "104",
 	 .help = "One port, a list `104, 11112`, a range `5000-5010`, or `any`."},
 	{"mode", GT_TYPE_ENUM, FIELD(_vip, mode), ALONE, .def = "dr", .values = gt_schema_modes,
-	 .example = "dr", .later = "this version forwards by mode = dr and tunnel",
+	 .example = "dr", .later = "proxy is not in this version; write dr, nat, snat or tunnel",
 	 .help = "How a frame gets to the server. `dr`: only MACs change, the server holds the "
 		 "VIP's address and answers the client itself. `nat`: the server's address and "
 		 "port instead of the VIP's. `snat`: and the source becomes gantry's. `tunnel`: "
@@ -153,9 +153,11 @@ static const struct gt_schema_key vip_keys[] = {
 	 .help = "A recovered server gets nothing back until the present one fails, or an operator "
 		 "drains or disables that: for HL7 feeds, whose order matters."},
 	{"on_down", GT_TYPE_ENUM, FIELD(_vip, on_down), ALONE, .def_help = "by mode",
-	 .values = gt_schema_on_downs, .example = "silent",
-	 .later = "this version does on_down = silent alone",
-	 .help = "`reset` tells clients of a dead server at once, `silent` does not."},
+	 .values = gt_schema_on_downs, .when = "protocol", .when_values = BIT(GT_PROTO_TCP),
+	 .example = "silent",
+	 .help = "`reset` answers the next packet of a dead server's client by a TCP reset, "
+		 "`silent` moves the connection to another server. By mode: `reset` for `nat` and "
+		 "`snat`, else `silent`."},
 	{"check", GT_TYPE_NAME, FIELD(_vip, check), ALONE, .def = "tcp", .example = "none",
 	 .later = UNCHECKED,
 	 .help = "Name of a `[check NAME]`; or a built-in type with its defaults (`tcp`, `dicom`, "

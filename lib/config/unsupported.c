@@ -32,10 +32,8 @@ static void check_vip(const struct gt_config_vip *v, struct gt_config_messages *
 {
 	const struct later l = {messages, &gt_schema[GT_SECTION_VIP], &v->lines, v->line};
 
-	if (v->mode != GT_MODE_DR && v->mode != GT_MODE_TUNNEL)
+	if (v->mode == GT_MODE_PROXY)
 		error(&l, "mode", gt_mode_name(v->mode));
-	if (v->on_down == GT_ON_DOWN_RESET)
-		error(&l, "on_down", "reset");
 	if (v->check_line != 0 && strcmp(v->check, "none") != 0)
 		gt_config_warning(messages, v->check_line, "check = %s: %s", v->check,
 				  gt_schema_find_key(l.section, "check")->later);

@@ -35,6 +35,7 @@ struct gt_fragment_fate {
 	/* with GT_SEND: the pipeline's path */
 	uint8_t path;
 	uint16_t server;
+	uint16_t port; /* source port of the session: its index may be another's by now */
 	uint32_t session;
 };
 

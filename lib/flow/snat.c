@@ -5,10 +5,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "flow/flow.h"
+
 /* Slots of ports come in blocks, so that a pair with few connections takes little memory. */
-#define BLOCK_PORTS  256
-#define PAIR_BLOCKS  (GT_SNAT_PORTS / BLOCK_PORTS)
-#define NO_BLOCK     0
+#define BLOCK_PORTS 256
+#define PAIR_BLOCKS (GT_SNAT_PORTS / BLOCK_PORTS)
+#define NO_BLOCK    0
+/* How many pairs, ports or sessions are looked at for one that may be reclaimed. */
+#define LOOKS	     64
 #define PAIR_BUCKETS (2 * GT_SNAT_PAIRS_MAX)
 
 _Static_assert(GT_SNAT_PORTS % BLOCK_PORTS == 0, "whole blocks");
@@ -26,8 +30,11 @@ struct gt_snat_pair {
 	struct gt_snat_pair_key key;
 	bool used;
 	uint16_t rest_head, rest_tail; /* ports, 0: none rests */
+	uint16_t rest_next;	       /* first of them that had not rested when it was looked at */
 	uint32_t fresh;		       /* next port that was never used; 65536 and above: none */
-	uint32_t live, resting;
+	uint32_t live;
+	uint32_t resting; /* ports from rest_next to the tail */
+	uint32_t look;	  /* where the search for a half-open session goes on, in ports */
 	uint16_t blocks[PAIR_BLOCKS]; /* number, NO_BLOCK: not yet */
 };
 
@@ -172,14 +179,15 @@ static void free_pair(struct gt_snat *s, struct gt_snat_pair *p)
 	s->n_pairs--;
 }
 
-/* A pair without sessions whose last port has rested may go. Looks at a few; true if one went. */
-static bool reclaim_pair(struct gt_snat *s, uint32_t tick)
+/* A pair without sessions whose last port has rested may go. Looks at a few; true if one went.
+ * `but`: not this one. */
+static bool reclaim_pair(struct gt_snat *s, const struct gt_snat_pair *but, uint32_t tick)
 {
-	for (unsigned tries = 0; tries < 64; tries++) {
+	for (unsigned tries = 0; tries < LOOKS; tries++) {
 		struct gt_snat_pair *p = &s->pairs[s->hand];
 
 		s->hand = (s->hand + 1) % GT_SNAT_PAIRS_MAX;
-		if (p->used && p->live == 0 &&
+		if (p->used && p != but && p->live == 0 &&
 		    (p->rest_tail == 0 || has_rested(s, p, p->rest_tail, tick))) {
 			free_pair(s, p);
 			return true;
@@ -188,12 +196,20 @@ static bool reclaim_pair(struct gt_snat *s, uint32_t tick)
 	return false;
 }
 
+/* The first port that is this worker's. */
+static uint32_t first_port(const struct gt_snat *s)
+{
+	uint32_t n = s->n_workers;
+
+	return GT_SNAT_PORT_FIRST + (s->worker + n - GT_SNAT_PORT_FIRST % n) % n;
+}
+
 static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pair_key *key,
 				     uint32_t tick)
 {
 	uint32_t i = s->n_pairs;
 
-	if (s->n_pairs == GT_SNAT_PAIRS_MAX && !reclaim_pair(s, tick))
+	if (s->n_pairs == GT_SNAT_PAIRS_MAX && !reclaim_pair(s, NULL, tick))
 		return NULL;
 	/* Pairs are given back rarely: mostly the next one is free. */
 	for (i %= GT_SNAT_PAIRS_MAX; s->pairs[i].used; i = (i + 1) % GT_SNAT_PAIRS_MAX)
@@ -201,9 +217,7 @@ static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pai
 	s->pairs[i] = (struct gt_snat_pair){
 		.key = *key,
 		.used = true,
-		.fresh = GT_SNAT_PORT_FIRST +
-			 (s->worker + s->n_workers - GT_SNAT_PORT_FIRST % s->n_workers) %
-				 s->n_workers,
+		.fresh = first_port(s),
 	};
 	s->n_pairs++;
 	s->pair_table[find_bucket(s, key)] = i + 1;
@@ -212,33 +226,54 @@ static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pai
 
 /* ---- ports ---- */
 
+/* Moves rest_next on behind what has rested by now; some at a time, but more than come to rest. */
+static void ripen(struct gt_snat *s, struct gt_snat_pair *p, uint32_t tick)
+{
+	for (unsigned i = 0; i < 4 && p->rest_next != 0 && has_rested(s, p, p->rest_next, tick);
+	     i++) {
+		p->rest_next = slot_of(s, p, p->rest_next)->next;
+		p->resting--;
+	}
+}
+
 static uint16_t take_rested(struct gt_snat *s, struct gt_snat_pair *p, uint32_t tick)
 {
 	uint16_t port = p->rest_head;
 
-	if (port == 0 || !has_rested(s, p, port, tick))
+	ripen(s, p, tick);
+	if (port == 0 || port == p->rest_next)
 		return 0;
 	p->rest_head = slot_of(s, p, port)->next;
 	if (p->rest_head == 0)
 		p->rest_tail = 0;
-	p->resting--;
 	return port;
 }
 
-static uint16_t take_fresh(struct gt_snat *s, struct gt_snat_pair *p)
+/* A block of slots, all fresh; from a pair that nobody uses any more, if need be. 0: none. */
+static uint32_t take_block(struct gt_snat *s, const struct gt_snat_pair *p, uint32_t tick)
+{
+	uint32_t block;
+
+	if (s->free_block == NO_BLOCK && s->fresh_block > s->n_blocks && !reclaim_pair(s, p, tick))
+		return NO_BLOCK;
+	block = s->free_block;
+	if (block != NO_BLOCK)
+		s->free_block = s->block_next[block];
+	else if (s->fresh_block <= s->n_blocks)
+		block = s->fresh_block++;
+	return block;
+}
+
+static uint16_t take_fresh(struct gt_snat *s, struct gt_snat_pair *p, uint32_t tick)
 {
 	uint32_t port = p->fresh, i = port - GT_SNAT_PORT_FIRST;
 
 	if (port > UINT16_MAX)
 		return 0;
 	if (p->blocks[i / BLOCK_PORTS] == NO_BLOCK) {
-		uint32_t block = s->free_block;
+		uint32_t block = take_block(s, p, tick);
 
-		if (block != NO_BLOCK)
-			s->free_block = s->block_next[block];
-		else if (s->fresh_block <= s->n_blocks)
-			block = s->fresh_block++;
-		else
+		if (block == NO_BLOCK)
 			return 0;
 		p->blocks[i / BLOCK_PORTS] = (uint16_t)block;
 	}
@@ -261,35 +296,99 @@ uint32_t gt_snat_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uin
 		return GT_SNAT_NONE;
 	port = take_rested(s, p, tick);
 	if (port == 0)
-		port = take_fresh(s, p);
+		port = take_fresh(s, p, tick);
 	if (port == 0)
 		return GT_SNAT_NONE;
 	session = &s->sessions[index];
 	s->free_session = session->next;
 	*session = (struct gt_snat_session){
-		.pair = (uint32_t)(p - s->pairs), .port = port, .tick = tick};
+		.pair = (uint32_t)(p - s->pairs), .port = port, .live = true, .tick = tick};
 	slot_of(s, p, port)->session = index + 1;
 	p->live++;
 	s->live++;
 	return index;
 }
 
-void gt_snat_close(struct gt_snat *s, uint32_t index, uint32_t tick)
+static void free_session(struct gt_snat *s, struct gt_snat_pair *p, uint32_t index)
 {
-	struct gt_snat_session *session = &s->sessions[index];
-	struct gt_snat_pair *p = &s->pairs[session->pair];
-
-	*slot_of(s, p, session->port) = (struct gt_snat_slot){.since = tick & GT_TICK_MASK};
-	if (p->rest_tail != 0)
-		slot_of(s, p, p->rest_tail)->next = session->port;
-	else
-		p->rest_head = session->port;
-	p->rest_tail = session->port;
-	p->resting++;
 	p->live--;
 	s->live--;
-	session->next = s->free_session;
+	s->sessions[index].live = false;
+	s->sessions[index].next = s->free_session;
 	s->free_session = index;
+}
+
+void gt_snat_close(struct gt_snat *s, uint32_t index, uint32_t tick)
+{
+	uint16_t port = s->sessions[index].port;
+	struct gt_snat_pair *p = &s->pairs[s->sessions[index].pair];
+
+	ripen(s, p, tick);
+	*slot_of(s, p, port) = (struct gt_snat_slot){.since = tick & GT_TICK_MASK};
+	if (p->rest_tail != 0)
+		slot_of(s, p, p->rest_tail)->next = port;
+	else
+		p->rest_head = port;
+	p->rest_tail = port;
+	if (p->rest_next == 0)
+		p->rest_next = port;
+	p->resting++;
+	free_session(s, p, index);
+}
+
+void gt_snat_cancel(struct gt_snat *s, uint32_t index, uint32_t tick)
+{
+	uint16_t port = s->sessions[index].port;
+	struct gt_snat_pair *p = &s->pairs[s->sessions[index].pair];
+
+	/* Like one that rested first of all. */
+	*slot_of(s, p, port) = (struct gt_snat_slot){
+		.since = (tick - GT_SNAT_REST_TICKS) & GT_TICK_MASK, .next = p->rest_head};
+	p->rest_head = port;
+	if (p->rest_tail == 0)
+		p->rest_tail = port;
+	free_session(s, p, index);
+}
+
+static bool is_half_open(const struct gt_snat_session *session, uint32_t tick)
+{
+	return session->live && session->state == GT_FLOW_SYN &&
+	       ((tick - session->tick) & GT_TICK_MASK) >= GT_SNAT_YIELD_TICKS;
+}
+
+uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick)
+{
+	uint32_t bucket = key != NULL ? find_bucket(s, key) : 0;
+	struct gt_snat_pair *p;
+
+	for (unsigned i = 0; key == NULL && i < LOOKS && s->n_sessions > 0; i++) {
+		s->yield_hand = (s->yield_hand + 1) % s->n_sessions;
+		if (is_half_open(&s->sessions[s->yield_hand], tick))
+			return s->yield_hand;
+	}
+	if (key == NULL || s->pair_table[bucket] == 0)
+		return GT_SNAT_NONE;
+	p = &s->pairs[s->pair_table[bucket] - 1];
+	for (unsigned i = 0; i < LOOKS; i++) {
+		const struct gt_snat_slot *slot;
+
+		p->look += s->n_workers;
+		if (p->look >= GT_SNAT_PORTS)
+			p->look = 0;
+		slot = slot_of(s, p, (uint16_t)(first_port(s) + p->look));
+		if (slot != NULL && slot->session != 0 &&
+		    is_half_open(&s->sessions[slot->session - 1], tick))
+			return slot->session - 1;
+	}
+	return GT_SNAT_NONE;
+}
+
+bool gt_snat_is(const struct gt_snat *s, uint32_t index, const struct gt_snat_pair_key *key,
+		uint16_t port)
+{
+	const struct gt_snat_session *session = &s->sessions[index];
+
+	return session->live && session->port == port && same_key(gt_snat_pair(s, index), key);
 }
 
 uint32_t gt_snat_find(const struct gt_snat *s, const struct gt_snat_pair_key *key, uint16_t port)
@@ -308,15 +407,25 @@ const struct gt_snat_pair_key *gt_snat_pair(const struct gt_snat *s, uint32_t se
 	return &s->pairs[s->sessions[session].pair].key;
 }
 
-unsigned gt_snat_fullest_percent(const struct gt_snat *s)
+unsigned gt_snat_fullest_percent(const struct gt_snat *s, uint32_t tick,
+				 struct gt_snat_pair_key *key)
 {
 	uint32_t most = 0;
 
-	for (uint32_t i = 0; i < GT_SNAT_PAIRS_MAX; i++) {
-		uint32_t n = s->pairs[i].used ? s->pairs[i].live : 0;
+	for (uint32_t i = 0; s->sessions != NULL && i < GT_SNAT_PAIRS_MAX; i++) {
+		const struct gt_snat_pair *p = &s->pairs[i];
+		const struct gt_snat_slot *tail = slot_of(s, p, p->rest_tail);
+		uint32_t n = p->live;
 
+		if (!p->used)
+			continue;
+		/* A pair without traffic has nobody to count its ports ripe. */
+		if (tail != NULL && ((tick - tail->since) & GT_TICK_MASK) < GT_SNAT_REST_TICKS)
+			n += p->resting;
+		if (n > most && key != NULL)
+			*key = p->key;
 		if (n > most)
 			most = n;
 	}
-	return most * 100 / (GT_SNAT_PORTS / s->n_workers);
+	return (unsigned)((uint64_t)most * 100 * s->n_workers / GT_SNAT_PORTS);
 }

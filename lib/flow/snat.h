@@ -25,6 +25,9 @@
 #define GT_SNAT_REST_TICKS GT_TICKS(120)
 #define GT_SNAT_PAIRS_MAX  16384 /* pairs in use at once, each worker */
 #define GT_SNAT_NONE	   UINT32_MAX
+/* A client repeats its SYN after a second: one that was silent for longer has given up, or never
+ * was. */
+#define GT_SNAT_YIELD_TICKS GT_TICKS(3)
 
 struct gt_snat_session {
 	struct gt_addr client;
@@ -35,10 +38,11 @@ struct gt_snat_session {
 	uint32_t pair; /* index */
 	uint16_t port; /* its source port, host order */
 	uint8_t state; /* enum gt_flow_state, from both sides */
-	uint8_t fins;  /* bit 0: the client's FIN was seen, bit 1: the server's */
+	bool live;     /* in use, not in the free list */
+	bool answered; /* its server has sent something other than a RST */
 	uint32_t tick; /* last packet of either side */
 	uint32_t next; /* of the free list */
-	uint64_t reserved;
+	uint32_t reserved;
 };
 _Static_assert(sizeof(struct gt_snat_session) == 64, "a session is a cache line");
 
@@ -58,6 +62,7 @@ struct gt_snat {
 	uint16_t *block_next; /* free list */
 	uint32_t n_blocks, free_block, fresh_block;
 	uint32_t n_pairs, hand;
+	uint32_t yield_hand; /* of gt_snat_half_open */
 	uint16_t worker, n_workers;
 	uint32_t live; /* sessions in use */
 	struct gt_aeshash_key key;
@@ -81,13 +86,34 @@ uint32_t gt_snat_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uin
 /* Ends a session: its port rests from now on. Worker. */
 void gt_snat_close(struct gt_snat *s, uint32_t session, uint32_t tick);
 
+/* Ends a session that its server never answered: its port may be used again at once, before all
+ * others. Worker. */
+void gt_snat_cancel(struct gt_snat *s, uint32_t session, uint32_t tick);
+
+/*
+ * A session in state GT_FLOW_SYN that was silent for GT_SNAT_YIELD_TICKS at least, and so may yield
+ * to another connection: of this pair, or of any if `key` is NULL. Looks at a few and goes on from
+ * there the next time: in a flood of SYNs most are of that kind. GT_SNAT_NONE: found none. Worker.
+ */
+uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick);
+
+/* Is this the session of a reply: still in use, and its pair and source port (host order) these?
+ * Without a search. Worker. */
+bool gt_snat_is(const struct gt_snat *s, uint32_t session, const struct gt_snat_pair_key *key,
+		uint16_t port);
+
 /* The session of a reply to a source port (host order), or GT_SNAT_NONE. Worker. */
 uint32_t gt_snat_find(const struct gt_snat *s, const struct gt_snat_pair_key *key, uint16_t port);
 
 /* The pair that a session uses. Worker. */
 const struct gt_snat_pair_key *gt_snat_pair(const struct gt_snat *s, uint32_t session);
 
-/* Ports in use by the fullest pair, in percent of those that this worker has. Any caller. */
-unsigned gt_snat_fullest_percent(const struct gt_snat *s);
+/*
+ * How far the fullest pair's ports are used up: those in use and those that rest, in percent of
+ * what this worker has. *key is that pair's, if not NULL and the result is not 0. While the worker
+ * goes on it is off by a few ports. Any caller.
+ */
+unsigned gt_snat_fullest_percent(const struct gt_snat *s, uint32_t tick,
+				 struct gt_snat_pair_key *key);
 
 #endif

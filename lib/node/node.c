@@ -176,6 +176,14 @@ void gt_node_reclaim(struct gt_node *node)
 
 /* ---- birth and end ---- */
 
+static bool uses_snat(const struct gt_config *config)
+{
+	for (size_t i = 0; i < config->n_vips; i++)
+		if (config->vips[i].mode == GT_MODE_SNAT)
+			return true;
+	return false;
+}
+
 int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 		   const struct gt_node_hooks *hooks, struct gt_node **out)
 {
@@ -186,6 +194,7 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	if (node == NULL)
 		return ret;
 	node->config = config;
+	node->snat = uses_snat(config);
 	node->hooks = *hooks;
 	memcpy(node->macs, macs, config->n_interfaces * sizeof(*macs));
 	nb.emit = hooks->emit != NULL ? gt_node_on_emit : NULL;
@@ -244,13 +253,10 @@ void gt_node_tick(struct gt_node *node, uint64_t now_ms)
 	gt_neighbours_tick(node->neighbours, now_ms);
 }
 
-void gt_node_miss(struct gt_node *node, const struct gt_addr *client)
+void gt_node_miss(struct gt_node *node, uint8_t interface, const struct gt_addr *addr)
 {
-	uint8_t interface;
-
-	gt_plan_next_hop(node->plan, client, &interface);
-	if (interface < GT_INTERFACES_MAX)
-		gt_neighbours_want(node->neighbours, interface, client);
+	if (interface < node->config->n_interfaces)
+		gt_neighbours_want(node->neighbours, interface, addr);
 }
 
 /* ---- what operators say ---- */
@@ -360,16 +366,23 @@ static bool same_interface(const struct gt_config_interface *a, const struct gt_
 	       (!a->has_mac || gt_mac_equal(&a->mac, &b->mac));
 }
 
-static int check_restart_keys(const struct gt_config *old, const struct gt_config *config,
+static int check_restart_keys(const struct gt_node *node, const struct gt_config *config,
 			      char *error, size_t size)
 {
+	const struct gt_config *old = node->config;
 	bool same = old->n_interfaces == config->n_interfaces;
 
 	for (size_t i = 0; same && i < old->n_interfaces; i++)
 		same = same_interface(&old->interfaces[i], &config->interfaces[i]);
-	if (same && old->workers == config->workers && old->connections == config->connections)
+	same = same && old->workers == config->workers && old->connections == config->connections;
+	if (same && (node->snat || !uses_snat(config)))
 		return 0;
-	if (error != NULL)
+	if (same && error != NULL)
+		snprintf(error, size,
+			 "%s: mode = snat needs memory that is taken at the start, and no VIP had "
+			 "it then: restart gantry for that",
+			 config->file);
+	else if (error != NULL)
 		snprintf(error, size,
 			 "%s: interfaces (name, device, mac, vlan, mtu), workers and connections "
 			 "cannot change while running: restart gantry for that",
@@ -414,7 +427,7 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, 
 	struct gt_server_state *old_states = node->states, *states;
 	struct gt_retired *r;
 	struct gt_plan *plan;
-	int ret = check_restart_keys(old_config, config, error, error_size);
+	int ret = check_restart_keys(node, config, error, error_size);
 
 	if (ret != 0)
 		return ret;

@@ -32,7 +32,8 @@ struct gt_node {
 	struct gt_counters counters; /* of what was punted */
 	struct gt_plan *plan;	     /* newest; owned */
 	bool dirty;		     /* something changed since it was built */
-	struct gt_retired *retired;  /* older plans that workers may still read */
+	bool snat; /* workers have memory for SNAT sessions: a VIP used them at the start */
+	struct gt_retired *retired; /* older plans that workers may still read */
 	struct gt_node_hooks hooks;
 };
 
@@ -52,8 +53,9 @@ void gt_node_frame(struct gt_node *node, struct gt_frame *frame, uint64_t now_ms
 /* Neighbours' timers. Call every 100 ms. */
 void gt_node_tick(struct gt_node *node, uint64_t now_ms);
 
-/* A worker could not send to a client whose MAC is not known: asks for it. */
-void gt_node_miss(struct gt_node *node, const struct gt_addr *client);
+/* A worker could not send to a station on an interface's wire, whose MAC is not known: asks for it.
+ */
+void gt_node_miss(struct gt_node *node, uint8_t interface, const struct gt_addr *addr);
 
 /* What an operator or a check says of a server, named VIP/SERVER. */
 enum gt_node_action {

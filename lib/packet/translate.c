@@ -202,10 +202,36 @@ static void make_udp_checksum(const uint8_t *ip, uint8_t *udp, uint32_t len)
 	memcpy(udp + 6, &check, 2);
 }
 
+/* Does L4 of a first fragment follow the fragment header without another header between? The parser
+ * has checked the chain. */
+static bool is_behind_fragment_header(const struct gt_frame *frame, const struct gt_packet *p)
+{
+	const uint8_t *ip = frame->data + p->l3_off;
+	uint32_t at = 40, end = p->l4_off - (uint32_t)p->l3_off;
+	uint8_t next = ip[6];
+
+	while (next != IPPROTO_FRAGMENT && at < end) {
+		uint32_t length =
+			next == IPPROTO_AH ? (ip[at + 1] + 2U) * 4 : (ip[at + 1] + 1U) * 8;
+
+		next = ip[at];
+		at += length;
+	}
+	return at + 8 == end;
+}
+
+/* UDP over IPv6 has a checksum (RFC 8200 8.1): a datagram without one is nothing to pass on. */
+static bool lacks_checksum(const struct gt_frame *frame, const struct gt_packet *p)
+{
+	const uint8_t *l4 = frame->data + p->l4_off;
+
+	return p->protocol == IPPROTO_UDP && p->fragment != GT_FRAGMENT_LATER && l4[6] == 0 &&
+	       l4[7] == 0;
+}
+
 /* May an IPv4 packet become IPv6? */
 static enum gt_drop_reason judge_v4_to_v6(const struct gt_frame *frame, const struct gt_packet *p)
 {
-	const uint8_t *l4 = frame->data + p->l4_off;
 	uint32_t end = p->l4_off;
 
 	/* RFC 7915 4.1: other options are left out, a source route that goes on is refused. */
@@ -224,8 +250,7 @@ static enum gt_drop_reason judge_v4_to_v6(const struct gt_frame *frame, const st
 			return GT_DROP_IP_HEADER;
 		i += o[1];
 	}
-	if (p->protocol != IPPROTO_UDP || p->fragment == GT_FRAGMENT_LATER || l4[6] != 0 ||
-	    l4[7] != 0)
+	if (!lacks_checksum(frame, p))
 		return GT_PARSE_OK;
 	/* All of the datagram is needed to sum it up. */
 	return p->fragment == GT_FRAGMENT_NONE && p->l3_end <= frame->len ? GT_PARSE_OK
@@ -250,25 +275,38 @@ static uint8_t *replace_header(struct gt_frame *frame, const struct gt_packet *p
 	return to + p->l3_off;
 }
 
+/*
+ * May an IPv6 packet become IPv4? Extension headers are left out; but in a fragment those behind
+ * the fragment header count towards the offsets, and without them the pieces would not fit (RFC
+ * 7915 5.1.1 has such packets dropped).
+ */
+static enum gt_drop_reason judge_v6_to_v4(const struct gt_frame *frame, const struct gt_packet *p)
+{
+	if (p->fragment == GT_FRAGMENT_NONE)
+		return GT_PARSE_OK;
+	if (!has_ports(p))
+		return GT_DROP_IP_EXTENSION;
+	/* The fragment header stands right in front of what it announces. */
+	return p->fragment == GT_FRAGMENT_LATER || is_behind_fragment_header(frame, p)
+		       ? GT_PARSE_OK
+		       : GT_DROP_IP_EXTENSION;
+}
+
 static enum gt_drop_reason cross(struct gt_frame *frame, const struct gt_packet *p,
 				 const struct gt_translation *t)
 {
 	uint8_t *ip = frame->data + p->l3_off, *l4 = frame->data + p->l4_off;
-	bool no_checksum, to_v6 = p->kind == GT_PACKET_IPV4;
+	bool to_v6 = p->kind == GT_PACKET_IPV4, no_checksum = to_v6 && lacks_checksum(frame, p);
+	enum gt_drop_reason bad = to_v6 ? judge_v4_to_v6(frame, p) : judge_v6_to_v4(frame, p);
 	struct gt_ip_fields f;
 
-	if (to_v6) {
-		enum gt_drop_reason bad = judge_v4_to_v6(frame, p);
-
-		if (bad != GT_PARSE_OK)
-			return bad;
+	if (bad != GT_PARSE_OK)
+		return bad;
+	if (to_v6)
 		gt_read_v4(ip, p, &f);
-	} else {
+	else
 		gt_read_v6(ip, p, &f);
-	}
 	f.ttl--;
-	no_checksum = to_v6 && p->protocol == IPPROTO_UDP && p->fragment == GT_FRAGMENT_NONE &&
-		      l4[6] == 0 && l4[7] == 0;
 	gt_translate_l4(l4, frame->len - p->l4_off, p, t);
 	if (to_v6) {
 		ip = replace_header(frame, p, f.fragment ? 48 : 40, RTE_ETHER_TYPE_IPV6);
@@ -289,6 +327,8 @@ enum gt_drop_reason gt_translate(struct gt_frame *frame, const struct gt_packet 
 
 	if (ip[p->kind == GT_PACKET_IPV4 ? 8 : 7] <= 1)
 		return GT_DROP_TTL;
+	if (p->kind == GT_PACKET_IPV6 && lacks_checksum(frame, p))
+		return GT_DROP_UDP_HEADER;
 	if (is_v4(&t->dst) != (p->kind == GT_PACKET_IPV4))
 		return cross(frame, p, t);
 	gt_translate_l4(frame->data + p->l4_off, frame->len - p->l4_off, p, t);

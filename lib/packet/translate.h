@@ -25,8 +25,9 @@ struct gt_translation {
  * fragment has no ports to change. A change of family moves the packet's begin within the frame:
  * the 14 or 18 bytes of the link layer move along, with the ethertype changed, and 28 bytes of
  * GT_HEADROOM may be used. `p` is not updated. GT_PARSE_OK, or with the frame untouched: TTL (it
- * would be 0), UDP_HEADER (no checksum, and a fragment cannot get one), IP_HEADER (an unexpired
- * source route, RFC 7915 4.1). Worker.
+ * would be 0), UDP_HEADER (IPv6 without checksum; IPv4 without one, of which a fragment cannot get
+ * one in IPv6), IP_HEADER (an unexpired source route, RFC 7915 4.1), IP_EXTENSION (a header behind
+ * the fragment header, which IPv4 cannot have). Worker.
  */
 enum gt_drop_reason gt_translate(struct gt_frame *frame, const struct gt_packet *p,
 				 const struct gt_translation *t);

@@ -110,8 +110,9 @@ static bool error_to_v4(struct error *e)
 		*e = (struct error){3, unreachable[e->code], 0};
 		return true;
 	case 2:
-		e->rest = e->rest > 65535 + 20 ? 65535 : e->rest - 20;
-		*e = (struct error){3, 4, e->rest < 68 ? 68 : e->rest};
+		/* IPv4's least is 68 (RFC 791); the field has 16 bits. */
+		e->rest = e->rest < 68 + 20 ? 68 : e->rest - 20;
+		*e = (struct error){3, 4, e->rest > 65535 ? 65535 : e->rest};
 		return true;
 	case 3:
 		*e = (struct error){11, e->code, 0};
@@ -217,6 +218,20 @@ static uint32_t write_message(uint8_t *icmp, const struct error *e, struct gt_ip
 	return 8 + header + l4_len;
 }
 
+/*
+ * Where an error's embedded packet ends: before the extensions of RFC 4884, if there are any. They
+ * speak of labels and interfaces in a form that only their own family's length field tells; as RFC
+ * 4884 5.2 has it, an error without them stays an error.
+ */
+static uint32_t without_extensions(const uint8_t *icmp, uint32_t len, bool v4,
+				   const struct gt_packet *embedded)
+{
+	uint32_t ends = v4 ? (icmp[0] == 3 || icmp[0] == 11 || icmp[0] == 12 ? icmp[5] * 4U : 0)
+			   : (icmp[0] == 1 || icmp[0] == 3 ? icmp[4] * 8U : 0);
+
+	return ends >= embedded->l4_off + 8U && 8 + ends < len ? 8 + ends : len;
+}
+
 static enum gt_drop_reason translate_across(struct gt_frame *frame, const struct gt_packet *p,
 					    const struct gt_packet *embedded,
 					    const struct gt_translation *outer,
@@ -234,6 +249,7 @@ static enum gt_drop_reason translate_across(struct gt_frame *frame, const struct
 		return GT_DROP_ICMP_BAD;
 	if (!(to_v6 ? error_to_v6(&e) : error_to_v4(&e)))
 		return GT_DROP_ICMP_OTHER;
+	len = without_extensions(icmp, len, to_v6, embedded);
 	if (to_v6) {
 		gt_read_v4(ip, embedded, &fields);
 		gt_read_v4(frame->data + p->l3_off, p, &outer_fields);

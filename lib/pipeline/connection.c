@@ -103,7 +103,12 @@ static void entry_gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow
 	w->servers[server_of(w, value)].open -= is_open(state);
 	w->counters.expired++;
 	w->counters.evicted += evicted;
-	if (is_session(value))
+	if (!is_session(value))
+		return;
+	/* A half-open one that yields hands its port on; all others rest. */
+	if (evicted && state == GT_FLOW_SYN)
+		gt_snat_cancel(&w->snat, value & ~VALUE_SESSION, w->tick);
+	else
 		gt_snat_close(&w->snat, value & ~VALUE_SESSION, w->tick);
 }
 
@@ -123,6 +128,15 @@ static enum gt_flow_state first_state(const struct gt_packet *p)
 	if (p->tcp_flags & GT_TCP_FIN)
 		return GT_FLOW_FIN;
 	return p->tcp_flags & GT_TCP_SYN ? GT_FLOW_SYN : GT_FLOW_ESTABLISHED;
+}
+
+/* With both sides in sight, only the server's answer makes a connection: a flood of ACKs shall not
+ * fill the table for hours. */
+static enum gt_flow_state first_session_state(const struct gt_packet *p)
+{
+	enum gt_flow_state state = first_state(p);
+
+	return state == GT_FLOW_ESTABLISHED ? GT_FLOW_SYN : state;
 }
 
 /* As seen from the client's side alone (algorithms.md). */
@@ -154,7 +168,11 @@ void gt_connection_reply(struct gt_worker *w, uint32_t session, const struct gt_
 	struct gt_snat_session *s = &w->snat.sessions[session];
 
 	s->tick = w->tick;
-	if (p->protocol != GT_PROTO_TCP || (p->tcp_flags & (GT_TCP_RST | GT_TCP_FIN)) == 0)
+	if (p->protocol != GT_PROTO_TCP)
+		return;
+	if ((p->tcp_flags & GT_TCP_RST) == 0)
+		s->answered = true;
+	if ((p->tcp_flags & (GT_TCP_RST | GT_TCP_FIN)) == 0)
 		return;
 	w->servers[s->server].open -= is_open((enum gt_flow_state)s->state);
 	s->state = p->tcp_flags & GT_TCP_RST ? GT_FLOW_CLOSED : GT_FLOW_FIN;
@@ -187,24 +205,69 @@ static bool server_has(const struct gt_plan *plan, uint16_t server, uint8_t flag
 
 /* ---- SNAT sessions ---- */
 
+/* Ends a half-open connection, to the server of `pair` or to any, so that another one gets its
+ * place. False: none was found. */
+static bool yield_half_open(struct gt_worker *w, const struct gt_snat_pair_key *pair)
+{
+	uint32_t index = gt_snat_half_open(&w->snat, pair, w->tick);
+	const struct gt_snat_session *s = &w->snat.sessions[index];
+	const struct gt_plan_address *address;
+	const struct gt_plan_range *range = NULL;
+	struct gt_flow_ref ref;
+	struct gt_flow_key key;
+	uint64_t hash;
+
+	if (index == GT_SNAT_NONE)
+		return false;
+	address = gt_plan_find_address(w->plan, &s->vip);
+	if (address != NULL)
+		range = gt_plan_find_range(w->plan, address,
+					   gt_snat_pair(&w->snat, index)->protocol,
+					   rte_be_to_cpu_16(s->vip_port));
+	/* Its service is gone: the sweep will find it. */
+	if (range == NULL)
+		return false;
+	gt_connection_key(range, &s->client, s->client_port, s->vip_port, &key);
+	gt_flow_hash(&w->flows, &key, &hash, 1);
+	ref = gt_flow_find(&w->flows, &key, hash);
+	if (ref.slot == NULL || ref.slot->value != (VALUE_SESSION | index))
+		return false;
+	entry_gone(w, key.service, ref.slot->value, GT_FLOW_SYN, true);
+	gt_flow_remove(&w->flows, ref);
+	return true;
+}
+
+/* A session with a port for the pair; may_yield: instead of a half-open one, if need be. */
+static uint32_t open_pair(struct gt_worker *w, const struct gt_snat_pair_key *pair, bool may_yield)
+{
+	uint32_t index = gt_snat_open(&w->snat, pair, w->tick);
+
+	if (index != GT_SNAT_NONE || !may_yield)
+		return index;
+	if (!yield_half_open(w, w->snat.free_session == GT_SNAT_NONE ? NULL : pair))
+		return GT_SNAT_NONE;
+	return gt_snat_open(&w->snat, pair, w->tick);
+}
+
 /*
  * Opens a session to a server. Which source address comes first follows from the client, so that
- * the load spreads; the others are tried when its ports are used up. The value of its entry, or 0.
+ * the load spreads; the others are tried when its ports are used up. anew: for a connection without
+ * an entry, to which half-open ones yield. The value of its entry, or 0.
  */
 static uint32_t open_session(struct gt_worker *w, uint16_t vip, uint16_t server,
-			     const struct gt_packet *p, uint64_t hash)
+			     const struct gt_packet *p, uint64_t hash, bool anew)
 {
 	const struct gt_plan_server *s = &w->plan->servers[server];
 	struct gt_snat_pair_key key = {.server = s->addr,
 				       .port = s->port != 0 ? s->port : p->dst_port,
 				       .protocol = p->protocol};
 
-	for (uint32_t i = 0; i < s->n_sources; i++) {
+	for (uint32_t i = 0; i < s->n_sources * (anew ? 2U : 1U); i++) {
 		uint32_t at = (uint32_t)((hash >> 16) + i) % s->n_sources, index;
 		struct gt_snat_session *session;
 
 		key.source = w->plan->sources[s->first_source + at];
-		index = gt_snat_open(&w->snat, &key, w->tick);
+		index = open_pair(w, &key, i >= s->n_sources);
 		if (index == GT_SNAT_NONE)
 			continue;
 		session = &w->snat.sessions[index];
@@ -214,7 +277,7 @@ static uint32_t open_session(struct gt_worker *w, uint16_t vip, uint16_t server,
 		session->vip_port = p->dst_port;
 		session->server = server;
 		session->vip_number = vip;
-		session->state = (uint8_t)first_state(p);
+		session->state = (uint8_t)first_session_state(p);
 		return VALUE_SESSION | index;
 	}
 	return 0;
@@ -260,7 +323,8 @@ static enum gt_drop_reason move(struct gt_worker *w, uint16_t vip, enum gt_flow_
 	if (ref->slot == NULL)
 		return GT_PARSE_OK;
 	if (is_session(ref->slot->value)) {
-		value = open_session(w, vip, server, p, hash);
+		/* No other connection yields to one that has its entry: that could be its own. */
+		value = open_session(w, vip, server, p, hash, false);
 		if (value == 0)
 			return GT_DROP_SNAT_FULL;
 		gt_snat_close(&w->snat, ref->slot->value & ~VALUE_SESSION, w->tick);
@@ -295,15 +359,16 @@ static enum gt_drop_reason begin(struct gt_worker *w, uint16_t vip, const struct
 	if (server == GT_NO_SERVER)
 		return GT_DROP_NO_SERVER;
 	if (snat)
-		value = w->snat.sessions != NULL ? open_session(w, vip, server, p, hash) : 0;
+		value = w->snat.sessions != NULL ? open_session(w, vip, server, p, hash, true) : 0;
 	if (value == 0)
 		return GT_DROP_SNAT_FULL;
-	ref = gt_flow_insert(&w->flows, key, hash, value, first_state(p), w->tick, judge);
+	ref = gt_flow_insert(&w->flows, key, hash, value,
+			     snat ? first_session_state(p) : first_state(p), w->tick, judge);
 	if (ref.slot != NULL) {
-		account_new(w, vip, server, first_state(p));
+		account_new(w, vip, server, snat ? first_session_state(p) : first_state(p));
 	} else if (snat) {
 		/* Without an entry the next packet would get another port. */
-		gt_snat_close(&w->snat, value & ~VALUE_SESSION, w->tick);
+		gt_snat_cancel(&w->snat, value & ~VALUE_SESSION, w->tick);
 		return GT_DROP_SNAT_FULL;
 	} else {
 		w->vips[vip].untracked++;
@@ -353,6 +418,10 @@ static enum gt_drop_reason follow(struct gt_worker *w, uint16_t vip, struct gt_f
 			return begin(w, vip, p, key, hash, judge, path);
 	}
 	next = next_state(state, p);
+	/* An ACK alone proves nothing: the server must have answered. */
+	if (is_session(ref.slot->value) && next == GT_FLOW_ESTABLISHED &&
+	    !session_of(w, ref.slot->value)->answered)
+		next = GT_FLOW_SYN;
 	renews = w->plan->vips[vip].source_service != 0 && renews_record(w, ref, state, next);
 	w->servers[server_of(w, ref.slot->value)].open += is_open(next) - is_open(state);
 	gt_flow_touch(ref, next, w->tick);

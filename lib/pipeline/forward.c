@@ -83,19 +83,26 @@ static bool is_resolved(struct gt_worker *w, struct gt_frame *f, const struct gt
 	return false;
 }
 
-/* A packet that grows in translation, and would not fit behind it, is answered. */
+/*
+ * A packet that would not fit the next wire is answered. Also one without DF, which a router would
+ * cut: one frame leaves for one that came. Its sender then cuts it itself, as Linux does.
+ */
 static bool fits(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
 		 const struct gt_translation *t, uint8_t out_if)
 {
-	uint32_t mtu = w->plan->interfaces[out_if].mtu, grows;
+	uint32_t mtu = w->plan->interfaces[out_if].mtu, most = mtu;
+	bool v4 = p->kind == GT_PACKET_IPV4;
 
-	if (p->kind != GT_PACKET_IPV4 || gt_addr_is_v4(&t->dst))
+	/* Between families the header changes by 20 bytes, and a fragment's by 28 (RFC 7915 4, 5).
+	 */
+	if (v4 != gt_addr_is_v4(&t->dst)) {
+		uint32_t change = p->fragment == GT_FRAGMENT_NONE ? 20 : 28;
+
+		most = v4 ? mtu - change : mtu + change;
+	}
+	if (p->l3_end - p->l3_off <= most)
 		return true;
-	/* From IPv4 to IPv6: 20 bytes, and a fragment header (RFC 7915 4.1). */
-	grows = p->fragment == GT_FRAGMENT_NONE ? 20 : 28;
-	if (p->l3_end - p->l3_off + grows <= mtu)
-		return true;
-	gt_answer_too_big(w, f, p, (uint16_t)(mtu - grows));
+	gt_answer_too_big(w, f, p, (uint16_t)(most > UINT16_MAX ? UINT16_MAX : most));
 	return false;
 }
 
@@ -167,19 +174,39 @@ static void to_path_server(struct gt_worker *w, struct gt_frame *f, const struct
 
 /* ---- to a client ---- */
 
-/* The MAC that leads to a client, or NULL: then the frame is dropped, and main asks. */
-static const struct gt_mac *client_mac(struct gt_worker *w, struct gt_frame *f,
+/* The MAC that leads to a client of a server's VIP, or NULL: then the frame is dropped, and main
+ * asks. */
+static const struct gt_mac *client_mac(struct gt_worker *w, struct gt_frame *f, uint16_t server,
 				       const struct gt_addr *client, uint8_t *out_if)
 {
-	const struct gt_mac *mac = gt_plan_next_hop(w->plan, client, out_if);
+	uint8_t prefer = w->plan->vips[w->plan->servers[server].vip].interface;
+	const struct gt_plan_route *route = gt_plan_find_route(w->plan, client, prefer);
+	const struct gt_addr *hop;
+	const struct gt_mac *mac;
 
-	if (mac != NULL)
-		return mac;
-	if (*out_if == GT_INTERFACES_MAX)
+	if (route == NULL) {
 		gt_worker_drop(w, f, GT_DROP_NO_ROUTE);
-	else
-		gt_worker_miss(w, f, client);
-	return NULL;
+		return NULL;
+	}
+	*out_if = route->out_if;
+	hop = route->via ? &route->gateway : client;
+	mac = gt_plan_find_neighbour(w->plan, route->out_if, hop);
+	if (mac == NULL)
+		gt_worker_miss(w, f, route->out_if, hop);
+	return mac;
+}
+
+void gt_forward_to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
+			  uint16_t server, const struct gt_addr *client)
+{
+	uint8_t out_if;
+	const struct gt_mac *mac = client_mac(w, f, server, client, &out_if);
+
+	if (mac == NULL)
+		return;
+	memcpy(f->data, mac->b, 6);
+	memcpy(f->data + 6, w->plan->interfaces[out_if].mac.b, 6);
+	send(w, f, p, out_if);
 }
 
 static void to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
@@ -187,7 +214,7 @@ static void to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_p
 {
 	uint32_t bytes = f->wire_len;
 	uint8_t out_if;
-	const struct gt_mac *mac = client_mac(w, f, &t->dst, &out_if);
+	const struct gt_mac *mac = client_mac(w, f, server, &t->dst, &out_if);
 
 	if (mac == NULL || !translate(w, f, p, t, out_if))
 		return;
@@ -195,19 +222,6 @@ static void to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_p
 	memcpy(f->data + 6, w->plan->interfaces[out_if].mac.b, 6);
 	w->servers[server].reply_frames++;
 	w->servers[server].reply_bytes += bytes;
-	send(w, f, p, out_if);
-}
-
-void gt_forward_to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
-			  const struct gt_addr *client)
-{
-	uint8_t out_if;
-	const struct gt_mac *mac = client_mac(w, f, client, &out_if);
-
-	if (mac == NULL)
-		return;
-	memcpy(f->data, mac->b, 6);
-	memcpy(f->data + 6, w->plan->interfaces[out_if].mac.b, 6);
 	send(w, f, p, out_if);
 }
 
@@ -349,13 +363,13 @@ static void error_to_client(struct gt_worker *w, struct gt_frame *f, const struc
 {
 	struct gt_translation outer = *way, inner;
 	uint8_t out_if;
-	const struct gt_mac *mac = client_mac(w, f, &way->dst, &out_if);
+	const struct gt_mac *mac = client_mac(w, f, server, &way->dst, &out_if);
 
 	if (mac == NULL)
 		return;
 	reverse(way, &inner);
 	/* From the server itself it comes from the VIP; a router between keeps its name. */
-	if (!gt_addr_equal(&p->src, &w->plan->servers[server].addr) &&
+	if (!gt_addr_equal(&p->src, &embedded->dst) &&
 	    gt_addr_is_v4(&p->src) == gt_addr_is_v4(&way->dst))
 		outer.src = p->src;
 	if (!translate_error(w, f, p, embedded, &outer, &inner))

@@ -37,9 +37,10 @@ void gt_forward(struct gt_worker *w, struct gt_frame *f, const struct gt_packet 
 void gt_forward_error(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
 		      const struct gt_packet *embedded, const struct gt_path *path);
 
-/* Sends a packet that is made already to a client: only the link layer is missing. Worker. */
+/* Sends a packet that is made already to a client of the server's VIP: only the link layer is
+ * missing. Worker. */
 void gt_forward_to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
-			  const struct gt_addr *client);
+			  uint16_t server, const struct gt_addr *client);
 
 /* Answers in the packet's own frame, out of the interface that it came by: accounted. Worker. */
 void gt_answer_echo(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p);

@@ -13,8 +13,9 @@ static inline void gt_worker_drop(struct gt_worker *w, struct gt_frame *frame,
 	w->counters.drops[reason]++;
 }
 
-/* A client's MAC is not known: drops the frame and has main ask. */
-void gt_worker_miss(struct gt_worker *w, struct gt_frame *frame, const struct gt_addr *client);
+/* The MAC of the next hop is not known: drops the frame and has main ask. */
+void gt_worker_miss(struct gt_worker *w, struct gt_frame *frame, uint8_t interface,
+		    const struct gt_addr *hop);
 
 /* May another ICMP error be made in this tick? If so it counts as made. */
 static inline bool gt_worker_may_tell(struct gt_worker *w)

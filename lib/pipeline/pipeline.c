@@ -112,7 +112,9 @@ static bool find_session(const struct gt_worker *worker, const struct gt_addr *s
 	struct gt_snat_pair_key key = {*server, *source, server_port, protocol};
 	uint32_t session = gt_snat_find(&worker->snat, &key, rte_be_to_cpu_16(port));
 
-	if (session == GT_SNAT_NONE)
+	/* A reload may have taken the server, and its VIP, away. */
+	if (session == GT_SNAT_NONE ||
+	    !gt_plan_has_server(worker->plan, worker->snat.sessions[session].server))
 		return false;
 	w->path = (struct gt_path){.kind = GT_PATH_SESSION_REPLY,
 				   .server = worker->snat.sessions[session].server,
@@ -139,6 +141,25 @@ static bool is_reply_of_other(const struct gt_worker *worker, const struct gt_fr
 		return false;
 	w->task = TASK_HAND;
 	return true;
+}
+
+/*
+ * Frames that came before in this burst may have ended the session since, and its place may be
+ * another client's.
+ */
+static bool is_still_session(const struct gt_worker *worker, const struct work *w)
+{
+	const struct gt_packet *p = &w->packet, *e = &w->embedded;
+	struct gt_snat_pair_key key = {p->src, p->dst, p->src_port, p->protocol};
+	rte_be16_t port = p->dst_port;
+
+	if (w->path.kind != GT_PATH_SESSION_REPLY)
+		return true;
+	if (w->task == TASK_REPLY_ERROR) {
+		key = (struct gt_snat_pair_key){e->dst, e->src, e->dst_port, e->protocol};
+		port = e->src_port;
+	}
+	return gt_snat_is(&worker->snat, w->path.session, &key, rte_be_to_cpu_16(port));
 }
 
 /* A packet to a source address of SNAT. False: it belongs to no session. */
@@ -388,21 +409,38 @@ static void hand(struct gt_worker *worker, struct gt_frame *f, uint16_t owner, u
 
 /* Is the session still the one whose first fragment this datagram had? */
 static bool is_session_of(const struct gt_worker *worker, const struct gt_path *path,
-			  const struct gt_packet *p)
+			  const struct gt_packet *p, uint16_t port)
 {
 	const struct gt_snat_session *s = &worker->snat.sessions[path->session];
+	const struct gt_snat_pair_key *pair;
 
+	/* A port of a pair rests longer than a fragment is waited for. */
+	if (!s->live || s->port != port)
+		return false;
 	if (path->kind == GT_PATH_SESSION)
 		return gt_addr_equal(&s->client, &p->src) && gt_addr_equal(&s->vip, &p->dst);
-	return gt_addr_equal(&gt_snat_pair(&worker->snat, path->session)->server, &p->src) &&
-	       gt_addr_equal(&gt_snat_pair(&worker->snat, path->session)->source, &p->dst);
+	pair = gt_snat_pair(&worker->snat, path->session);
+	return gt_addr_equal(&pair->server, &p->src) && gt_addr_equal(&pair->source, &p->dst);
+}
+
+/* May a later fragment still take its datagram's path? A reply does whatever its server's state. */
+static bool may_follow(const struct gt_worker *worker, const struct gt_path *path,
+		       const struct gt_packet *p, uint16_t port)
+{
+	bool reply = path->kind == GT_PATH_SESSION_REPLY || path->kind == GT_PATH_NAT_REPLY;
+
+	if (!gt_plan_has_server(worker->plan, path->server) ||
+	    (!reply && (worker->plan->servers[path->server].flags & GT_SERVER_KEEPS) == 0))
+		return false;
+	if (path->kind == GT_PATH_SESSION || path->kind == GT_PATH_SESSION_REPLY)
+		return is_session_of(worker, path, p, port);
+	return true;
 }
 
 static void apply_fate(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p,
 		       struct gt_fragment_fate fate)
 {
 	struct gt_path path = {fate.path, fate.server, fate.session};
-	bool session = path.kind == GT_PATH_SESSION || path.kind == GT_PATH_SESSION_REPLY;
 
 	if (fate.verdict == GT_ANSWER)
 		gt_answer_echo(worker, f, p);
@@ -410,9 +448,7 @@ static void apply_fate(struct gt_worker *worker, struct gt_frame *f, const struc
 		hand(worker, f, fate.server, GT_STEERED_HOME);
 	else if (fate.verdict == GT_DROP)
 		gt_worker_drop(worker, f, (enum gt_drop_reason)fate.reason);
-	else if (path.server < worker->plan->n_servers &&
-		 (worker->plan->servers[path.server].flags & GT_SERVER_KEEPS) != 0 &&
-		 (!session || is_session_of(worker, &path, p)))
+	else if (may_follow(worker, &path, p, fate.port))
 		gt_forward(worker, f, p, &path);
 	else
 		gt_worker_drop(worker, f, GT_DROP_NO_SERVER);
@@ -420,17 +456,27 @@ static void apply_fate(struct gt_worker *worker, struct gt_frame *f, const struc
 
 /* A first fragment has its verdict: the later ones, held or to come, get the same. */
 static void settle_fragments(struct gt_worker *worker, const struct gt_frame *first,
-			     const struct gt_packet *p, const struct gt_path *path, uint64_t now_ms)
+			     const struct work *w, uint64_t now_ms)
 {
-	struct gt_fragment_fate fate = {first->verdict, first->reason, path->kind, path->server,
-					path->session};
+	const struct gt_packet *p = &w->packet;
+	struct gt_fragment_fate fate = {.verdict = first->verdict,
+					.reason = first->reason,
+					.path = w->path.kind,
+					.server = w->path.server,
+					.session = w->path.session};
 	struct gt_frame *out = &worker->released[worker->n_released];
 	struct gt_fragment_key key;
 	unsigned n;
 
-	/* Told that it is too big: what follows is of no use to anybody. Only echo is answered. */
-	if (fate.verdict == GT_ANSWER && !is_icmp(p))
+	/* Only echo requests are answered piece by piece. Of a datagram that is too big for a
+	 * tunnel, the rest is of no use to anybody; translated, each piece is judged for itself. */
+	if (fate.verdict == GT_ANSWER && w->task != TASK_ECHO && fate.path == GT_PATH_SERVER)
 		fate = (struct gt_fragment_fate){.verdict = GT_DROP, .reason = GT_DROP_TOO_BIG};
+	else if (fate.verdict == GT_ANSWER && w->task != TASK_ECHO)
+		fate.verdict = GT_SEND;
+	if (fate.verdict == GT_SEND &&
+	    (fate.path == GT_PATH_SESSION || fate.path == GT_PATH_SESSION_REPLY))
+		fate.port = worker->snat.sessions[fate.session].port;
 	fragment_key(p, &key);
 	gt_fragments_decide(&worker->fragments, &key, fate, now_ms);
 	if (worker->fragments.n_held == 0)
@@ -511,12 +557,19 @@ static void decide(struct gt_worker *worker, struct gt_frame *f, struct work *w,
 		decide_path(worker, f, w);
 		break;
 	case TASK_REPLY:
+		if (!is_still_session(worker, w)) {
+			gt_worker_drop(worker, f, GT_DROP_OWN_ADDRESS);
+			break;
+		}
 		if (w->path.kind == GT_PATH_SESSION_REPLY)
 			gt_connection_reply(worker, w->path.session, &w->packet);
 		gt_forward(worker, f, &w->packet, &w->path);
 		break;
 	case TASK_REPLY_ERROR:
-		gt_forward_error(worker, f, &w->packet, &w->embedded, &w->path);
+		if (is_still_session(worker, w))
+			gt_forward_error(worker, f, &w->packet, &w->embedded, &w->path);
+		else
+			gt_worker_drop(worker, f, GT_DROP_OWN_ADDRESS);
 		break;
 	case TASK_HAND:
 		hand(worker, f, w->owner, w->stage);
@@ -539,10 +592,19 @@ static void decide(struct gt_worker *worker, struct gt_frame *f, struct work *w,
 		break;
 	}
 	if (w->packet.fragment == GT_FRAGMENT_FIRST)
-		settle_fragments(worker, f, &w->packet, &w->path, now_ms);
+		settle_fragments(worker, f, w, now_ms);
 }
 
 /* ---- the burst ---- */
+
+/* Would a later fragment of this datagram be held until its first one tells its fate? Strangers'
+ * shall not fill the table. */
+static bool waits_for_later(const struct gt_plan *plan, const struct work *w)
+{
+	if (w->address == NULL)
+		return gt_plan_is_nat_server(plan, &w->packet.src);
+	return w->address->vip || w->address->source;
+}
 
 static void classify_and_count(struct gt_worker *worker, struct gt_frame *f, struct work *w)
 {
@@ -555,12 +617,11 @@ static void classify_and_count(struct gt_worker *worker, struct gt_frame *f, str
 		worker->counters.interfaces[f->in_if].in_bytes += f->wire_len;
 	}
 	bad = classify(worker, f, w);
-	/* Only what is for a VIP: strangers' fragments shall not fill the table. */
 	if (bad != GT_PARSE_OK)
-		w->task = w->address != NULL && w->address->vip &&
-					  w->packet.fragment == GT_FRAGMENT_FIRST
-				  ? TASK_FIRST_DROPPED
-				  : TASK_DONE;
+		w->task =
+			w->packet.fragment == GT_FRAGMENT_FIRST && waits_for_later(worker->plan, w)
+				? TASK_FIRST_DROPPED
+				: TASK_DONE;
 	if (worker->steer.n_workers > 1)
 		find_owner(worker, f, w);
 	if (bad != GT_PARSE_OK && w->task != TASK_HAND)

@@ -41,7 +41,7 @@ struct gt_vip_counters {
 /* All that were held, and all of one burst that were held and let go in it. */
 #define GT_RELEASED_MAX (GT_FRAGMENT_HELD_MAX + GT_BURST_MAX)
 
-/* Clients without a known MAC that a worker remembers until main has asked for them. */
+/* Stations without a known MAC that a worker remembers until main has asked for them. */
 #define GT_MISSED_MAX 64
 
 /* Whose turn it is, for schedulers that take turns; see schedule.h. */
@@ -56,6 +56,11 @@ struct gt_turns {
 /* ICMP errors ("too big") that a worker makes in a tick of 250 ms at most: RFC 1812 4.3.2.8 and RFC
  * 4443 2.4(f) want a limit, and a burst of new connections after a start must fit. */
 #define GT_TOLD_MAX 250
+
+struct gt_missed {
+	struct gt_addr addr; /* a client on this wire, or a gateway */
+	uint8_t interface;
+};
 
 struct gt_worker {
 	struct gt_counters counters;
@@ -74,8 +79,8 @@ struct gt_worker {
 	/* How many more ICMP errors may be made in tick `told_tick`. */
 	uint32_t told_tick;
 	uint16_t may_tell;
-	/* Clients whose MAC is wanted: main reads them, and asks. n_missed counts on for ever. */
-	struct gt_addr missed[GT_MISSED_MAX];
+	/* Whose MAC is wanted: main reads them, and asks. n_missed counts on for ever. */
+	struct gt_missed missed[GT_MISSED_MAX];
 	uint32_t n_missed;
 	uint64_t swept_ms;
 	uint64_t sweep_credit; /* bucket-milliseconds that are due since */

@@ -180,6 +180,6 @@ bool gt_tunnel_error(struct gt_worker *w, struct gt_frame *f, const struct gt_pa
 	client = inner.src;
 	uncover(f, p, &inner);
 	gt_icmp_too_big(f, &inner, (uint16_t)mtu, &w->plan->interfaces[f->in_if].mac);
-	gt_forward_to_client(w, f, p, &client);
+	gt_forward_to_client(w, f, p, (uint16_t)(s - w->plan->servers), &client);
 	return true;
 }

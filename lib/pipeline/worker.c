@@ -90,10 +90,11 @@ void gt_worker_expire_held(struct gt_worker *w, uint64_t now_ms, bool all)
 	w->n_released += n;
 }
 
-void gt_worker_miss(struct gt_worker *w, struct gt_frame *frame, const struct gt_addr *client)
+void gt_worker_miss(struct gt_worker *w, struct gt_frame *frame, uint8_t interface,
+		    const struct gt_addr *hop)
 {
 	gt_worker_drop(w, frame, GT_DROP_NO_NEIGHBOUR);
-	w->missed[w->n_missed % GT_MISSED_MAX] = *client;
+	w->missed[w->n_missed % GT_MISSED_MAX] = (struct gt_missed){*hop, interface};
 	__atomic_store_n(&w->n_missed, w->n_missed + 1, __ATOMIC_RELEASE);
 }
 

@@ -14,8 +14,9 @@
 #include "pipeline/pipeline.h"
 
 /*
- * {"frames", "drops", "vips", "connections"} of a node and its workers. Only reasons above 0 are in
- * "drops". NULL: no memory. The caller owns the reference. Main.
+ * {"frames", "drops", "vips", "connections"} of a node and its workers, and "snat" where it has
+ * VIPs of that mode. Only reasons above 0 are in "drops". NULL: no memory. The caller owns the
+ * reference. Main.
  */
 json_t *gt_report_status(const struct gt_node *node, struct gt_worker *const *workers, unsigned n);
 

@@ -62,6 +62,11 @@ static const char *state_name(const struct gt_server_state *state)
 	return state->admin == GT_ADMIN_DRAIN ? "drain" : "up";
 }
 
+static bool has_way_back(const struct gt_config_vip *vip)
+{
+	return vip->mode == GT_MODE_NAT || vip->mode == GT_MODE_SNAT;
+}
+
 static json_t *server_object(const struct entry *e, struct gt_worker *const *workers, unsigned n)
 {
 	struct gt_server_counters sum = {0};
@@ -74,12 +79,17 @@ static json_t *server_object(const struct entry *e, struct gt_worker *const *wor
 		sum.bytes += load(&c->bytes);
 		sum.connections += load(&c->connections);
 		sum.active += __atomic_load_n(&c->active, __ATOMIC_RELAXED);
+		sum.reply_frames += load(&c->reply_frames);
+		sum.reply_bytes += load(&c->reply_bytes);
 	}
 	if (json_object_set_new(o, "state", json_string(state_name(&e->names->state))) == 0 &&
 	    set(o, "frames", sum.frames) && set(o, "bytes", sum.bytes) &&
 	    set(o, "connections", sum.connections) &&
 	    /* A connection may move between the reading of two workers' halves of the sum. */
-	    set(o, "active", sum.active < 0 ? 0 : (uint64_t)sum.active))
+	    set(o, "active", sum.active < 0 ? 0 : (uint64_t)sum.active) &&
+	    /* Only where replies come back through us. */
+	    (!has_way_back(e->names->vip) ||
+	     (set(o, "reply_frames", sum.reply_frames) && set(o, "reply_bytes", sum.reply_bytes))))
 		return o;
 	json_decref(o);
 	return NULL;
@@ -182,6 +192,27 @@ static json_t *connections_object(const struct gt_counters *c, struct gt_worker 
 	return NULL;
 }
 
+/* The connections that SNAT has, and how far the ports to the server that has most are used up. */
+static json_t *snat_object(struct gt_worker *const *workers, unsigned n)
+{
+	json_t *o = json_object();
+	uint64_t sessions = 0;
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct gt_snat *s = &workers[i]->snat;
+		unsigned percent = gt_snat_fullest_percent(
+			s, __atomic_load_n(&workers[i]->tick, __ATOMIC_RELAXED), NULL);
+
+		sessions += __atomic_load_n(&s->live, __ATOMIC_RELAXED);
+		most = percent > most ? percent : most;
+	}
+	if (set(o, "sessions", sessions) && set(o, "ports_used_percent", most))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
 json_t *gt_report_status(const struct gt_node *node, struct gt_worker *const *workers, unsigned n)
 {
 	struct gt_counters sum = {0};
@@ -194,7 +225,8 @@ json_t *gt_report_status(const struct gt_node *node, struct gt_worker *const *wo
 	if (json_object_set_new(o, "frames", frames_object(&sum)) == 0 &&
 	    json_object_set_new(o, "drops", drops_object(&sum)) == 0 &&
 	    json_object_set_new(o, "vips", vips_object(node->plan, workers, n)) == 0 &&
-	    json_object_set_new(o, "connections", connections_object(&sum, workers, n)) == 0)
+	    json_object_set_new(o, "connections", connections_object(&sum, workers, n)) == 0 &&
+	    (!node->snat || json_object_set_new(o, "snat", snat_object(workers, n)) == 0))
 		return o;
 	json_decref(o);
 	return NULL;

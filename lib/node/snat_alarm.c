@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* When to speak of SNAT's source ports; see snat_alarm.h. */
+#include "node/snat_alarm.h"
+
+#include <inttypes.h>
+
+static void look_at_refused(struct gt_snat_alarm *a, uint64_t now_ms, uint64_t refused,
+			    const struct gt_log *log)
+{
+	if (refused != a->refused) {
+		if (!a->refusing) {
+			a->refusing = true;
+			a->begin = a->refused;
+			gt_log(log, LOG_ERR,
+			       "snat-full: new connections are refused: all source ports to a "
+			       "server are in use or rest for 2 minutes, or the connection table "
+			       "is full; add a snat_address, or raise `connections`");
+		}
+		a->refused_ms = now_ms;
+		a->refused = refused;
+	} else if (a->refusing && now_ms - a->refused_ms >= GT_SNAT_ALARM_QUIET_MS) {
+		a->refusing = false;
+		gt_log(log, LOG_NOTICE, "snat-full is over: %" PRIu64 " frames were dropped",
+		       refused - a->begin);
+	}
+}
+
+static void tell_ports(struct gt_snat_alarm *a, uint64_t now_ms, int level, unsigned percent,
+		       const char *what, const struct gt_log *log)
+{
+	char source[GT_ADDR_STRLEN], server[GT_ADDR_STRLEN];
+
+	a->told_ms = now_ms;
+	gt_log(log, level,
+	       "snat: %u %% of the source ports of %s to server %s port %u are in use or rest%s",
+	       percent, gt_addr_format(&a->pair.source, source),
+	       gt_addr_format(&a->pair.server, server), rte_be_to_cpu_16(a->pair.port), what);
+}
+
+void gt_snat_alarm_look(struct gt_snat_alarm *a, uint64_t now_ms, uint64_t refused,
+			unsigned percent, const struct gt_snat_pair_key *fullest,
+			const struct gt_log *log)
+{
+	look_at_refused(a, now_ms, refused, log);
+	if (a->told_ms != 0 && now_ms - a->told_ms < GT_SNAT_ALARM_QUIET_MS)
+		return;
+	if (!a->full && percent >= GT_SNAT_ALARM_ON_PERCENT) {
+		a->full = true;
+		a->pair = *fullest;
+		tell_ports(a, now_ms, LOG_WARNING, percent, ": add a snat_address", log);
+	} else if (a->full && percent < GT_SNAT_ALARM_OFF_PERCENT) {
+		a->full = false;
+		a->told_ms = now_ms;
+		gt_log(log, LOG_NOTICE,
+		       "snat: no server has %d %% of its source ports used up any more",
+		       GT_SNAT_ALARM_OFF_PERCENT);
+	}
+}
