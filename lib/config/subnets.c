@@ -171,11 +171,13 @@ static void check_tunnel(struct gt_build *b, const struct gt_config_vip *v,
 {
 	static const unsigned shim[] = {
 		[GT_ENCAP_IPIP] = 0, [GT_ENCAP_GRE] = 4, [GT_ENCAP_GUE] = 12};
-	const struct gt_config_interface *out = &b->config->interfaces[s->interface];
 	unsigned least = 1280U + (gt_addr_is_v4(&s->address) ? 20U : 40U) + shim[v->encapsulation];
+	const struct gt_config_interface *out;
 
-	if (v->mode != GT_MODE_TUNNEL || gt_addr_is_v4(&v->address) || out->mtu >= least ||
-	    !GT_STANDS(GT_SECTION_VIP, v, address) ||
+	if (b->config->n_interfaces == 0 || v->mode != GT_MODE_TUNNEL || gt_addr_is_v4(&v->address))
+		return;
+	out = &b->config->interfaces[s->interface];
+	if (out->mtu >= least || !GT_STANDS(GT_SECTION_VIP, v, address) ||
 	    !GT_STANDS(GT_SECTION_VIP, v, encapsulation) ||
 	    !GT_STANDS(GT_SECTION_INTERFACE, out, mtu))
 		return;
