@@ -8,7 +8,7 @@
 #include "flow/flow.h"
 
 /* Slots of ports come in blocks, so that a pair with few connections takes little memory. */
-#define BLOCK_PORTS 256
+#define BLOCK_PORTS 128
 #define PAIR_BLOCKS (GT_SNAT_PORTS / BLOCK_PORTS)
 #define NO_BLOCK    0
 /* How many pairs, ports or sessions are looked at for one that may be reclaimed. */
@@ -34,14 +34,15 @@ struct gt_snat_pair {
 	uint32_t fresh;		       /* next port that was never used; 65536 and above: none */
 	uint32_t live;
 	uint32_t resting; /* ports from rest_next to the tail */
+	uint32_t next;	  /* of the free list, index + 1 */
 	uint32_t look;	  /* where the search for a half-open session goes on, in ports */
 	uint16_t blocks[PAIR_BLOCKS]; /* number, NO_BLOCK: not yet */
 };
 
 static uint32_t count_blocks(uint32_t sessions)
 {
-	/* Twice what the sessions fill, and some for pairs with few; 16 bits number them. */
-	uint32_t n = sessions / BLOCK_PORTS * 2 + 4096;
+	/* One for each pair, and twice what the sessions fill; 16 bits number them. */
+	uint32_t n = sessions / BLOCK_PORTS * 2 + GT_SNAT_PAIRS_MAX;
 
 	return n > UINT16_MAX ? UINT16_MAX : n;
 }
@@ -176,6 +177,8 @@ static void free_pair(struct gt_snat *s, struct gt_snat_pair *p)
 		s->free_block = p->blocks[i];
 	}
 	p->used = false;
+	p->next = s->free_pair;
+	s->free_pair = (uint32_t)(p - s->pairs) + 1;
 	s->n_pairs--;
 }
 
@@ -186,7 +189,7 @@ static bool reclaim_pair(struct gt_snat *s, const struct gt_snat_pair *but, uint
 	for (unsigned tries = 0; tries < LOOKS; tries++) {
 		struct gt_snat_pair *p = &s->pairs[s->hand];
 
-		s->hand = (s->hand + 1) % GT_SNAT_PAIRS_MAX;
+		s->hand = s->hand + 1 < s->fresh_pair ? s->hand + 1 : 0;
 		if (p->used && p != but && p->live == 0 &&
 		    (p->rest_tail == 0 || has_rested(s, p, p->rest_tail, tick))) {
 			free_pair(s, p);
@@ -207,13 +210,16 @@ static uint32_t first_port(const struct gt_snat *s)
 static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pair_key *key,
 				     uint32_t tick)
 {
-	uint32_t i = s->n_pairs;
+	uint32_t i = s->fresh_pair;
 
 	if (s->n_pairs == GT_SNAT_PAIRS_MAX && !reclaim_pair(s, NULL, tick))
 		return NULL;
-	/* Pairs are given back rarely: mostly the next one is free. */
-	for (i %= GT_SNAT_PAIRS_MAX; s->pairs[i].used; i = (i + 1) % GT_SNAT_PAIRS_MAX)
-		;
+	if (s->free_pair != 0) {
+		i = s->free_pair - 1;
+		s->free_pair = s->pairs[i].next;
+	} else {
+		s->fresh_pair++;
+	}
 	s->pairs[i] = (struct gt_snat_pair){
 		.key = *key,
 		.used = true,
@@ -412,7 +418,7 @@ unsigned gt_snat_fullest_percent(const struct gt_snat *s, uint32_t tick,
 {
 	uint32_t most = 0;
 
-	for (uint32_t i = 0; s->sessions != NULL && i < GT_SNAT_PAIRS_MAX; i++) {
+	for (uint32_t i = 0; s->sessions != NULL && i < s->fresh_pair; i++) {
 		const struct gt_snat_pair *p = &s->pairs[i];
 		const struct gt_snat_slot *tail = slot_of(s, p, p->rest_tail);
 		uint32_t n = p->live;

@@ -62,7 +62,8 @@ struct gt_snat {
 	uint16_t *block_next; /* free list */
 	uint32_t n_blocks, free_block, fresh_block;
 	uint32_t n_pairs, hand;
-	uint32_t yield_hand; /* of gt_snat_half_open */
+	uint32_t free_pair, fresh_pair; /* index + 1 of the free list's first; never used yet */
+	uint32_t yield_hand;		/* of gt_snat_half_open */
 	uint16_t worker, n_workers;
 	uint32_t live; /* sessions in use */
 	struct gt_aeshash_key key;

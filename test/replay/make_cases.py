@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 
 import casemaker  # noqa: E402
 import drops, events, forward, formats, fragments, icmp, neighbours, schedulers, tables, tunnels  # noqa: E402,F401,E401
+import wayback  # noqa: E402,F401
 
 
 def cases():

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * SNAT's ports and sessions: each port of a pair is given out once, rests for 120 s first in first
+ * out, and belongs to one worker; pairs and blocks come back; half-open sessions can be found; and
+ * a random million of openings and closings agrees with a plain model. The alarm about it too.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "flow/flow.h"
+#include "flow/snat.h"
+#include "node/snat_alarm.h"
+#include "support.h"
+
+static const uint8_t random_key[16] = "sixteen bytes...";
+
+static struct gt_snat make(uint32_t sessions, uint16_t worker, uint16_t n_workers)
+{
+	struct gt_snat s;
+
+	assert_int_equal(
+		gt_snat_create(&s, sessions, worker, n_workers, random_key, &gt_memory_heap), 0);
+	return s;
+}
+
+static struct gt_snat_pair_key pair(uint32_t server, uint16_t port)
+{
+	return (struct gt_snat_pair_key){gt_addr_from_v4(rte_cpu_to_be_32(0x0a000000 + server)),
+					 gt_addr_from_v4(rte_cpu_to_be_32(0xc0000202)),
+					 rte_cpu_to_be_16(port), 6};
+}
+
+static void open_gives_each_port_of_a_pair_once(void **state)
+{
+	struct gt_snat s = make(70000, 0, 1);
+	struct gt_snat_pair_key a = pair(1, 104), b = pair(1, 105);
+	uint8_t *seen = calloc(65536, 1);
+
+	(void)state;
+	for (unsigned i = 0; i < 64512; i++) {
+		uint32_t n = gt_snat_open(&s, &a, 7);
+
+		assert_true(n != GT_SNAT_NONE);
+		assert_true(s.sessions[n].port >= 1024);
+		assert_int_equal(seen[s.sessions[n].port]++, 0);
+		assert_int_equal(gt_snat_find(&s, &a, s.sessions[n].port), n);
+		assert_int_equal(s.sessions[n].tick, 7);
+	}
+	assert_int_equal(gt_snat_open(&s, &a, 7), GT_SNAT_NONE);
+	/* another port of the server has all of its own */
+	assert_true(gt_snat_open(&s, &b, 7) != GT_SNAT_NONE);
+	assert_int_equal(s.live, 64513);
+	free(seen);
+	gt_snat_destroy(&s);
+}
+
+static void open_pairs_differ_in_each_part_of_the_key(void **state)
+{
+	struct gt_snat s = make(10, 0, 1);
+	struct gt_snat_pair_key keys[5] = {pair(1, 104), pair(2, 104), pair(1, 105), pair(1, 104),
+					   pair(1, 104)};
+	uint32_t n[5];
+
+	(void)state;
+	keys[3].protocol = 17;
+	keys[4].source = keys[1].server;
+	for (unsigned i = 0; i < 5; i++) {
+		n[i] = gt_snat_open(&s, &keys[i], 0);
+		assert_int_equal(s.sessions[n[i]].port, 1024);
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(gt_snat_find(&s, &keys[i], 1024), n[i]);
+		assert_memory_equal(gt_snat_pair(&s, n[i]), &keys[i], sizeof(keys[i]));
+		for (unsigned j = 0; j < 5; j++)
+			assert_int_equal(gt_snat_is(&s, n[i], &keys[j], 1024), i == j);
+		assert_false(gt_snat_is(&s, n[i], &keys[i], 1025));
+	}
+	gt_snat_destroy(&s);
+}
+
+static void find_unknown_gives_none(void **state)
+{
+	struct gt_snat s = make(10, 0, 1);
+	struct gt_snat_pair_key a = pair(1, 104), b = pair(2, 104);
+	uint32_t n = gt_snat_open(&s, &a, 0);
+
+	(void)state;
+	assert_int_equal(gt_snat_find(&s, &b, 1024), GT_SNAT_NONE);
+	for (unsigned port = 0; port < 65536; port++)
+		assert_int_equal(gt_snat_find(&s, &a, (uint16_t)port),
+				 port == 1024 ? n : GT_SNAT_NONE);
+	gt_snat_close(&s, n, 0);
+	assert_int_equal(gt_snat_find(&s, &a, 1024), GT_SNAT_NONE);
+	assert_false(gt_snat_is(&s, n, &a, 1024));
+	gt_snat_destroy(&s);
+}
+
+static void close_port_rests_120_seconds_first_in_first_out(void **state)
+{
+	struct gt_snat s = make(70000, 0, 1);
+	struct gt_snat_pair_key a = pair(1, 104);
+	uint32_t *n = malloc(64512 * sizeof(*n));
+
+	(void)state;
+	for (unsigned i = 0; i < 64512; i++)
+		n[i] = gt_snat_open(&s, &a, 0);
+	/* in an order of their own, a tick between */
+	for (unsigned i = 0; i < 100; i++)
+		gt_snat_close(&s, n[(i * 37) % 100], 1000 + i);
+	assert_int_equal(gt_snat_open(&s, &a, 1000 + GT_TICKS(120) - 1), GT_SNAT_NONE);
+	for (unsigned i = 0; i < 100; i++) {
+		uint32_t m = gt_snat_open(&s, &a, 1000 + GT_TICKS(120) + i);
+
+		assert_true(m != GT_SNAT_NONE);
+		assert_int_equal(s.sessions[m].port, 1024 + (i * 37) % 100);
+		assert_int_equal(gt_snat_open(&s, &a, 1000 + GT_TICKS(120) + i), GT_SNAT_NONE);
+	}
+	free(n);
+	gt_snat_destroy(&s);
+}
+
+static void close_rest_passes_the_wrap_of_ticks(void **state)
+{
+	struct gt_snat s = make(10, 0, 1);
+	struct gt_snat_pair_key a = pair(1, 104);
+	uint32_t late = GT_TICK_MASK - 3;
+
+	(void)state;
+	gt_snat_close(&s, gt_snat_open(&s, &a, late), late);
+	assert_int_equal(
+		s.sessions[gt_snat_open(&s, &a, (late + GT_TICKS(120) - 1) & GT_TICK_MASK)].port,
+		1025);
+	assert_int_equal(
+		s.sessions[gt_snat_open(&s, &a, (late + GT_TICKS(120)) & GT_TICK_MASK)].port, 1024);
+	gt_snat_destroy(&s);
+}
+
+static void cancel_port_is_given_at_once(void **state)
+{
+	struct gt_snat s = make(10, 0, 1);
+	struct gt_snat_pair_key a = pair(1, 104);
+	uint32_t n[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		n[i] = gt_snat_open(&s, &a, 5);
+	gt_snat_close(&s, n[0], 5);
+	gt_snat_cancel(&s, n[1], 5);
+	gt_snat_cancel(&s, n[2], 5);
+	gt_snat_close(&s, n[3], 6);
+	assert_int_equal(s.sessions[gt_snat_open(&s, &a, 6)].port, 1026);
+	assert_int_equal(s.sessions[gt_snat_open(&s, &a, 6)].port, 1025);
+	assert_int_equal(s.sessions[gt_snat_open(&s, &a, 6)].port, 1028);
+	/* what rests is still behind, in its order */
+	assert_int_equal(s.sessions[gt_snat_open(&s, &a, 5 + GT_TICKS(120))].port, 1024);
+	assert_int_equal(s.sessions[gt_snat_open(&s, &a, 6 + GT_TICKS(120))].port, 1027);
+	gt_snat_destroy(&s);
+}
+
+static void open_workers_share_the_ports_by_their_remainder(void **state)
+{
+	struct gt_snat_pair_key a = pair(1, 104);
+	uint8_t *seen = calloc(65536, 1);
+	unsigned all = 0;
+
+	(void)state;
+	for (uint16_t n = 3; n <= 7; n = (uint16_t)(n + 4)) {
+		memset(seen, 0, 65536);
+		all = 0;
+		for (uint16_t w = 0; w < n; w++) {
+			struct gt_snat s = make(70000, w, n);
+			uint32_t i;
+
+			while ((i = gt_snat_open(&s, &a, 0)) != GT_SNAT_NONE) {
+				assert_int_equal(s.sessions[i].port % n, w);
+				assert_int_equal(seen[s.sessions[i].port]++, 0);
+				all++;
+			}
+			gt_snat_destroy(&s);
+		}
+		assert_int_equal(all, 64512);
+	}
+	free(seen);
+}
+
+static void open_without_a_free_session_gives_none_and_changes_nothing(void **state)
+{
+	struct gt_snat s = make(3, 0, 1);
+	struct gt_snat_pair_key a = pair(1, 104);
+	uint32_t n[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		n[i] = gt_snat_open(&s, &a, 0);
+	assert_int_equal(gt_snat_open(&s, &a, 0), GT_SNAT_NONE);
+	gt_snat_close(&s, n[1], 0);
+	assert_int_equal(gt_snat_open(&s, &a, 0), n[1]);
+	assert_int_equal(s.sessions[n[1]].port, 1027);
+	gt_snat_destroy(&s);
+}
+
+/* As many pairs as there are, and then more: those go that nobody uses and whose ports rested. */
+static void open_pairs_are_reclaimed(void **state)
+{
+	struct gt_snat s = make(40000, 0, 1);
+	struct gt_snat_pair_key key;
+	uint32_t n, tick = 10;
+
+	(void)state;
+	for (uint32_t i = 0; i < GT_SNAT_PAIRS_MAX; i++) {
+		key = pair(i, 104);
+		n = gt_snat_open(&s, &key, tick);
+		assert_true(n != GT_SNAT_NONE);
+		if (i % 2 == 0)
+			gt_snat_close(&s, n, tick);
+	}
+	key = pair(GT_SNAT_PAIRS_MAX, 104);
+	assert_int_equal(gt_snat_open(&s, &key, tick + GT_TICKS(120) - 1), GT_SNAT_NONE);
+	tick += GT_TICKS(120);
+	for (uint32_t i = 0; i < GT_SNAT_PAIRS_MAX / 2; i++) {
+		key = pair(GT_SNAT_PAIRS_MAX + i, 104);
+		assert_true(gt_snat_open(&s, &key, tick) != GT_SNAT_NONE);
+	}
+	key = pair(1000000, 104);
+	assert_int_equal(gt_snat_open(&s, &key, tick), GT_SNAT_NONE);
+	/* all that live are found, by the pairs that moved up in the table too */
+	for (uint32_t i = 0; i < GT_SNAT_PAIRS_MAX * 3 / 2; i++) {
+		bool live = i >= GT_SNAT_PAIRS_MAX || i % 2 == 1;
+
+		key = pair(i, 104);
+		n = gt_snat_find(&s, &key, 1024);
+		assert_int_equal(n != GT_SNAT_NONE, live);
+		assert_true(!live || gt_snat_is(&s, n, &key, 1024));
+	}
+	assert_int_equal(s.live, GT_SNAT_PAIRS_MAX);
+	gt_snat_destroy(&s);
+}
+
+/* Connections to ever other servers: pairs and blocks come back as fast as they go. */
+static void open_to_ever_other_servers_goes_on(void **state)
+{
+	struct gt_snat s = make(1000, 0, 1);
+	struct gt_snat_pair_key key;
+	uint32_t tick = 10, refused = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 100000; i++) {
+		uint32_t n;
+
+		key = pair(i, 104);
+		n = gt_snat_open(&s, &key, tick);
+		if (n == GT_SNAT_NONE)
+			refused++;
+		else
+			gt_snat_close(&s, n, tick);
+		tick += i % 64 == 0; /* 256 new servers a second, 30720 in 120 s */
+	}
+	/* 16384 pairs at 120 s each are not enough for that, but they go on being given */
+	assert_in_range(refused, 1, 60000);
+	tick += GT_TICKS(120);
+	for (uint32_t i = 0; i < 3000; i++) {
+		key = pair(200000 + i, 104);
+		assert_true(gt_snat_open(&s, &key, tick) != GT_SNAT_NONE || s.live == 1000);
+	}
+	assert_int_equal(s.live, 1000);
+	gt_snat_destroy(&s);
+}
+
+static void half_open_finds_silent_syns_alone(void **state)
+{
+	struct gt_snat s = make(2000, 1, 3);
+	struct gt_snat_pair_key a = pair(1, 104), b = pair(2, 104);
+	uint32_t n[600], found = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 600; i++) {
+		n[i] = gt_snat_open(&s, i % 2 ? &a : &b, 100);
+		s.sessions[n[i]].state = GT_FLOW_ESTABLISHED;
+	}
+	s.sessions[n[301]].state = GT_FLOW_SYN;
+	for (unsigned i = 0; i < 2000; i++)
+		assert_int_equal(
+			gt_snat_half_open(&s, i % 2 ? &a : NULL, 100 + GT_SNAT_YIELD_TICKS - 1),
+			GT_SNAT_NONE);
+	for (unsigned i = 0; i < 2000; i++) {
+		assert_int_equal(gt_snat_half_open(&s, &b, 100 + GT_SNAT_YIELD_TICKS),
+				 GT_SNAT_NONE);
+		uint32_t m = gt_snat_half_open(&s, &a, 100 + GT_SNAT_YIELD_TICKS);
+
+		found += m == n[301];
+		assert_true(m == n[301] || m == GT_SNAT_NONE);
+	}
+	/* 64 of a pair's 21504 ports are looked at each time */
+	assert_in_range(found, 4, 10);
+	for (found = 0; found == 0;)
+		found += gt_snat_half_open(&s, NULL, 100 + GT_SNAT_YIELD_TICKS) == n[301];
+	gt_snat_destroy(&s);
+}
+
+/* ---- a plain model ---- */
+
+enum { PAIRS = 7, SESSIONS = 3000 };
+
+struct model {
+	uint32_t session[PAIRS][65536]; /* + 1 */
+	uint32_t rests_until[PAIRS][65536];
+};
+
+static void a_million_openings_and_closings_agree_with_a_model(void **state)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	struct gt_snat s = make(SESSIONS, 0, 1);
+	struct gt_snat_pair_key keys[PAIRS];
+	struct {
+		uint32_t session;
+		unsigned pair;
+	} live[SESSIONS];
+	unsigned n = 0;
+	uint64_t random = 1;
+	uint32_t tick = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < PAIRS; i++)
+		keys[i] = pair(i, (uint16_t)(100 + i));
+	for (unsigned i = 0; i < 1000000; i++) {
+		uint64_t r = support_random(&random);
+		unsigned p = (unsigned)(r >> 8) % PAIRS;
+
+		tick += r % 64 == 0;
+		if ((r >> 40) % 2 == 0 && n < SESSIONS) {
+			uint32_t x = gt_snat_open(&s, &keys[p], tick);
+			uint16_t port;
+
+			assert_true(x != GT_SNAT_NONE);
+			port = s.sessions[x].port;
+			assert_int_equal(m->session[p][port], 0);
+			assert_true(m->rests_until[p][port] <= tick);
+			m->session[p][port] = x + 1;
+			live[n].session = x;
+			live[n++].pair = p;
+		} else if (n > 0) {
+			unsigned at = (unsigned)(r >> 20) % n;
+			uint16_t port = s.sessions[live[at].session].port;
+
+			p = live[at].pair;
+			assert_int_equal(gt_snat_find(&s, &keys[p], port), live[at].session);
+			if ((r >> 50) % 8 == 0) {
+				gt_snat_cancel(&s, live[at].session, tick);
+			} else {
+				gt_snat_close(&s, live[at].session, tick);
+				m->rests_until[p][port] = tick + GT_TICKS(120);
+			}
+			m->session[p][port] = 0;
+			live[at] = live[--n];
+		}
+		assert_int_equal(s.live, n);
+	}
+	for (unsigned p = 0; p < PAIRS; p++)
+		for (unsigned port = 0; port < 65536; port++)
+			assert_int_equal(gt_snat_find(&s, &keys[p], (uint16_t)port) + 1,
+					 m->session[p][port]);
+	while (n > 0)
+		gt_snat_close(&s, live[--n].session, tick);
+	assert_int_equal(s.live, 0);
+	/* nothing leaked: all sessions can be opened */
+	for (unsigned i = 0; i < SESSIONS; i++)
+		assert_true(gt_snat_open(&s, &keys[0], tick) != GT_SNAT_NONE);
+	gt_snat_destroy(&s);
+	free(m);
+}
+
+/* ---- how full, and what is said of it ---- */
+
+static void fullest_percent_counts_what_lives_and_rests(void **state)
+{
+	struct gt_snat s = make(70000, 0, 1);
+	struct gt_snat_pair_key a = pair(1, 104), b = pair(2, 104), key;
+	uint32_t n[32256];
+
+	(void)state;
+	assert_int_equal(gt_snat_fullest_percent(&s, 0, &key), 0);
+	gt_snat_open(&s, &b, 0);
+	for (unsigned i = 0; i < 32256; i++)
+		n[i] = gt_snat_open(&s, &a, 0);
+	assert_int_equal(gt_snat_fullest_percent(&s, 0, &key), 50);
+	assert_memory_equal(&key, &a, sizeof(key));
+	for (unsigned i = 0; i < 32256; i++)
+		gt_snat_close(&s, n[i], 100);
+	assert_int_equal(gt_snat_fullest_percent(&s, 101, NULL), 50);
+	/* rested, though nobody came by to count them */
+	assert_int_equal(gt_snat_fullest_percent(&s, 100 + GT_TICKS(120), NULL), 0);
+	/* and with traffic they are counted ripe bit by bit */
+	for (unsigned i = 0; i < 9000; i++)
+		gt_snat_close(&s, gt_snat_open(&s, &a, 100 + GT_TICKS(120)), 100 + GT_TICKS(120));
+	assert_in_range(gt_snat_fullest_percent(&s, 101 + GT_TICKS(120), NULL), 13, 14);
+	gt_snat_destroy(&s);
+}
+
+static char said[4][256];
+static unsigned n_said;
+
+static void say(void *ctx, int level, const char *text)
+{
+	(void)ctx;
+	snprintf(said[n_said++ % 4], sizeof(said[0]), "%d %s", level, text);
+}
+
+static void alarm_tells_changes_once(void **state)
+{
+	const struct gt_log log = {say, NULL};
+	struct gt_snat_pair_key a = pair(1, 104);
+	struct gt_snat_alarm alarm = {.refused = 0};
+	uint64_t now = 1000;
+
+	(void)state;
+	n_said = 0;
+	gt_snat_alarm_look(&alarm, now, 0, 79, &a, &log);
+	assert_int_equal(n_said, 0);
+	gt_snat_alarm_look(&alarm, now, 0, 80, &a, &log);
+	assert_int_equal(n_said, 1);
+	assert_string_equal(said[0], "4 snat: 80 % of the source ports of 192.0.2.2 to server "
+				     "10.0.0.1 port 104 are in use or rest: add a snat_address");
+	for (unsigned i = 0; i < 100; i++)
+		gt_snat_alarm_look(&alarm, now += 1000, 0, i % 2 ? 70 : 99, &a, &log);
+	assert_int_equal(n_said, 1);
+	gt_snat_alarm_look(&alarm, now += 1000, 0, 69, &a, &log);
+	assert_int_equal(n_said, 2);
+	assert_int_equal(said[1][0], '5');
+	/* not again at once */
+	gt_snat_alarm_look(&alarm, now += 1000, 0, 90, &a, &log);
+	assert_int_equal(n_said, 2);
+	gt_snat_alarm_look(&alarm, now += GT_SNAT_ALARM_QUIET_MS, 0, 90, &a, &log);
+	assert_int_equal(n_said, 3);
+	/* refused: one line, and one when it was over for a while */
+	gt_snat_alarm_look(&alarm, now += 1000, 5, 90, &a, &log);
+	assert_int_equal(n_said, 4);
+	assert_true(strncmp(said[3], "3 snat-full: ", 13) == 0);
+	for (unsigned i = 0; i < 100; i++)
+		gt_snat_alarm_look(&alarm, now += 1000, 6 + i, 90, &a, &log);
+	assert_int_equal(n_said, 4);
+	gt_snat_alarm_look(&alarm, now += GT_SNAT_ALARM_QUIET_MS - 1, 105, 90, &a, &log);
+	assert_int_equal(n_said, 4);
+	gt_snat_alarm_look(&alarm, now += 1, 105, 90, &a, &log);
+	assert_int_equal(n_said, 5);
+	assert_string_equal(said[0], "5 snat-full is over: 105 frames were dropped");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(open_gives_each_port_of_a_pair_once),
+		cmocka_unit_test(open_pairs_differ_in_each_part_of_the_key),
+		cmocka_unit_test(find_unknown_gives_none),
+		cmocka_unit_test(close_port_rests_120_seconds_first_in_first_out),
+		cmocka_unit_test(close_rest_passes_the_wrap_of_ticks),
+		cmocka_unit_test(cancel_port_is_given_at_once),
+		cmocka_unit_test(open_workers_share_the_ports_by_their_remainder),
+		cmocka_unit_test(open_without_a_free_session_gives_none_and_changes_nothing),
+		cmocka_unit_test(open_pairs_are_reclaimed),
+		cmocka_unit_test(open_to_ever_other_servers_goes_on),
+		cmocka_unit_test(half_open_finds_silent_syns_alone),
+		cmocka_unit_test(a_million_openings_and_closings_agree_with_a_model),
+		cmocka_unit_test(fullest_percent_counts_what_lives_and_rests),
+		cmocka_unit_test(alarm_tells_changes_once),
+	};
+
+	return cmocka_run_group_tests_name("snat", tests, NULL, NULL);
+}
