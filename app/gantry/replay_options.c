@@ -287,26 +287,12 @@ static int judge_server(const struct gt_config *config, const struct gt_replay_e
 		     config->file, names, shown > NAMES_SHOWN_MAX ? ", ..." : "");
 }
 
-static bool same_interface(const struct gt_config_interface *a, const struct gt_config_interface *b)
-{
-	return strcmp(a->name, b->name) == 0 && strcmp(a->device, b->device) == 0 &&
-	       a->has_mac == b->has_mac && (!a->has_mac || gt_mac_equal(&a->mac, &b->mac)) &&
-	       a->vlan == b->vlan && a->mtu == b->mtu;
-}
-
-/*
- * Will gt_node_reload take this configuration? It says so too, but in the middle of a replay. -1,
- * or an exit code with a message.
- */
+/* A reload that gt_node_reload would refuse is told before the replay begins. -1, or an exit code
+ * with a message. */
 static int judge_reload(const struct gt_config *from, const struct gt_config *to,
 			const struct gt_replay_event *e)
 {
-	bool same = from->n_interfaces == to->n_interfaces && from->workers == to->workers &&
-		    from->connections == to->connections;
-
-	for (size_t i = 0; same && i < from->n_interfaces; i++)
-		same = same_interface(&from->interfaces[i], &to->interfaces[i]);
-	if (same)
+	if (gt_node_may_reload(from, to))
 		return -1;
 	return wrong("--event %s: %s has other interfaces (name, device, mac, vlan, mtu), workers "
 		     "or connections than %s; a reload cannot change them",

@@ -366,15 +366,22 @@ static bool same_interface(const struct gt_config_interface *a, const struct gt_
 	       (!a->has_mac || gt_mac_equal(&a->mac, &b->mac));
 }
 
+bool gt_node_may_reload(const struct gt_config *from, const struct gt_config *to)
+{
+	if (from->n_interfaces != to->n_interfaces || from->workers != to->workers ||
+	    from->connections != to->connections)
+		return false;
+	for (size_t i = 0; i < from->n_interfaces; i++)
+		if (!same_interface(&from->interfaces[i], &to->interfaces[i]))
+			return false;
+	return true;
+}
+
 static int check_restart_keys(const struct gt_node *node, const struct gt_config *config,
 			      char *error, size_t size)
 {
-	const struct gt_config *old = node->config;
-	bool same = old->n_interfaces == config->n_interfaces;
+	bool same = gt_node_may_reload(node->config, config);
 
-	for (size_t i = 0; same && i < old->n_interfaces; i++)
-		same = same_interface(&old->interfaces[i], &config->interfaces[i]);
-	same = same && old->workers == config->workers && old->connections == config->connections;
 	if (same && (node->snat || !uses_snat(config)))
 		return 0;
 	if (same && error != NULL)

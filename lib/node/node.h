@@ -72,9 +72,16 @@ int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *se
 		char *error, size_t error_size);
 
 /*
- * Takes another configuration into force: states of servers that are in both are kept. Interfaces
- * must be the same (names, devices, MACs, tags): -EXDEV with a message otherwise, and nothing
- * changed. Takes config over on success only. 0, -ENOMEM, -ENOSPC, -EXDEV.
+ * May a reload lead from one configuration to another? Not if interfaces (name, device, mac, vlan,
+ * mtu), workers or connections differ: they are settled at the start. Any caller.
+ */
+bool gt_node_may_reload(const struct gt_config *from, const struct gt_config *to);
+
+/*
+ * Takes another configuration into force: states of servers that are in both are kept, unless the
+ * file changed that very key. -EXDEV with a message if that needs a restart (gt_node_may_reload;
+ * the first VIP of mode snat, too), and nothing changed. Takes config over on success only. 0,
+ * -ENOMEM, -ENOSPC, -EXDEV.
  */
 int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, size_t error_size);
 

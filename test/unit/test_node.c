@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What main knows and decides: states by what operators say, over reloads, by what neighbours tell;
+ * which log lines that makes; and that old plans live until they are reclaimed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "node/node.h"
+
+#define LAN                                                                                        \
+	"[interface lan]\ndevice = net_null0\nmac = 02:00:00:00:00:01\n"                           \
+	"address = 192.0.2.2/24, 2001:db8::2/64\n"
+#define PACS "[vip pacs]\ninterface = lan\naddress = 192.0.2.100\nport = 104\ncheck = none\n"
+#define A    "[server pacs/a]\naddress = 192.0.2.11\n"
+#define B    "[server pacs/b]\naddress = 192.0.2.12\nmac = 02:00:00:00:00:12\n"
+
+/* What the node said and sent. */
+struct heard {
+	char log[8192];
+	unsigned lines, frames, arp_questions;
+};
+
+static void on_line(void *ctx, int level, const char *text)
+{
+	struct heard *h = ctx;
+	size_t used = strlen(h->log);
+
+	snprintf(h->log + used, sizeof(h->log) - used, "%d %s\n", level, text);
+	h->lines++;
+}
+
+static void on_frame(void *ctx, uint8_t interface, const uint8_t *frame, size_t len)
+{
+	struct heard *h = ctx;
+
+	assert_int_equal(interface, 0);
+	assert_true(len >= 42);
+	h->frames++;
+	/* ARP, a request whose sender and target differ: no announcement */
+	if (frame[12] == 8 && frame[13] == 6 && memcmp(frame + 28, frame + 38, 4) != 0)
+		h->arp_questions++;
+}
+
+static struct gt_config *parse(const char *text)
+{
+	struct gt_config_messages m;
+	struct gt_config *c;
+
+	if (gt_config_parse("test.ini", text, strlen(text), &c, &m) != 0)
+		fail_msg("%s", m.n > 0 ? m.list[0].text : "no configuration");
+	gt_config_messages_free(&m);
+	return c;
+}
+
+static struct gt_node *make(const char *text, struct heard *h)
+{
+	const struct gt_mac mac = {{2, 0, 0, 0, 0, 1}};
+	const struct gt_node_hooks hooks = {.emit = on_frame, .ctx = h, .log = {on_line, h}};
+	struct gt_node *node = NULL;
+
+	memset(h, 0, sizeof(*h));
+	assert_int_equal(gt_node_create(parse(text), &mac, &hooks, &node), 0);
+	return node;
+}
+
+static uint8_t flags(const struct gt_node *node, const char *server)
+{
+	for (uint32_t i = 1; i < node->plan->n_servers; i++)
+		if (node->plan->server_names[i].server != NULL &&
+		    strcmp(node->plan->server_names[i].server->name, server) == 0)
+			return node->plan->servers[i].flags;
+	fail_msg("no server %s in the plan", server);
+	return 0;
+}
+
+static void act(struct gt_node *node, enum gt_node_action action, const char *server, long value)
+{
+	assert_int_equal(gt_node_act(node, action, server, value, NULL, 0), 0);
+	assert_true(gt_node_refresh(node));
+}
+
+static void create_two_servers_static_one_resolved(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A B, &h);
+
+	(void)state;
+	assert_int_equal(flags(node, "a"), GT_SERVER_KEEPS | GT_SERVER_TAKES);
+	assert_int_equal(flags(node, "b"), GT_SERVER_KEEPS | GT_SERVER_TAKES | GT_SERVER_RESOLVED);
+	assert_false(gt_node_refresh(node)); /* nothing changed */
+	gt_node_destroy(node);
+}
+
+static void act_each_action_flags_follow(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS B, &h);
+
+	(void)state;
+	act(node, GT_ACTION_DRAIN, "pacs/b", 0);
+	assert_int_equal(flags(node, "b"), GT_SERVER_KEEPS | GT_SERVER_RESOLVED);
+	act(node, GT_ACTION_DISABLE, "pacs/b", 0);
+	assert_int_equal(flags(node, "b"), GT_SERVER_RESOLVED);
+	act(node, GT_ACTION_ENABLE, "pacs/b", 0);
+	act(node, GT_ACTION_WEIGHT, "pacs/b", 0);
+	assert_int_equal(flags(node, "b"), GT_SERVER_KEEPS | GT_SERVER_RESOLVED);
+	act(node, GT_ACTION_WEIGHT, "pacs/b", 65535);
+	act(node, GT_ACTION_DOWN, "pacs/b", 0);
+	assert_int_equal(flags(node, "b"), GT_SERVER_RESOLVED);
+	act(node, GT_ACTION_UP, "pacs/b", 0);
+	assert_int_equal(flags(node, "b"), GT_SERVER_KEEPS | GT_SERVER_TAKES | GT_SERVER_RESOLVED);
+	assert_int_equal(h.lines, 7);
+	gt_node_destroy(node);
+}
+
+static void act_wrong_names_told_what_there_is(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A B, &h);
+	char error[256];
+
+	(void)state;
+	assert_int_equal(gt_node_act(node, GT_ACTION_DOWN, "pacs/c", 0, error, sizeof(error)),
+			 -ENOENT);
+	assert_string_equal(error, "no server 'pacs/c'; VIP pacs has a, b");
+	assert_int_equal(gt_node_act(node, GT_ACTION_DOWN, "a", 0, error, sizeof(error)), -ENOENT);
+	assert_non_null(strstr(error, "VIPs are pacs"));
+	assert_int_equal(gt_node_act(node, GT_ACTION_DOWN, "pac/a", 0, error, sizeof(error)),
+			 -ENOENT);
+	assert_int_equal(gt_node_act(node, GT_ACTION_DOWN, "pacs/", 0, error, sizeof(error)),
+			 -ENOENT);
+	assert_int_equal(gt_node_act(node, GT_ACTION_WEIGHT, "pacs/a", 65536, error, sizeof(error)),
+			 -ERANGE);
+	assert_int_equal(gt_node_act(node, GT_ACTION_WEIGHT, "pacs/a", -1, NULL, 0), -ERANGE);
+	assert_false(gt_node_refresh(node));
+	gt_node_destroy(node);
+}
+
+static void reload_operators_word_kept_unless_the_file_changed_it(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A B, &h);
+
+	(void)state;
+	act(node, GT_ACTION_DRAIN, "pacs/a", 0);
+	act(node, GT_ACTION_DISABLE, "pacs/b", 0);
+	assert_int_equal(gt_node_reload(node, parse(LAN PACS A B "state = drain\n"), NULL, 0), 0);
+	/* of a the file says what it said, of b something new */
+	assert_int_equal(flags(node, "a"), GT_SERVER_KEEPS);
+	assert_int_equal(flags(node, "b"), GT_SERVER_KEEPS | GT_SERVER_RESOLVED);
+	/* the old configuration is still there for the old plan, until it is reclaimed */
+	assert_non_null(node->retired);
+	gt_node_reclaim(node);
+	assert_null(node->retired);
+	gt_node_destroy(node);
+}
+
+static void reload_another_address_another_server(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS B, &h);
+	uint32_t before = node->plan->n_servers;
+
+	(void)state;
+	act(node, GT_ACTION_DISABLE, "pacs/b", 0);
+	assert_int_equal(gt_node_reload(node,
+					parse(LAN PACS "[server pacs/b]\naddress = 192.0.2.13\n"
+						       "mac = 02:00:00:00:00:13\n"),
+					NULL, 0),
+			 0);
+	assert_int_equal(flags(node, "b"), GT_SERVER_KEEPS | GT_SERVER_TAKES | GT_SERVER_RESOLVED);
+	assert_int_equal(node->plan->n_servers, before + 1); /* and another number */
+	gt_node_destroy(node);
+}
+
+static void reload_what_needs_a_restart_refused_and_nothing_changed(void **state)
+{
+	static const char *const others[] = {
+		LAN "vlan = 7\n" PACS A,
+		LAN "mtu = 9000\n" PACS A,
+		"[gantry]\nworkers = 2\n" LAN PACS A,
+		"[gantry]\nconnections = 7\n" LAN PACS A,
+		LAN "[interface dmz]\ndevice = net_null1\naddress = 198.51.100.2/24\n" PACS A,
+		LAN PACS "mode = snat\n" A,
+	};
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A, &h);
+	const struct gt_plan *plan = node->plan;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct gt_config *c = parse(others[i]);
+		char error[256] = "";
+
+		assert_int_equal(gt_node_reload(node, c, error, sizeof(error)), -EXDEV);
+		assert_non_null(strstr(error, "restart gantry"));
+		assert_ptr_equal(node->plan, plan);
+		gt_config_free(c); /* still ours */
+	}
+	assert_false(gt_node_refresh(node));
+	gt_node_destroy(node);
+}
+
+/* An ARP frame to our MAC or all: 1 asks, 2 answers. */
+static void hear_arp(struct gt_node *node, uint8_t op, uint8_t from, uint8_t sender, uint8_t target,
+		     uint64_t now_ms, struct gt_frame *f)
+{
+	static uint8_t buffer[GT_HEADROOM + 60];
+	uint8_t arp[42] = {0xff, 0xff, 0xff, 0xff,   0xff, 0xff, 2, 0,	0, 0, 0,   from, 8, 6,
+			   0,	 1,    8,    0,	     6,	   4,	 0, op, 2, 0, 0,   0,	 0, from,
+			   192,	 0,    2,    sender, 0,	   0,	 0, 0,	0, 0, 192, 0,	 2, target};
+
+	memset(buffer, 0, sizeof(buffer));
+	memcpy(buffer + GT_HEADROOM, arp, sizeof(arp));
+	*f = (struct gt_frame){.data = buffer + GT_HEADROOM, .len = 60, .wire_len = 60};
+	gt_node_frame(node, f, now_ms);
+}
+
+static void frame_a_server_tells_its_mac_next_plan_has_it(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A, &h);
+	struct gt_frame f;
+
+	(void)state;
+	hear_arp(node, 2, 0x11, 11, 2, 1000, &f);
+	assert_int_equal(f.verdict, GT_DROP);
+	assert_int_equal(f.reason, GT_DROP_NEIGHBOUR_TOLD);
+	assert_int_equal(node->counters.drops[GT_DROP_NEIGHBOUR_TOLD], 1);
+	assert_true(gt_node_refresh(node));
+	assert_true(flags(node, "a") & GT_SERVER_RESOLVED);
+	assert_non_null(strstr(h.log, "server pacs/a: 192.0.2.11 is at 02:00:00:00:00:11 on lan"));
+	/* the same again is no news */
+	hear_arp(node, 2, 0x11, 11, 2, 2000, &f);
+	assert_false(gt_node_refresh(node));
+	gt_node_destroy(node);
+}
+
+static void frame_a_vip_asked_for_answered_and_counted(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A, &h);
+	static const uint8_t answer[] = {2, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 1, 8,   6, 0, 1,
+					 8, 0, 6, 4, 0, 2,    2, 0, 0, 0, 0, 1, 192, 0, 2, 100};
+	struct gt_frame f;
+
+	(void)state;
+	hear_arp(node, 1, 0x50, 50, 100, 1000, &f);
+	assert_int_equal(f.verdict, GT_ANSWER);
+	assert_memory_equal(f.data, answer, sizeof(answer));
+	assert_int_equal(node->counters.answered, 1);
+	/* never for a server */
+	hear_arp(node, 1, 0x50, 50, 11, 1001, &f);
+	assert_int_equal(f.verdict, GT_DROP);
+	assert_int_equal(f.reason, GT_DROP_NEIGHBOUR_OTHER);
+	gt_node_destroy(node);
+}
+
+static void frame_another_owner_of_the_vip_told_as_an_error(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A, &h);
+	struct gt_frame f;
+
+	(void)state;
+	hear_arp(node, 2, 0x66, 100, 2, 1000, &f);
+	assert_non_null(strstr(h.log, "3 ARP/NDP conflict: another station, 02:00:00:00:00:66, "
+				      "answers for our address 192.0.2.100 on lan"));
+	gt_node_destroy(node);
+}
+
+static void tick_at_start_asks_announces_and_tells_of_silence(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A, &h);
+
+	(void)state;
+	gt_node_tick(node, 1000);
+	/* announced: VIP, two own addresses; asked for: a */
+	assert_int_equal(h.frames, 4);
+	assert_int_equal(h.arp_questions, 1);
+	for (uint64_t now = 1100; now < 5000; now += 100)
+		gt_node_tick(node, now);
+	assert_non_null(
+		strstr(h.log, "3 server pacs/a: 192.0.2.11 does not answer ARP/NDP on lan"));
+	assert_int_equal(node->counters.interfaces[0].out_frames, h.frames);
+	gt_node_destroy(node);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(create_two_servers_static_one_resolved),
+		cmocka_unit_test(act_each_action_flags_follow),
+		cmocka_unit_test(act_wrong_names_told_what_there_is),
+		cmocka_unit_test(reload_operators_word_kept_unless_the_file_changed_it),
+		cmocka_unit_test(reload_another_address_another_server),
+		cmocka_unit_test(reload_what_needs_a_restart_refused_and_nothing_changed),
+		cmocka_unit_test(frame_a_server_tells_its_mac_next_plan_has_it),
+		cmocka_unit_test(frame_a_vip_asked_for_answered_and_counted),
+		cmocka_unit_test(frame_another_owner_of_the_vip_told_as_an_error),
+		cmocka_unit_test(tick_at_start_asks_announces_and_tells_of_silence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
