@@ -238,6 +238,7 @@ void gt_node_destroy(struct gt_node *node)
 
 void gt_node_frame(struct gt_node *node, struct gt_frame *frame, uint64_t now_ms)
 {
+	node->now_ms = now_ms;
 	gt_neighbours_frame(node->neighbours, frame, now_ms);
 	if (frame->verdict != GT_ANSWER) {
 		node->counters.drops[frame->reason]++;
@@ -250,6 +251,7 @@ void gt_node_frame(struct gt_node *node, struct gt_frame *frame, uint64_t now_ms
 
 void gt_node_tick(struct gt_node *node, uint64_t now_ms)
 {
+	node->now_ms = now_ms;
 	gt_neighbours_tick(node->neighbours, now_ms);
 }
 

@@ -32,7 +32,11 @@ struct gt_node {
 	struct gt_counters counters; /* of what was punted */
 	struct gt_plan *plan;	     /* newest; owned */
 	bool dirty;		     /* something changed since it was built */
-	bool snat; /* workers have memory for SNAT sessions: a VIP used them at the start */
+	bool snat;	 /* workers have memory for SNAT sessions: a VIP used them at the start */
+	uint64_t now_ms; /* of the frame or tick that is handled */
+	/* MACs that changed in minute `moves_minute`: who spoofs ARP must not fill the log */
+	uint64_t moves_minute;
+	unsigned moves_told;
 	struct gt_retired *retired; /* older plans that workers may still read */
 	struct gt_node_hooks hooks;
 };

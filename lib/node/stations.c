@@ -10,6 +10,9 @@
 /* Clients on our wires whose MACs are kept for the way back. */
 #define GUESTS_MAX 65536
 
+/* MACs that moved, in lines of the log a minute. */
+#define MOVES_TOLD_MAX 10
+
 /* The address that leads to a server: its own on a shared wire, else the interface's gateway. */
 const struct gt_addr *gt_node_next_hop(const struct gt_config *config,
 				       const struct gt_config_server *server)
@@ -76,6 +79,21 @@ static void tell_conflict(const struct gt_node *node, const char *interface, con
 	       mac, addr, interface);
 }
 
+/* Of each minute, the first so many. */
+static bool may_tell_move(struct gt_node *node)
+{
+	uint64_t minute = node->now_ms / 60000;
+
+	if (minute != node->moves_minute) {
+		node->moves_minute = minute;
+		node->moves_told = 0;
+	}
+	if (node->moves_told == MOVES_TOLD_MAX)
+		return false;
+	node->moves_told++;
+	return true;
+}
+
 void gt_node_on_neighbour(void *ctx, enum gt_neighbour_event event, uint8_t interface,
 			  const struct gt_addr *addr, const struct gt_mac *mac,
 			  const struct gt_mac *old_mac)
@@ -104,7 +122,12 @@ void gt_node_on_neighbour(void *ctx, enum gt_neighbour_event event, uint8_t inte
 		gt_log(log, LOG_NOTICE, "%s: %s is at %s on %s", who, a, m, name);
 		break;
 	case GT_NEIGHBOUR_EVENT_CHANGED:
-		gt_log(log, LOG_WARNING, "%s: %s moved from %s to %s on %s", who, a, old, m, name);
+		if (may_tell_move(node))
+			gt_log(log, LOG_WARNING, "%s: %s moved from %s to %s on %s%s", who, a, old,
+			       m, name,
+			       node->moves_told == MOVES_TOLD_MAX
+				       ? "; more moves in this minute are not told"
+				       : "");
 		break;
 	case GT_NEIGHBOUR_EVENT_LOST:
 		gt_log(log, LOG_ERR,

@@ -277,6 +277,22 @@ static void frame_another_owner_of_the_vip_told_as_an_error(void **state)
 	gt_node_destroy(node);
 }
 
+static void frame_a_mac_that_flaps_told_ten_times_a_minute(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A, &h);
+	struct gt_frame f;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++)
+		hear_arp(node, 2, (uint8_t)(0x11 + i % 2), 11, 2, 60000 + i, &f);
+	assert_int_equal(h.lines, 1 + 10); /* at first it was resolved */
+	assert_non_null(strstr(h.log, "more moves in this minute are not told"));
+	hear_arp(node, 2, 0x33, 11, 2, 121000, &f);
+	assert_int_equal(h.lines, 1 + 11);
+	gt_node_destroy(node);
+}
+
 static void tick_at_start_asks_announces_and_tells_of_silence(void **state)
 {
 	struct heard h;
@@ -307,6 +323,7 @@ int main(void)
 		cmocka_unit_test(frame_a_server_tells_its_mac_next_plan_has_it),
 		cmocka_unit_test(frame_a_vip_asked_for_answered_and_counted),
 		cmocka_unit_test(frame_another_owner_of_the_vip_told_as_an_error),
+		cmocka_unit_test(frame_a_mac_that_flaps_told_ten_times_a_minute),
 		cmocka_unit_test(tick_at_start_asks_announces_and_tells_of_silence),
 	};
 
