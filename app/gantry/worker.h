@@ -94,6 +94,13 @@ static inline void gt_transmit_mark(struct rte_mbuf *m, uint8_t out_if, uint8_t 
 static inline void gt_mbuf_sync(struct rte_mbuf *m, const struct gt_frame *f)
 {
 	m->data_off = (uint16_t)(f->data - (uint8_t *)m->buf_addr);
+	/* An answer ("too big", a reset) is whole where the frame that it was made of went on. */
+	if (m->nb_segs > 1 && f->wire_len == f->len) {
+		rte_pktmbuf_free(m->next);
+		m->next = NULL;
+		m->nb_segs = 1;
+		m->pkt_len = m->data_len;
+	}
 	m->pkt_len += f->len - m->data_len;
 	m->data_len = (uint16_t)f->len;
 }
