@@ -23,7 +23,7 @@ static void write_be16(uint8_t *b, uint32_t v)
 /* ToS, or traffic class, of an IP header: DSCP and ECN. */
 static uint8_t traffic_class(const uint8_t *ip, bool v4)
 {
-	return v4 ? ip[1] : (uint8_t)(ip[0] << 4 | ip[1] >> 4);
+	return (uint8_t)(v4 ? ip[1] : ip[0] << 4 | ip[1] >> 4);
 }
 
 /*

@@ -32,6 +32,21 @@ struct mistake {
 	}
 
 static const struct mistake mistakes[] = {
+	/* nat: replies must tell their VIP */
+	{"parse_nat_server_of_two_vips_refused",
+	 LAN PACS "mode = nat\n" SERVER "[vip web]\ninterface = lan\naddress = 192.0.2.101\n"
+		  "port = 100-110\nmode = nat\n[server web/x]\naddress = 192.0.2.11\n",
+	 17, "[server pacs/a] (line 9) is there by mode = nat with port 104", 0, 0},
+	{"parse_nat_server_port_of_two_vips_refused",
+	 LAN PACS "mode = nat\n" SERVER "port = 8080\n[vip web]\ninterface = lan\n"
+		  "address = 192.0.2.101\nport = 80\nmode = nat\n[server web/x]\n"
+		  "address = 192.0.2.11\nport = 8080\n",
+	 18, "replies could not be told apart", 0, 0},
+	{"parse_nat_server_port_for_many_refused",
+	 LAN
+	 "[vip pacs]\ninterface = lan\naddress = 192.0.2.100\nport = 104, 105\nmode = nat\n" SERVER
+	 "port = 11112\n",
+	 11, "replies get the VIP's port back", 0, 0},
 	/* form */
 	{"parse_empty_file_refused", "", 1, "there is no [interface NAME]", 0, 0},
 	{"parse_unknown_section_guessed", BASE "[vpi x]\n", 10, "did you mean [vip NAME]?", 0, 0},

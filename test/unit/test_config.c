@@ -415,6 +415,51 @@ static void unsupported_plain_dr_nothing_told(void **state)
 	gt_config_free(c);
 }
 
+/* An archive would see gantry's address for every modality's. */
+static void parse_snat_with_a_dicom_check_warned(void **state)
+{
+	static const char own[] = "check = mine\n" SERVER "[check mine]\ntype = dicom\n";
+	const char *const checks[] = {"check = dicom\n" SERVER, own};
+	char text[1024];
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct gt_config_messages m;
+		struct gt_config *c;
+		bool snat = i < 2;
+
+		snprintf(text, sizeof(text), LAN PACS "mode = %s\n%s", snat ? "snat" : "nat",
+			 checks[i % 2]);
+		c = parse(text, &m);
+		assert_int_equal(m.n, snat);
+		assert_int_equal(told(&m, 8, true, "DicomCheckModalityHost"), snat);
+		gt_config_messages_free(&m);
+		gt_config_free(c);
+	}
+}
+
+static void parse_nat_servers_that_differ_accepted(void **state)
+{
+	struct gt_config_messages m;
+	struct gt_config *c =
+		parse(LAN PACS
+		      "mode = nat\n" SERVER
+		      "[vip web]\ninterface = lan\naddress = 192.0.2.100\nport = 80\nmode = nat\n"
+		      "[server web/a]\naddress = 192.0.2.11\n[server web/b]\naddress = 192.0.2.11\n"
+		      "port = 8080\n"
+		      "[vip log]\ninterface = lan\naddress = 192.0.2.100\nport = 104\n"
+		      "protocol = udp\nmode = nat\n[server log/a]\naddress = 192.0.2.11\n"
+		      "[vip dr]\ninterface = lan\naddress = 192.0.2.101\nport = 104\n"
+		      "[server dr/a]\naddress = 192.0.2.11\n",
+		      &m);
+
+	(void)state;
+	assert_int_equal(m.n, 0);
+	assert_int_equal(gt_config_unsupported(c, &m), 0);
+	gt_config_messages_free(&m);
+	gt_config_free(c);
+}
+
 static void parse_windows_file_with_bom_accepted(void **state)
 {
 	char text[1024] = "\xef\xbb\xbf", *to = text + 3;
@@ -790,6 +835,8 @@ int main(void)
 		cmocka_unit_test(parse_whole_contract_fills_checks),
 		cmocka_unit_test(unsupported_whole_contract_all_told),
 		cmocka_unit_test(unsupported_plain_dr_nothing_told),
+		cmocka_unit_test(parse_snat_with_a_dicom_check_warned),
+		cmocka_unit_test(parse_nat_servers_that_differ_accepted),
 		cmocka_unit_test(parse_windows_file_with_bom_accepted),
 		cmocka_unit_test(parse_groups_that_differ_warned),
 		cmocka_unit_test(parse_comments_and_indentation_accepted),
