@@ -176,22 +176,25 @@ static void publish(struct loop *l)
 	__atomic_store_n(&s->plan, l->r->node->plan, __ATOMIC_RELEASE);
 	l->token = rte_rcu_qsbr_start(s->qsbr);
 	l->waiting = true;
+	l->r->plans++;
 }
 
 static void renew_plan(struct loop *l)
 {
 	struct gt_node *node = l->r->node;
 
-	if (node->dirty && l->now_ms >= l->plan_again_ms) {
-		if (gt_node_refresh(node))
-			publish(l);
-		else
-			l->plan_again_ms = l->now_ms + NEW_PLAN_WAIT_MS;
-	}
 	/* All that is retired was retired before the newest publication. */
 	if (l->waiting && rte_rcu_qsbr_check(l->r->shared->qsbr, l->token, false) == 1) {
 		gt_node_reclaim(node);
 		l->waiting = false;
+		gt_control_plan(l->r->control, l->r->plans, l->now_ms);
+	}
+	/* One at a time: however often something changes, each plan is once known to be in use. */
+	if (node->dirty && !l->waiting && l->now_ms >= l->plan_again_ms) {
+		if (gt_node_refresh(node))
+			publish(l);
+		else
+			l->plan_again_ms = l->now_ms + NEW_PLAN_WAIT_MS;
 	}
 }
 
