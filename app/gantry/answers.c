@@ -258,6 +258,8 @@ static void act(struct gt_run *r, struct gt_reply *reply, const struct request *
 	       q->n_arguments > 1 ? " " : "", q->n_arguments > 1 ? q->arguments[1] : "",
 	       (long)reply->uid, (long)reply->pid);
 	say(reply, json_pack("{s:s, s:s}", "server", server, "done", done));
+	/* Done is what the workers do: whoever is told may stop the server at once. */
+	reply->plan = r->plans + 1;
 }
 
 static void answer_enable(struct gt_run *r, struct gt_reply *reply, const struct request *q)

@@ -243,11 +243,17 @@ static bool is_answering(const struct client *k)
 	return k->reply.walk.active || k->reply.text.n > 0;
 }
 
+/* Is its answer, or the rest of it, still to come? */
+static bool is_waiting(const struct client *k)
+{
+	return k->reply.walk.active || k->reply.plan != 0;
+}
+
 /* Reading stops while an answer is under way: a client gets no further ahead than it reads. */
 static void watch_client(struct gt_control *c, struct client *k, int op)
 {
 	struct epoll_event e = {
-		.events = is_answering(k) ? (k->reply.walk.active ? 0 : EPOLLOUT) : EPOLLIN,
+		.events = is_answering(k) ? (is_waiting(k) ? 0 : EPOLLOUT) : EPOLLIN,
 		.data.u64 = c->first_token + 1 + (uint64_t)(k - c->clients),
 	};
 
@@ -376,7 +382,7 @@ static void advance(struct gt_control *c, struct client *k, uint64_t now_ms)
 {
 	if (!is_answering(k))
 		serve(c, k, now_ms);
-	if (k->fd >= 0 && is_answering(k))
+	if (k->fd >= 0 && is_answering(k) && k->reply.plan == 0)
 		send_reply(k, now_ms);
 	if (k->fd >= 0)
 		watch_client(c, k, EPOLL_CTL_MOD);
@@ -409,7 +415,7 @@ void gt_control_event(struct gt_control *c, uint64_t token, uint64_t now_ms)
 		return; /* let go since */
 	if (!is_answering(k))
 		receive(k);
-	else if (k->reply.walk.active)
+	else if (is_waiting(k))
 		close_client(k); /* nothing but an error is watched for meanwhile */
 	if (k->fd >= 0)
 		advance(c, k, now_ms);
@@ -447,4 +453,16 @@ bool gt_control_run(struct gt_control *c, uint64_t now_ms)
 		}
 	}
 	return soon;
+}
+
+void gt_control_plan(struct gt_control *c, uint64_t plan, uint64_t now_ms)
+{
+	for (size_t i = 0; i < GT_CONTROL_CLIENTS_MAX; i++) {
+		struct client *k = &c->clients[i];
+
+		if (k->fd < 0 || k->reply.plan == 0 || k->reply.plan > plan)
+			continue;
+		k->reply.plan = 0;
+		advance(c, k, now_ms);
+	}
 }

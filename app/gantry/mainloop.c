@@ -30,6 +30,8 @@
 #define NEW_PLAN_WAIT_MS 1000
 /* Punted frames of a turn: a flood of ARP must not keep main from its other work. */
 #define PUNTED_MAX 256
+/* Answers that wait for a plan; those beyond go at once. */
+#define HELD_MAX 64
 
 #define TOKEN_SIGNAL  0
 #define TOKEN_CONTROL 1
@@ -39,7 +41,13 @@ struct loop {
 	struct gt_run *r;
 	int epoll_fd, signal_fd;
 	bool stop, ready;
-	bool waiting;	/* older plans wait for the workers */
+	bool waiting; /* older plans wait for the workers */
+	struct held {
+		struct rte_mbuf *m;
+		uint64_t plan;
+		uint8_t out_if;
+	} held[HELD_MAX]; /* answers that wait until all workers use a plan, in order */
+	unsigned n_held;
 	uint64_t token; /* of the newest publication */
 	uint64_t now_ms, node_tick_ms, second_ms, loads_ms, links_until_ms, plan_again_ms;
 	uint32_t n_missed[GT_WORKERS_MAX]; /* of each worker, that main has asked for */
@@ -81,33 +89,60 @@ void gt_mainloop_emit(void *ctx, uint8_t interface, const uint8_t *frame, size_t
 	rte_pktmbuf_free(m);
 }
 
-/* The ring to the worker is full: the answer is lost, and counted as gt_worker_unsent does. */
-static void count_unsent(struct gt_counters *c, const struct gt_frame *f)
+/* If the ring to the worker is full, the answer is lost, and counted as gt_worker_unsent does. */
+static void answer(struct gt_run *r, struct rte_mbuf *m, uint8_t out_if)
 {
+	struct gt_counters *c = &r->node->counters;
+
+	if (transmit(r, m, out_if, GT_ANSWER))
+		return;
 	c->answered--;
 	c->drops[GT_DROP_TX_FULL]++;
-	c->interfaces[f->out_if].out_frames--;
-	c->interfaces[f->out_if].out_bytes -= f->wire_len;
-}
-
-static void handle_punted(struct gt_run *r, struct rte_mbuf *m, uint64_t now_ms)
-{
-	struct gt_frame f;
-
-	gt_mbuf_frame(m, (uint8_t)m->port, &f);
-	gt_node_frame(r->node, &f, now_ms);
-	if (f.verdict == GT_ANSWER) {
-		gt_mbuf_sync(m, &f);
-		if (transmit(r, m, f.out_if, f.verdict))
-			return;
-		count_unsent(&r->node->counters, &f);
-	}
+	c->interfaces[out_if].out_frames--;
+	c->interfaces[out_if].out_bytes -= m->pkt_len;
 	rte_pktmbuf_free(m);
 }
 
-/* True: there are more. */
-static bool take_punted(struct gt_run *r, uint64_t now_ms)
+/* Gives the answers that waited for this plan or an older one. */
+static void release_held(struct loop *l, uint64_t plan)
 {
+	unsigned n = 0;
+
+	while (n < l->n_held && l->held[n].plan <= plan) {
+		answer(l->r, l->held[n].m, l->held[n].out_if);
+		n++;
+	}
+	l->n_held -= n;
+	memmove(l->held, l->held + n, l->n_held * sizeof(l->held[0]));
+}
+
+/*
+ * Who asks for a VIP has its connection's first packet ready, and the server's reply to that comes
+ * within a fraction of a millisecond: it would be dropped, and repeated a second later, if the
+ * workers did not know yet whom it is for. So the answer waits for the plan in which they do.
+ */
+static void handle_punted(struct loop *l, struct rte_mbuf *m)
+{
+	struct gt_node *node = l->r->node;
+	struct gt_frame f;
+
+	gt_mbuf_frame(m, (uint8_t)m->port, &f);
+	gt_node_frame(node, &f, l->now_ms);
+	if (f.verdict != GT_ANSWER) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	gt_mbuf_sync(m, &f);
+	if (node->dirty && l->n_held < HELD_MAX)
+		l->held[l->n_held++] = (struct held){m, l->r->plans + 1, f.out_if};
+	else
+		answer(l->r, m, f.out_if);
+}
+
+/* True: there are more. */
+static bool take_punted(struct loop *l)
+{
+	struct gt_run *r = l->r;
 	bool more = false;
 
 	for (unsigned i = 0; i < r->n_lcores; i++) {
@@ -115,7 +150,7 @@ static bool take_punted(struct gt_run *r, uint64_t now_ms)
 		void *m;
 
 		while (n < PUNTED_MAX && rte_ring_sc_dequeue(r->lcores[i]->punt, &m) == 0) {
-			handle_punted(r, m, now_ms);
+			handle_punted(l, m);
 			n++;
 		}
 		more = more || n == PUNTED_MAX;
@@ -125,8 +160,11 @@ static bool take_punted(struct gt_run *r, uint64_t now_ms)
 
 void gt_mainloop_drain(struct gt_run *r)
 {
-	while (take_punted(r, gt_clock_ms()))
+	struct loop l = {.r = r, .now_ms = gt_clock_ms()};
+
+	while (take_punted(&l))
 		;
+	release_held(&l, UINT64_MAX);
 }
 
 /* ---- what workers tell ---- */
@@ -176,22 +214,28 @@ static void publish(struct loop *l)
 	__atomic_store_n(&s->plan, l->r->node->plan, __ATOMIC_RELEASE);
 	l->token = rte_rcu_qsbr_start(s->qsbr);
 	l->waiting = true;
+	l->r->plans++;
 }
 
 static void renew_plan(struct loop *l)
 {
 	struct gt_node *node = l->r->node;
 
-	if (node->dirty && l->now_ms >= l->plan_again_ms) {
-		if (gt_node_refresh(node))
-			publish(l);
-		else
-			l->plan_again_ms = l->now_ms + NEW_PLAN_WAIT_MS;
-	}
 	/* All that is retired was retired before the newest publication. */
 	if (l->waiting && rte_rcu_qsbr_check(l->r->shared->qsbr, l->token, false) == 1) {
 		gt_node_reclaim(node);
 		l->waiting = false;
+		gt_control_plan(l->r->control, l->r->plans, l->now_ms);
+		release_held(l, l->r->plans);
+	}
+	/* One at a time: however often something changes, each plan is once known to be in use. */
+	if (node->dirty && !l->waiting && l->now_ms >= l->plan_again_ms) {
+		if (gt_node_refresh(node)) {
+			publish(l);
+		} else {
+			l->plan_again_ms = l->now_ms + NEW_PLAN_WAIT_MS;
+			release_held(l, UINT64_MAX);
+		}
 	}
 }
 
@@ -351,7 +395,7 @@ int gt_mainloop(struct gt_run *r)
 	l.links_until_ms = l.now_ms + LINKS_WAIT_MS;
 	while (rc == 0 && !l.stop) {
 		rc = take_events(&l, soon ? 0 : WAKE_MS);
-		soon = take_punted(r, l.now_ms);
+		soon = take_punted(&l);
 		take_missed(&l);
 		soon = gt_control_run(r->control, l.now_ms) || soon;
 		renew_plan(&l);
@@ -359,6 +403,7 @@ int gt_mainloop(struct gt_run *r)
 	}
 	if (rc != 0)
 		gt_log(&r->log, LOG_ERR, "main cannot wait for events: %s", strerror(-rc));
+	release_held(&l, UINT64_MAX);
 	if (l.epoll_fd >= 0)
 		close(l.epoll_fd);
 	if (l.signal_fd >= 0)

@@ -35,6 +35,7 @@ struct gt_run {
 	unsigned n_lcores;
 	double busy_percent[GT_WORKERS_MAX]; /* of each worker, in the last second */
 	uint64_t started_ms;
+	uint64_t plans; /* published so far: the number of the newest */
 };
 
 /* Milliseconds of CLOCK_MONOTONIC: the clock of main and of all workers. Any caller. */

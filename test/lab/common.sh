@@ -108,5 +108,90 @@ lab_jobs_end() {
 	lab_jobs=()
 }
 
+# iperf3 and one line of what it measured: lab_iperf CLIENT WORDS ARGUMENTS...
+lab_iperf() {
+	local client=$1 words=$2 out=$lab_dir/iperf.json seconds=${LAB_SECONDS:-3}
+	shift 2
+	lab_in "$client" timeout $((seconds + 20)) iperf3 -J -t "$seconds" "$@" >"$out" || {
+		jq -r '.error // "no answer"' "$out"
+		return 1
+	}
+	jq -r --arg words "$words" '.end | (.sum_received // .sum) as $r | [
+		"      \($words): \($r.bits_per_second / 1e7 | round / 100) Gbit/s",
+		if .sum_sent.retransmits then "\(.sum_sent.retransmits) retransmits" else empty end,
+		if .sum.packets then "\(.sum.lost_packets) of \(.sum.packets) datagrams lost" else empty end
+		] | join(", ")' "$out"
+	jq -e '.end | (.sum_received // .sum).bytes > 1e6' "$out" >/dev/null
+}
+
+# A file by HTTP, to be the same as the original: lab_download CLIENT URL ORIGINAL [CURL OPTION...]
+lab_download() {
+	local client=$1 url=$2 original=$3 start=${EPOCHREALTIME/./}
+	shift 3
+	lab_in "$client" timeout 60 curl -gsSf "$@" "$url" | cmp - "$original" || return 1
+	printf '      %d KB in %d ms\n' $(($(stat -c %s "$original") / 1024)) \
+		$(((${EPOCHREALTIME/./} - start) / 1000))
+}
+
+# From here on the nodes finish their own frames, so that a capture at a sender shows what goes onto the
+# wire: lab_finishes_frames NODE...
+lab_finishes_frames() {
+	local node
+	for node; do
+		lab_in "$node" ethtool -K eth0 tx off sg off tso off gso off >/dev/null
+	done
+}
+
+# Captures at nodes, until lab_captures_end: lab_capture NODE [FILTER]; the file is $lab_dir/NODE.pcap
+lab_captures=()
+lab_capture() {
+	lab_start "tcpdump.$1" "$1" tcpdump -ni eth0 -s 0 -B 16384 --immediate-mode -U -w "$lab_dir/$1.pcap" "${2:-}"
+	lab_captures+=("$lab_pid")
+	lab_wait 10 grep -q 'listening on' "$lab_dir/log/tcpdump.$1"
+}
+lab_captures_end() {
+	sleep 0.5
+	kill -INT "${lab_captures[@]}"
+	wait "${lab_captures[@]}" || true
+	lab_captures=()
+}
+
+# Frames that tshark finds malformed, or with a checksum that is wrong: complaints FILE
+complaints() {
+	# What is in TCP and UDP is none of its business: it sees one half of an association, and guesses by port
+	# numbers, the clients' too.
+	tshark -n -r "$1" -d tcp.port==1-65535,data -d udp.port==1-65535,data -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE \
+		-Y '_ws.malformed || _ws.expert.severity == error || ip.checksum.status == 0 ||
+			tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0' \
+		2>/dev/null | head -5
+}
+
+# The same of the captures of nodes, a check for each: check_captures NODE...
+check_captures() {
+	local node jobs=()
+	for node; do
+		complaints "$lab_dir/$node.pcap" >"$lab_dir/$node.complaints" &
+		jobs+=($!)
+	done
+	wait "${jobs[@]}"
+	for node; do
+		check "$node: tshark has no complaint" is "$(cat "$lab_dir/$node.complaints")" ''
+	done
+}
+
+# Packets that kernels of nodes refused for their checksum or header, one line for each node and counter
+# that is not 0: refused_packets NODE...
+refused_packets() {
+	local node
+	for node; do
+		lab_in "$node" cat /proc/net/snmp /proc/net/snmp6 | awk -v node="$node" '
+			NF == 2 { if ($1 ~ /InCsumErrors|Ip6InHdrErrors/ && $2) print node, $1, $2; next }
+			$1 != head { head = $1; split($0, name); next }
+			{ for (i = 2; i <= NF; i++)
+				if (name[i] ~ /InCsumErrors|InHdrErrors/ && $i) print node, $1, name[i], $i
+			  head = "" }'
+	done
+}
+
 # Debian's python3 has pydicom and scapy; another one on PATH may not.
 lab_python() { /usr/bin/python3 "$@"; }

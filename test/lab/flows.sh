@@ -27,37 +27,15 @@ for server in $lab_servers; do
 	lab_wait 10 lab_listens "$server" 8080
 done
 
-# iperf3 CLIENT ARGUMENTS... and one line of what it measured
-measure() {
-	local client=$1 words=$2 out=$lab_dir/iperf.json
-	shift 2
-	lab_in "$client" timeout $((seconds + 20)) iperf3 -J -t "$seconds" "$@" >"$out" || {
-		jq -r '.error // "no answer"' "$out"
-		return 1
-	}
-	jq -r --arg words "$words" '.end | (.sum_received // .sum) as $r | [
-		"      \($words): \($r.bits_per_second / 1e7 | round / 100) Gbit/s",
-		if .sum_sent.retransmits then "\(.sum_sent.retransmits) retransmits" else empty end,
-		if .sum.packets then "\(.sum.lost_packets) of \(.sum.packets) datagrams lost" else empty end
-		] | join(", ")' "$out"
-	jq -e '.end | (.sum_received // .sum).bytes > 1e6' "$out" >/dev/null
-}
+check 'iperf3 TCP over IPv4' lab_iperf ct "$device, TCP, IPv4" -c $lab_vip4
+check 'iperf3 TCP over IPv6' lab_iperf mr "$device, TCP, IPv6" -c $lab_vip6
+check 'iperf3 UDP over IPv4' lab_iperf us "$device, UDP, IPv4" -c $lab_vip4 -u -b 300M -l 1400
+check 'iperf3 UDP over IPv6' lab_iperf xa "$device, UDP, IPv6" -c $lab_vip6 -u -b 300M -l 1400
 
-check 'iperf3 TCP over IPv4' measure ct "$device, TCP, IPv4" -c $lab_vip4
-check 'iperf3 TCP over IPv6' measure mr "$device, TCP, IPv6" -c $lab_vip6
-check 'iperf3 UDP over IPv4' measure us "$device, UDP, IPv4" -c $lab_vip4 -u -b 300M -l 1400
-check 'iperf3 UDP over IPv6' measure xa "$device, UDP, IPv6" -c $lab_vip6 -u -b 300M -l 1400
-
-download() {
-	local url=$1 out=$lab_dir/volume.$RANDOM start=${EPOCHREALTIME/./} ms
-	lab_in "$2" timeout 60 curl -gsSf -o "$out" "$url/volume.raw" || return 1
-	ms=$(((${EPOCHREALTIME/./} - start) / 1000))
-	printf '      200 MB in %d ms\n' $ms
-	cmp "$out" "$lab_dir/www/volume.raw" || return 1
-	rm -f "$out"
-}
-check 'curl gets 200 MB over IPv4, unharmed' download "http://$lab_vip4:8080" ct
-check 'curl gets 200 MB over IPv6, unharmed' download "http://[$lab_vip6]:8080" mr
+check 'curl gets 200 MB over IPv4, unharmed' \
+	lab_download ct "http://$lab_vip4:8080/volume.raw" "$lab_dir/www/volume.raw"
+check 'curl gets 200 MB over IPv6, unharmed' \
+	lab_download mr "http://[$lab_vip6]:8080/volume.raw" "$lab_dir/www/volume.raw"
 
 check_identity
 check 'gantry stops on SIGTERM with exit code 0' lab_gantry_stop
