@@ -391,6 +391,25 @@ static bool identity_holds(const struct replay *r)
 	return false;
 }
 
+/* The usual mistake with a first capture. */
+static void hint(const struct replay *r)
+{
+	struct gt_counters sum = {0};
+
+	for (unsigned i = 0; i < r->n_workers; i++)
+		gt_counters_add(&sum, &r->workers[i]->counters);
+	if (sum.forwarded > 0)
+		return;
+	if (sum.drops[GT_DROP_OTHER_MAC] > 0)
+		fputs("gantry: nothing was forwarded: frames are for other MACs than the "
+		      "interface's; write `mac =` as in the capture into [interface]\n",
+		      stderr);
+	if (sum.drops[GT_DROP_NO_NEIGHBOUR] > 0)
+		fputs("gantry: nothing was forwarded: the capture does not tell the servers' MACs; "
+		      "write `mac =` into [server]\n",
+		      stderr);
+}
+
 /* The table on stdout, and the report's file. 0, or -1 with a message. */
 static int report(const struct replay *r)
 {
@@ -403,6 +422,7 @@ static int report(const struct replay *r)
 		return -1;
 	}
 	gt_table_status(stdout, status);
+	hint(r);
 	if (r->options.report != NULL) {
 		rc = gt_new_file_open(&f, r->options.report);
 		if (rc == 0) {

@@ -53,7 +53,7 @@ static const struct command {
 	{"enable", "VIP/SERVER", 1, 1, show_message, "give it new connections again"},
 	{"disable", "VIP/SERVER", 1, 1, show_message, "take it out, its connections move"},
 	{"weight", "VIP/SERVER N", 2, 2, show_message, "its share of new connections, 0 to 65535"},
-	{"reload", "", 0, 0, show_message, "read the configuration again"},
+	{"reload", "", 0, 0, show_message, "read the configuration again (not in this version)"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

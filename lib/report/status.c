@@ -67,6 +67,20 @@ static bool has_way_back(const struct gt_config_vip *vip)
 	return vip->mode == GT_MODE_NAT || vip->mode == GT_MODE_SNAT;
 }
 
+/* Who it is and what it weighs: beyond what the contract asks. mac is null while it is not known.
+ */
+static bool set_identity(json_t *o, const struct gt_plan_names *names)
+{
+	char addr[GT_ADDR_STRLEN], mac[GT_MAC_STRLEN];
+
+	gt_addr_format(&names->server->address, addr);
+	gt_mac_format(&names->state.mac, mac);
+	return set(o, "weight", names->state.weight) &&
+	       json_object_set_new(o, "address", json_string(addr)) == 0 &&
+	       json_object_set_new(o, "mac",
+				   names->state.resolved ? json_string(mac) : json_null()) == 0;
+}
+
 static json_t *server_object(const struct entry *e, struct gt_worker *const *workers, unsigned n)
 {
 	struct gt_server_counters sum = {0};
@@ -79,6 +93,7 @@ static json_t *server_object(const struct entry *e, struct gt_worker *const *wor
 		sum.bytes += load(&c->bytes);
 		sum.connections += load(&c->connections);
 		sum.active += __atomic_load_n(&c->active, __ATOMIC_RELAXED);
+		sum.open += __atomic_load_n(&c->open, __ATOMIC_RELAXED);
 		sum.reply_frames += load(&c->reply_frames);
 		sum.reply_bytes += load(&c->reply_bytes);
 	}
@@ -87,6 +102,7 @@ static json_t *server_object(const struct entry *e, struct gt_worker *const *wor
 	    set(o, "connections", sum.connections) &&
 	    /* A connection may move between the reading of two workers' halves of the sum. */
 	    set(o, "active", sum.active < 0 ? 0 : (uint64_t)sum.active) &&
+	    set(o, "open", sum.open < 0 ? 0 : (uint64_t)sum.open) && set_identity(o, e->names) &&
 	    /* Only where replies come back through us. */
 	    (!has_way_back(e->names->vip) ||
 	     (set(o, "reply_frames", sum.reply_frames) && set(o, "reply_bytes", sum.reply_bytes))))

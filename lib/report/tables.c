@@ -192,11 +192,22 @@ void gt_table_vips(FILE *out, const json_t *vips)
 	print(out, &t);
 }
 
+/* What gantry would do with it, and whether it can: a server without a MAC gets nothing. */
+static void state_cell(struct table *t, const json_t *server)
+{
+	const char *state = json_string_value(json_object_get(server, "state"));
+	bool lost = json_is_null(json_object_get(server, "mac")) && state != NULL &&
+		    strcmp(state, "disabled") != 0;
+
+	cell(t, "%s%s", state != NULL ? state : "-", lost ? ", no MAC" : "");
+}
+
 void gt_table_servers(FILE *out, const json_t *vips)
 {
 	static const struct column columns[] = {
-		{"vip", false},	 {"server", false},	{"state", false}, {"frames", true},
-		{"bytes", true}, {"connections", true}, {"active", true},
+		{"vip", false},	  {"server", false}, {"address", false}, {"state", false},
+		{"weight", true}, {"frames", true},  {"bytes", true},	 {"connections", true},
+		{"active", true}, {"open", true},
 	};
 	struct table t = TABLE(columns);
 	json_t *all = json_object_get(vips, "vips"), *vip, *server;
@@ -210,11 +221,14 @@ void gt_table_servers(FILE *out, const json_t *vips)
 		{
 			cell(&t, "%s", name);
 			cell(&t, "%s", server_name);
-			key_cell(&t, server, "state");
+			key_cell(&t, server, "address");
+			state_cell(&t, server);
+			key_cell(&t, server, "weight");
 			key_cell(&t, server, "frames");
 			key_cell(&t, server, "bytes");
 			key_cell(&t, server, "connections");
 			key_cell(&t, server, "active");
+			key_cell(&t, server, "open");
 		}
 	}
 	print(out, &t);
