@@ -219,33 +219,17 @@ static enum gt_drop_reason parse_fragment_header(const uint8_t *e, uint32_t befo
 	return judge_fragment(p, before, offset, more, payload);
 }
 
-static enum gt_drop_reason parse_ipv6(const struct gt_frame *frame, struct gt_packet *p)
+/*
+ * Walks the chain of extension headers that begins with `next` at p->l4_off; sets protocol and
+ * l4_off to what follows it, or of a later fragment to what follows the fragment header.
+ */
+static enum gt_drop_reason walk_extensions(const struct gt_frame *frame, struct gt_packet *p,
+					   uint8_t next)
 {
-	const uint8_t *h = frame->data + p->l3_off;
-	static const uint8_t unspecified[16];
-	bool seen_fragment = false, asks_address;
-	enum gt_drop_reason bad;
-	uint32_t off, end;
-	uint8_t next;
+	uint32_t off = p->l4_off, begin = off, end = p->l3_end;
+	bool seen_fragment = false;
 
-	if (frame->len < p->l3_off + sizeof(struct rte_ipv6_hdr))
-		return GT_DROP_SHORT;
-	off = p->l3_off + (uint32_t)sizeof(struct rte_ipv6_hdr);
-	end = off + read_be16(h + 4);
-	if (h[0] >> 4 != 6 || end > frame->wire_len)
-		return GT_DROP_IP_HEADER;
-	/* :: may only ask whether an address is free, by a solicitation (RFC 4862 5.4.2). */
-	asks_address = memcmp(h + 8, unspecified, 16) == 0 && h[6] == IPPROTO_ICMPV6;
-	if (gt_addr_is_martian_v6(h + 8) && !asks_address)
-		return GT_DROP_MARTIAN;
-	memcpy(p->src.b, h + 8, 16);
-	memcpy(p->dst.b, h + 24, 16);
-	if (gt_addr_is_v4(&p->dst))
-		return GT_DROP_NOT_OURS;
-	p->l3_end = end;
-
-	next = h[6];
-	for (unsigned n = 0; is_extension(next); n++) {
+	for (unsigned n = 0; is_extension(next) && p->fragment != GT_FRAGMENT_LATER; n++) {
 		const uint8_t *e = frame->data + off;
 		uint32_t length;
 
@@ -263,25 +247,47 @@ static enum gt_drop_reason parse_ipv6(const struct gt_frame *frame, struct gt_pa
 		if (next == IPPROTO_ROUTING && e[3] != 0)
 			return GT_DROP_IP_EXTENSION;
 		if (next == IPPROTO_FRAGMENT) {
+			enum gt_drop_reason bad;
+
 			if (seen_fragment)
 				return GT_DROP_IP_EXTENSION;
 			seen_fragment = true;
-			bad = parse_fragment_header(
-				e, off - p->l3_off - (uint32_t)sizeof(struct rte_ipv6_hdr),
-				end - off - 8, p);
+			bad = parse_fragment_header(e, off - begin, end - off - 8, p);
 			if (bad != GT_PARSE_OK)
 				return bad;
-			if (p->fragment == GT_FRAGMENT_LATER) {
-				p->l4_off = (uint16_t)(off + length);
-				return GT_PARSE_OK;
-			}
 		}
 		next = e[0];
 		off += length;
 	}
 	p->protocol = next;
 	p->l4_off = (uint16_t)off;
-	bad = parse_l4(frame, p, end - off);
+	return GT_PARSE_OK;
+}
+
+static enum gt_drop_reason parse_ipv6(const struct gt_frame *frame, struct gt_packet *p)
+{
+	const uint8_t *h = frame->data + p->l3_off;
+	static const uint8_t unspecified[16];
+	enum gt_drop_reason bad;
+	bool asks_address;
+
+	if (frame->len < p->l3_off + sizeof(struct rte_ipv6_hdr))
+		return GT_DROP_SHORT;
+	p->l4_off = (uint16_t)(p->l3_off + sizeof(struct rte_ipv6_hdr));
+	p->l3_end = p->l4_off + (uint32_t)read_be16(h + 4);
+	if (h[0] >> 4 != 6 || p->l3_end > frame->wire_len)
+		return GT_DROP_IP_HEADER;
+	/* :: may only ask whether an address is free, by a solicitation (RFC 4862 5.4.2). */
+	asks_address = memcmp(h + 8, unspecified, 16) == 0 && h[6] == IPPROTO_ICMPV6;
+	if (gt_addr_is_martian_v6(h + 8) && !asks_address)
+		return GT_DROP_MARTIAN;
+	memcpy(p->src.b, h + 8, 16);
+	memcpy(p->dst.b, h + 24, 16);
+	if (gt_addr_is_v4(&p->dst))
+		return GT_DROP_NOT_OURS;
+	bad = walk_extensions(frame, p, h[6]);
+	if (bad == GT_PARSE_OK && p->fragment != GT_FRAGMENT_LATER)
+		bad = parse_l4(frame, p, p->l3_end - p->l4_off);
 	if (bad == GT_PARSE_OK && asks_address && p->icmp_type != 135)
 		return GT_DROP_MARTIAN;
 	return bad;
