@@ -205,14 +205,20 @@ measure() { # WORDS CLIENT ARGUMENTS...: iperf3, and one line of what it measure
 		] | join(", ")' "$lab_dir/iperf.json"
 	jq -e '.end | (.sum_received // .sum).bytes > 1e5' "$lab_dir/iperf.json" >/dev/null
 }
-# Fragments of 1500 bytes do not fit as IPv6: the archive is told, iperf3 gives up on hearing so, and the next one knows.
-[ "$device" = af_packet ] ||
-	measure '' far -c 2001:db8::122 -p 5202 -u -l 4000 -b 1M -R >"$lab_dir/log/told" 2>&1 || true
+# Fragments of 1500 bytes do not fit as IPv6: the archive is told, for each of gantry's source addresses once, iperf3
+# gives up on hearing so, and the next one knows.
+until_told() { # COMMAND...
+	local _
+	for _ in 1 2 3 4; do
+		! "$@" || return 0
+	done
+	return 1
+}
 for way in '' -R; do
 	[ "$device" != af_packet ] || break
 	check "nat: datagrams of 4000 bytes $way" measure "nat, fragments $way" far -c $nat -p 5201 -u -l 4000 -b 20M $way
 	check "snat: datagrams of 4000 bytes $way" measure "snat, fragments $way" far -c $snat -p 5202 -u -l 4000 -b 20M $way
-	check "IPv6 to IPv4: datagrams of 4000 bytes $way" measure "6 to 4, fragments $way" far -c 2001:db8::122 -p 5202 -u \
+	check "IPv6 to IPv4: datagrams of 4000 bytes $way" until_told measure "6 to 4, fragments $way" far -c 2001:db8::122 -p 5202 -u \
 		-l 4000 -b 20M $way
 done
 
