@@ -199,6 +199,17 @@ struct gt_plan_known {
 	uint8_t interface;
 };
 
+/* How many ports a VIP has: above GT_PORTS_EXPANDED_MAX its connections' keys are wide. Any caller.
+ */
+static inline uint32_t gt_plan_count_ports(const struct gt_config_vip *vip)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < vip->n_ports; i++)
+		n += vip->ports[i].last - vip->ports[i].first + 1U;
+	return n;
+}
+
 /*
  * Builds a plan. `config` must outlive it (it points into it: main frees both together).
  * states: one for each server of each VIP in file order, VIP by VIP. macs: one for each interface.

@@ -8,15 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static uint32_t count_ports(const struct gt_config_vip *vip)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < vip->n_ports; i++)
-		n += vip->ports[i].last - vip->ports[i].first + 1U;
-	return n;
-}
-
 /* The record of a VIP's address in the previous plan, or NULL. */
 static const struct gt_plan_address *old_address(const struct gt_plan *old,
 						 const struct gt_config_vip *vip)
@@ -191,7 +182,7 @@ static int add_vip_services(struct gt_plan_builder *b, size_t index)
 		set_service(b->plan, source, number, 0);
 		b->plan->vips[number].source_service = source;
 	}
-	if (count_ports(vip) > GT_PORTS_EXPANDED_MAX)
+	if (gt_plan_count_ports(vip) > GT_PORTS_EXPANDED_MAX)
 		return add_wide_ranges(b, vip, number);
 	for (size_t i = 0; i < vip->n_ports; i++) {
 		int ret = add_port_ranges(b, vip, &vip->ports[i], number);
