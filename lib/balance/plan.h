@@ -210,6 +210,16 @@ static inline uint32_t gt_plan_count_ports(const struct gt_config_vip *vip)
 	return n;
 }
 
+/* Servers of all VIPs: as many as there are states. Any caller. */
+static inline size_t gt_plan_count_servers(const struct gt_config *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_vips; i++)
+		n += config->vips[i].n_servers;
+	return n;
+}
+
 /*
  * Builds a plan. `config` must outlive it (it points into it: main frees both together).
  * states: one for each server of each VIP in file order, VIP by VIP. macs: one for each interface.

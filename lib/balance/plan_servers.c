@@ -76,15 +76,6 @@ static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 	memcpy(s->macs + 6, plan->interfaces[server->interface].mac.b, 6);
 }
 
-static size_t count_servers(const struct gt_config *config)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < config->n_vips; i++)
-		n += config->vips[i].n_servers;
-	return n;
-}
-
 static void mark_echo(struct gt_plan *plan, const struct gt_config_vip *vip)
 {
 	/* put_address filled it: it is there. The table is the builder's own until published. */
@@ -96,7 +87,7 @@ static void mark_echo(struct gt_plan *plan, const struct gt_config_vip *vip)
 int gt_plan_make_servers(struct gt_plan_builder *b)
 {
 	struct gt_plan *plan = b->plan;
-	uint16_t *numbers = gt_plan_array(count_servers(b->config), sizeof(*numbers));
+	uint16_t *numbers = gt_plan_array(gt_plan_count_servers(b->config), sizeof(*numbers));
 	size_t k = 0;
 	int ret;
 

@@ -14,20 +14,11 @@ struct gt_retired {
 	struct gt_config *config; /* NULL: a newer plan uses it too */
 };
 
-static size_t count_servers(const struct gt_config *config)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < config->n_vips; i++)
-		n += config->vips[i].n_servers;
-	return n;
-}
-
 /* ---- states and plans ---- */
 
 static struct gt_server_state *first_states(const struct gt_config *config)
 {
-	size_t n = count_servers(config), k = 0;
+	size_t n = gt_plan_count_servers(config), k = 0;
 	struct gt_server_state *states = calloc(n > 0 ? n : 1, sizeof(*states));
 
 	for (size_t i = 0; states != NULL && i < config->n_vips; i++) {
@@ -460,7 +451,7 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, 
 	retire(node, r, plan, old_config);
 	free(old_states);
 	gt_log(&node->hooks.log, LOG_NOTICE, "reloaded %s: %zu VIPs, %zu servers", config->file,
-	       config->n_vips, count_servers(config));
+	       config->n_vips, gt_plan_count_servers(config));
 	return 0;
 fail:
 	if (error != NULL)
