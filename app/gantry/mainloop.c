@@ -20,6 +20,7 @@
 #include <rte_mbuf.h>
 
 #include "control.h"
+#include "events.h"
 #include "node/snat_alarm.h"
 #include "notify.h"
 
@@ -32,9 +33,6 @@
 #define PUNTED_MAX 256
 /* Answers that wait for a plan; those beyond go at once. */
 #define HELD_MAX 64
-
-#define TOKEN_SIGNAL  0
-#define TOKEN_CONTROL 1
 
 /* What the loop alone knows. */
 struct loop {
@@ -352,7 +350,7 @@ static void take_signals(struct loop *l)
 
 static int watch(struct loop *l)
 {
-	struct epoll_event e = {.events = EPOLLIN, .data.u64 = TOKEN_SIGNAL};
+	struct epoll_event e = {.events = EPOLLIN, .data.u64 = GT_TOKEN(GT_SOURCE_SIGNAL, 0)};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -364,7 +362,7 @@ static int watch(struct loop *l)
 	if (l->epoll_fd < 0 || l->signal_fd < 0 ||
 	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->signal_fd, &e) != 0)
 		return -errno;
-	return gt_control_watch(l->r->control, l->epoll_fd, TOKEN_CONTROL);
+	return gt_control_watch(l->r->control, l->epoll_fd, GT_TOKEN(GT_SOURCE_CONTROL, 0));
 }
 
 /* Waits for events, at most so long, and handles them. */
@@ -378,10 +376,18 @@ static int take_events(struct loop *l, int wait_ms)
 		return -errno;
 	l->now_ms = gt_clock_ms();
 	for (int i = 0; i < n; i++) {
-		if (events[i].data.u64 == TOKEN_SIGNAL)
+		uint64_t token = events[i].data.u64;
+
+		switch (GT_TOKEN_SOURCE(token)) {
+		case GT_SOURCE_SIGNAL:
 			take_signals(l);
-		else
-			gt_control_event(l->r->control, events[i].data.u64, l->now_ms);
+			break;
+		case GT_SOURCE_CONTROL:
+			gt_control_event(l->r->control, token, l->now_ms);
+			break;
+		default:
+			break;
+		}
 	}
 	return 0;
 }

@@ -29,7 +29,7 @@
  * Line of each key of a section, in the order of the schema; 0: not written, the default stands.
  * Read by gt_config_line.
  */
-#define GT_CONFIG_KEYS_MAX 18
+#define GT_CONFIG_KEYS_MAX 20
 struct gt_config_lines {
 	unsigned key[GT_CONFIG_KEYS_MAX];
 	uint32_t wrong; /* while loading: bit of each key whose value was refused */
@@ -49,6 +49,8 @@ enum gt_persistence { GT_PERSIST_CONNECTION, GT_PERSIST_SOURCE };
 enum gt_on_down { GT_ON_DOWN_BY_MODE, GT_ON_DOWN_RESET, GT_ON_DOWN_SILENT };
 enum gt_encapsulation { GT_ENCAP_IPIP, GT_ENCAP_GRE, GT_ENCAP_GUE };
 enum gt_admin { GT_ADMIN_ENABLED, GT_ADMIN_DRAIN, GT_ADMIN_DISABLED };
+enum gt_on_reject { GT_ON_REJECT_UP, GT_ON_REJECT_DOWN };
+enum gt_via { GT_VIA_SERVER, GT_VIA_VIP };
 enum gt_check_type {
 	GT_CHECK_NONE, /* only as the built-in `check = none` */
 	GT_CHECK_TCP,
@@ -73,10 +75,15 @@ struct gt_config_check {
 	uint32_t rise, fall;
 	uint16_t port; /* 0: the server's */
 	char calling_aet[17], called_aet[17];
+	enum gt_on_reject on_reject;
+	enum gt_via via;
 	char *message;	   /* path of a file; NULL: the built-in probe */
 	char *expect;	   /* as written: comma-separated acknowledgment codes */
 	char *path, *host; /* host NULL: none */
 	uint16_t expect_status_first, expect_status_last;
+	char *expect_body; /* NULL: any */
+	bool verify;
+	char *ca_file; /* NULL: the system's */
 	char *command; /* NULL but for exec */
 };
 
@@ -117,7 +124,9 @@ struct gt_config_vip {
 	struct gt_addr *snat_addresses;
 	size_t n_snat_addresses;
 	enum gt_encapsulation encapsulation;
-	char fallback[GT_NAME_MAX + 1];	  /* empty: none */
+	char fallback[GT_NAME_MAX + 1]; /* empty: none */
+	uint32_t slow_start_s;
+	bool withdraw;
 	struct gt_config_server *servers; /* in file order, at least one */
 	size_t n_servers;
 };
@@ -151,6 +160,8 @@ struct gt_config {
 	size_t n_worker_cores;
 	uint32_t connections; /* per worker */
 	char *control;
+	char control_group[GT_NAME_MAX + 1]; /* empty: none */
+	char *metrics;			     /* "ADDRESS:PORT", IPv6 in brackets; NULL: none */
 	bool hugepages;
 	uint32_t buffers; /* 0: from queues and rings */
 	uint32_t buffer_size;

@@ -147,6 +147,7 @@ void gt_build_release(const struct gt_schema_section *section, void *object)
 		case GT_TYPE_ACKS:
 		case GT_TYPE_URL_PATH:
 		case GT_TYPE_HOST:
+		case GT_TYPE_LISTEN:
 			owns = true;
 			break;
 		default:

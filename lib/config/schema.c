@@ -12,9 +12,6 @@
 #define ALONE	     .extra = GT_NO_OFFSET
 #define WITH(s, m)   .extra = OFFSET(s, m)
 #define BIT(value)   (1U << (value))
-#define UNCHECKED                                                                                  \
-	"health checks are not in this version: every server counts as healthy until an operator " \
-	"disables it"
 
 const struct gt_schema_value gt_schema_protocols[] = {
 	{"tcp", GT_PROTO_TCP}, {"udp", GT_PROTO_UDP}, {0}};
@@ -44,6 +41,10 @@ const struct gt_schema_value gt_schema_check_types[] = {
 	{"hl7", GT_CHECK_HL7},	   {"http", GT_CHECK_HTTP},
 	{"https", GT_CHECK_HTTPS}, {"icmp", GT_CHECK_ICMP},
 	{"exec", GT_CHECK_EXEC},   {0}};
+const struct gt_schema_value gt_schema_on_rejects[] = {
+	{"up", GT_ON_REJECT_UP}, {"down", GT_ON_REJECT_DOWN}, {0}};
+const struct gt_schema_value gt_schema_vias[] = {
+	{"server", GT_VIA_SERVER}, {"vip", GT_VIA_VIP}, {0}};
 
 static const struct gt_schema_key gantry_keys[] = {
 	{"name", GT_TYPE_NAME, FIELD(, name), ALONE, .def_help = "host name", .example = "lb1",
@@ -67,6 +68,14 @@ static const struct gt_schema_key gantry_keys[] = {
 	{"control", GT_TYPE_PATH, FIELD(, control), ALONE, .def = "/run/gantry/gantry.sock",
 	 .max = 107, .example = "/run/gantry/gantry.sock",
 	 .help = "The socket on which `gantryctl` asks. Two nodes on one machine need two."},
+	{"control_group", GT_TYPE_NAME, FIELD(, control_group), ALONE, .def_help = "none",
+	 .example = "gantry",
+	 .help = "A group of this host whose members may ask and command, too. Else root alone "
+		 "and who runs gantry."},
+	{"metrics", GT_TYPE_LISTEN, FIELD(, metrics), ALONE, .def = "no",
+	 .example = "127.0.0.1:9464",
+	 .help = "Address and port where Prometheus gets `/metrics` by HTTP. `no`: none; "
+		 "`gantryctl metrics` prints the same."},
 	{"hugepages", GT_TYPE_YES_NO, FIELD(, hugepages), ALONE, .def = "yes", .example = "yes",
 	 .help = "`no` runs on ordinary memory: slower, and for devices without DMA only."},
 	{"buffers", GT_TYPE_NUMBER, FIELD(, buffers), ALONE, .def_help = "from queues and rings",
@@ -104,7 +113,6 @@ static const struct gt_schema_key interface_keys[] = {
 	 .help = "Longest IP packet. At least 1280 with an IPv6 address (RFC 8200)."},
 	{"kernel", GT_TYPE_TAP, FIELD(_interface, kernel), ALONE, .def = "no", .max = 15,
 	 .example = "gantry0",
-	 .later = "a kernel interface is not in this version; write kernel = no",
 	 .help = "Name of a TAP through which the host's kernel uses this interface: health "
 		 "checks, SSH, HAProxy, BGP, VRRP. `no`: none."},
 	{0}};
@@ -159,7 +167,6 @@ static const struct gt_schema_key vip_keys[] = {
 		 "`silent` moves the connection to another server. By mode: `reset` for `nat` and "
 		 "`snat`, else `silent`."},
 	{"check", GT_TYPE_NAME, FIELD(_vip, check), ALONE, .def = "tcp", .example = "none",
-	 .later = UNCHECKED,
 	 .help = "Name of a `[check NAME]`; or a built-in type with its defaults (`tcp`, `dicom`, "
 		 "`hl7`, `http`, `https`, `icmp`); or `none`."},
 	{"idle_timeout", GT_TYPE_SECONDS, FIELD(_vip, idle_timeout_s), ALONE,
@@ -181,6 +188,16 @@ static const struct gt_schema_key vip_keys[] = {
 	 .example = "archive",
 	 .help = "Name of one of the VIP's servers: it takes over while no other is healthy, and "
 		 "gets nothing until then."},
+	{"slow_start", GT_TYPE_SECONDS, FIELD(_vip, slow_start_s), ALONE, .def = "0s",
+	 .max = 3600U * 1000, .when = "policy", .when_values = BIT(GT_POLICY_BALANCE),
+	 .example = "30s",
+	 .help = "A server that came up, or that an operator enabled, grows to its weight over "
+		 "this "
+		 "time, in steps. `0s`: at once."},
+	{"withdraw", GT_TYPE_YES_NO, FIELD(_vip, withdraw), ALONE, .def = "no", .example = "yes",
+	 .help = "While no server may take connections, the VIP's address is not announced and not "
+		 "answered for by ARP and NDP either, unless another VIP of this address has a "
+		 "server. It always stops answering ping then."},
 	{0}};
 
 static const struct gt_schema_key server_keys[] = {
@@ -209,7 +226,7 @@ static const struct gt_schema_key server_keys[] = {
 
 static const struct gt_schema_key check_keys[] = {
 	{"type", GT_TYPE_ENUM, FIELD(_check, type), ALONE, .required = true,
-	 .values = gt_schema_check_types, .example = "dicom", .later = UNCHECKED,
+	 .values = gt_schema_check_types, .example = "dicom",
 	 .help = "`tcp` connects; `dicom` does a C-ECHO; `hl7` sends a message by MLLP; `http` and "
 		 "`https` get a page; `icmp` pings; `exec` runs a program."},
 	{"interval", GT_TYPE_MILLISECONDS, FIELD(_check, interval_ms), ALONE, .def = "2s",
@@ -230,6 +247,10 @@ static const struct gt_schema_key check_keys[] = {
 	{"called_aet", GT_TYPE_AE_TITLE, FIELD(_check, called_aet), ALONE, .def = "ANY-SCP",
 	 .max = 16, .example = "PACS1", ONLY(BIT(GT_CHECK_DICOM)),
 	 .help = "The AE title that it asks for."},
+	{"on_reject", GT_TYPE_ENUM, FIELD(_check, on_reject), ALONE, .def = "down",
+	 .values = gt_schema_on_rejects, .example = "up", ONLY(BIT(GT_CHECK_DICOM)),
+	 .help = "Whether a server that rejects the association counts as healthy: it lives, but "
+		 "knows one of the AE titles not, or has no room for one more association."},
 	{"message", GT_TYPE_TEXT, FIELD(_check, message), ALONE, .def_help = "a built-in probe",
 	 .example = "/etc/gantry/probe.hl7", ONLY(BIT(GT_CHECK_HL7)),
 	 .help = "A file with the message to send."},
@@ -243,6 +264,23 @@ static const struct gt_schema_key check_keys[] = {
 	 WITH(_check, expect_status_last), .def = "200-399", .min = 100, .max = 599,
 	 .example = "200-399", ONLY(WEB),
 	 .help = "The status, or range of it, that counts as healthy."},
+	{"expect_body", GT_TYPE_TEXT, FIELD(_check, expect_body), ALONE, .def_help = "none",
+	 .example = "\"status\":\"UP\"", ONLY(WEB),
+	 .help = "Text that the first 64 KiB of the page hold."},
+	{"verify", GT_TYPE_YES_NO, FIELD(_check, verify), ALONE, .def = "yes", .example = "yes",
+	 ONLY(BIT(GT_CHECK_HTTPS)),
+	 .help = "Whether the server's certificate must be valid, and for `host` if that is "
+		 "written, else for the server's address."},
+	{"ca_file", GT_TYPE_TEXT, FIELD(_check, ca_file), ALONE, .def_help = "the system's",
+	 .example = "/etc/gantry/hospital-ca.pem", ONLY(BIT(GT_CHECK_HTTPS)),
+	 .help = "Certificates, as PEM, of the authorities that may have signed the server's."},
+	{"via", GT_TYPE_ENUM, FIELD(_check, via), ALONE, .def = "server", .values = gt_schema_vias,
+	 .example = "vip", ONLY(~(BIT(GT_CHECK_EXEC))),
+	 .help = "`server` checks the server's own address. `vip`, for VIPs with `mode = dr`, "
+		 "sends "
+		 "to the VIP's address by the server's MAC, and so finds a server that lost the "
+		 "VIP "
+		 "from its loopback; the interface needs `kernel`."},
 	{"command", GT_TYPE_TEXT, FIELD(_check, command), ALONE, .def_help = "none",
 	 .example = "/usr/local/bin/check-pacs --fast", ONLY(BIT(GT_CHECK_EXEC)),
 	 .help = "Program and arguments; exit 0 is healthy. It gets GANTRY_VIP, GANTRY_SERVER, "

@@ -45,6 +45,7 @@ enum gt_type {
 	GT_TYPE_STATUS,	      /* uint16_t, `extra` the last one */
 	GT_TYPE_URL_PATH,     /* char * */
 	GT_TYPE_HOST,	      /* char * */
+	GT_TYPE_LISTEN,	      /* char *: address and port; NULL for "no" */
 	GT_TYPES
 };
 
@@ -95,7 +96,8 @@ extern const struct gt_schema_section gt_schema[GT_SECTIONS];
 /* Enumerations as the file writes them. */
 extern const struct gt_schema_value gt_schema_protocols[], gt_schema_modes[], gt_schema_policies[],
 	gt_schema_schedulers[], gt_schema_persistences[], gt_schema_on_downs[],
-	gt_schema_encapsulations[], gt_schema_admins[], gt_schema_check_types[];
+	gt_schema_encapsulations[], gt_schema_admins[], gt_schema_check_types[],
+	gt_schema_on_rejects[], gt_schema_vias[];
 
 /* The name of an enumeration's value; "?" if there is none. */
 const char *gt_schema_value_name(const struct gt_schema_value *values, int value);

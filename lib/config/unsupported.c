@@ -34,29 +34,14 @@ static void check_vip(const struct gt_config_vip *v, struct gt_config_messages *
 
 	if (v->mode == GT_MODE_PROXY)
 		error(&l, "mode", gt_mode_name(v->mode));
-	if (v->check_line != 0 && strcmp(v->check, "none") != 0)
-		gt_config_warning(messages, v->check_line, "check = %s: %s", v->check,
-				  gt_schema_find_key(l.section, "check")->later);
 }
 
 int gt_config_unsupported(const struct gt_config *c, struct gt_config_messages *messages)
 {
-	const struct gt_schema_section *check = &gt_schema[GT_SECTION_CHECK];
 	size_t before = messages->n_errors;
 
-	for (size_t i = 0; i < c->n_interfaces; i++) {
-		const struct gt_config_interface *f = &c->interfaces[i];
-		const struct later l = {messages, &gt_schema[GT_SECTION_INTERFACE], &f->lines,
-					f->line};
-
-		if (f->kernel != NULL)
-			error(&l, "kernel", f->kernel);
-	}
 	for (size_t i = 0; i < c->n_vips; i++)
 		check_vip(&c->vips[i], messages);
-	for (size_t i = 0; i < c->n_checks; i++)
-		gt_config_warning(messages, c->checks[i].line, "[check %s]: %s", c->checks[i].name,
-				  gt_schema_find_key(check, "type")->later);
 	gt_config_messages_sort(messages);
 	if (messages->no_memory)
 		return -ENOMEM;

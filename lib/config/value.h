@@ -54,5 +54,6 @@ int gt_value_parse_ports(const struct gt_value *v);
 int gt_value_parse_mac(const struct gt_value *v);
 int gt_value_parse_device(const struct gt_value *v);
 int gt_value_parse_tap(const struct gt_value *v);
+int gt_value_parse_listen(const struct gt_value *v);
 
 #endif

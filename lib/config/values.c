@@ -371,6 +371,8 @@ static const struct {
 					  "100 to 599"},
 	[GT_TYPE_URL_PATH] = {parse_url_path, "an absolute path such as /health"},
 	[GT_TYPE_HOST] = {parse_host, "a host name such as pacs.example.org"},
+	[GT_TYPE_LISTEN] = {gt_value_parse_listen,
+			    "no, or an address and a port such as 127.0.0.1:9464 or [::1]:9464"},
 };
 
 static void expected_values(const struct gt_schema_key *key, char *buf, size_t size)

@@ -181,3 +181,33 @@ int gt_value_parse_tap(const struct gt_value *v)
 		return gt_value_refuse(v, "not a name for a kernel interface");
 	return gt_value_store_text(v);
 }
+
+int gt_value_parse_listen(const struct gt_value *v)
+{
+	const char *colon = strrchr(v->text, ':');
+	bool brackets = v->text[0] == '[';
+	struct gt_addr a;
+	char addr[64];
+	uint32_t port;
+	size_t n;
+
+	if (strcmp(v->text, "no") == 0) {
+		char **to = gt_value_field(v);
+
+		free(*to);
+		*to = NULL;
+		return 0;
+	}
+	if (colon == NULL || !gt_value_digits(colon + 1, colon + strlen(colon), 65535, &port) ||
+	    port == 0)
+		return gt_value_refuse(v, "no port");
+	n = (size_t)(colon - v->text);
+	if (n >= sizeof(addr) || (brackets && v->text[n - 1] != ']'))
+		return gt_value_refuse(v, "not an address");
+	memcpy(addr, v->text + brackets, n - 2U * brackets);
+	addr[n - 2U * brackets] = '\0';
+	/* Loopback and "all addresses" are good places to listen at. */
+	if (gt_addr_parse(addr, &a) != 0 || gt_addr_is_v4(&a) == brackets)
+		return gt_value_refuse(v, "not an address");
+	return gt_value_store_text(v);
+}

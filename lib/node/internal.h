@@ -5,6 +5,33 @@
 
 #include "node/node.h"
 
+/* Plans, and configurations, that were replaced; workers may still read them. */
+struct gt_retired {
+	struct gt_retired *next;
+	struct gt_plan *plan;
+	struct gt_config *config; /* NULL: a newer plan uses it too */
+};
+
+/* The states that a configuration begins with: all up. NULL: no memory. */
+struct gt_server_state *gt_node_first_states(const struct gt_config *config);
+
+/* Puts the neighbours' MACs into the states. */
+void gt_node_resolve(struct gt_node *node);
+
+/* 0, -ENOMEM, -ENOSPC. */
+int gt_node_build(struct gt_node *node, const struct gt_config *config, struct gt_plan **plan);
+
+/* Puts a new plan in the old one's place. `config`: the old configuration, if it was replaced too.
+ */
+void gt_node_retire(struct gt_node *node, struct gt_retired *r, struct gt_plan *plan,
+		    struct gt_config *config);
+
+bool gt_node_uses_snat(const struct gt_config *config);
+
+/* The state, and the configuration, of a server named VIP/SERVER; NULL if there is none. */
+struct gt_server_state *gt_node_find_server(const struct gt_node *node, const char *name,
+					    const struct gt_config_server **server);
+
 /* The address that leads to a server: its own on a shared wire, else the interface's gateway. */
 const struct gt_addr *gt_node_next_hop(const struct gt_config *config,
 				       const struct gt_config_server *server);

@@ -7,16 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Plans, and configurations, that were replaced; workers may still read them. */
-struct gt_retired {
-	struct gt_retired *next;
-	struct gt_plan *plan;
-	struct gt_config *config; /* NULL: a newer plan uses it too */
-};
-
 /* ---- states and plans ---- */
 
-static struct gt_server_state *first_states(const struct gt_config *config)
+struct gt_server_state *gt_node_first_states(const struct gt_config *config)
 {
 	size_t n = gt_plan_count_servers(config), k = 0;
 	struct gt_server_state *states = calloc(n > 0 ? n : 1, sizeof(*states));
@@ -32,8 +25,7 @@ static struct gt_server_state *first_states(const struct gt_config *config)
 	return states;
 }
 
-/* Puts the neighbours' MACs into the states. */
-static void resolve(struct gt_node *node)
+void gt_node_resolve(struct gt_node *node)
 {
 	size_t k = 0;
 
@@ -72,7 +64,7 @@ static struct gt_plan_known *list_known(const struct gt_neighbours *n, size_t *c
 	return list;
 }
 
-static int build(struct gt_node *node, const struct gt_config *config, struct gt_plan **plan)
+int gt_node_build(struct gt_node *node, const struct gt_config *config, struct gt_plan **plan)
 {
 	size_t n_known;
 	struct gt_plan_known *known = list_known(node->neighbours, &n_known);
@@ -119,10 +111,8 @@ static void note_failover(struct gt_node *node)
 	}
 }
 
-/* Puts a new plan in the old one's place. `config`: the old configuration, if it was replaced too.
- */
-static void retire(struct gt_node *node, struct gt_retired *r, struct gt_plan *plan,
-		   struct gt_config *config)
+void gt_node_retire(struct gt_node *node, struct gt_retired *r, struct gt_plan *plan,
+		    struct gt_config *config)
 {
 	*r = (struct gt_retired){node->retired, node->plan, config};
 	node->retired = r;
@@ -139,17 +129,17 @@ bool gt_node_refresh(struct gt_node *node)
 
 	if (!node->dirty)
 		return false;
-	resolve(node);
+	gt_node_resolve(node);
 	r = malloc(sizeof(*r));
 	if (r != NULL)
-		ret = build(node, node->config, &plan);
+		ret = gt_node_build(node, node->config, &plan);
 	if (ret != 0) {
 		gt_log(&node->hooks.log, LOG_ERR, "no new plan: %s; the old one stays in force",
 		       strerror(-ret));
 		free(r);
 		return false;
 	}
-	retire(node, r, plan, NULL);
+	gt_node_retire(node, r, plan, NULL);
 	return true;
 }
 
@@ -167,7 +157,7 @@ void gt_node_reclaim(struct gt_node *node)
 
 /* ---- birth and end ---- */
 
-static bool uses_snat(const struct gt_config *config)
+bool gt_node_uses_snat(const struct gt_config *config)
 {
 	for (size_t i = 0; i < config->n_vips; i++)
 		if (config->vips[i].mode == GT_MODE_SNAT)
@@ -185,13 +175,13 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	if (node == NULL)
 		return ret;
 	node->config = config;
-	node->snat = uses_snat(config);
+	node->snat = gt_node_uses_snat(config);
 	node->hooks = *hooks;
 	memcpy(node->macs, macs, config->n_interfaces * sizeof(*macs));
 	nb.emit = hooks->emit != NULL ? gt_node_on_emit : NULL;
 	nb.ctx = node;
 	node->neighbours = gt_neighbours_create(&nb);
-	node->states = first_states(config);
+	node->states = gt_node_first_states(config);
 	if (node->neighbours == NULL || node->states == NULL)
 		goto fail;
 	for (size_t i = 0; i < config->n_interfaces; i++)
@@ -200,8 +190,8 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	ret = gt_node_want_neighbours(node, config, true);
 	if (ret != 0)
 		goto fail;
-	resolve(node);
-	ret = build(node, config, &node->plan);
+	gt_node_resolve(node);
+	ret = gt_node_build(node, config, &node->plan);
 	if (ret != 0)
 		goto fail;
 	note_failover(node);
@@ -250,213 +240,4 @@ void gt_node_miss(struct gt_node *node, uint8_t interface, const struct gt_addr 
 {
 	if (interface < node->config->n_interfaces)
 		gt_neighbours_want(node->neighbours, interface, addr);
-}
-
-/* ---- what operators say ---- */
-
-/* The state, and the configuration, of a server named VIP/SERVER; NULL if there is none. */
-static struct gt_server_state *find_server(const struct gt_node *node, const char *name,
-					   const struct gt_config_server **server)
-{
-	const struct gt_config *config = node->config;
-	size_t k = 0;
-
-	for (size_t i = 0; i < config->n_vips; i++) {
-		const struct gt_config_vip *vip = &config->vips[i];
-		size_t len = strlen(vip->name);
-
-		for (size_t j = 0; j < vip->n_servers; j++, k++)
-			if (strncmp(name, vip->name, len) == 0 && name[len] == '/' &&
-			    strcmp(name + len + 1, vip->servers[j].name) == 0) {
-				*server = &vip->servers[j];
-				return &node->states[k];
-			}
-	}
-	return NULL;
-}
-
-/* What there is instead of `name`: the servers of its VIP, or the VIPs. */
-static void explain_unknown(const struct gt_node *node, const char *name, char *error, size_t size)
-{
-	const struct gt_config *config = node->config;
-	const struct gt_config_vip *vip = NULL;
-	const char *slash = strchr(name, '/');
-	size_t used, n;
-
-	if (error == NULL || size == 0)
-		return;
-	for (size_t i = 0; slash != NULL && i < config->n_vips; i++)
-		if (strlen(config->vips[i].name) == (size_t)(slash - name) &&
-		    strncmp(config->vips[i].name, name, (size_t)(slash - name)) == 0)
-			vip = &config->vips[i];
-	if (vip != NULL)
-		used = (size_t)snprintf(error, size, "no server '%s'; VIP %s has", name, vip->name);
-	else
-		used = (size_t)snprintf(error, size, "no server '%s' (it is VIP/SERVER); VIPs are",
-					name);
-	n = vip != NULL ? vip->n_servers : config->n_vips;
-	for (size_t i = 0; i < n && used < size; i++)
-		used += (size_t)snprintf(error + used, size - used, "%s %s", i > 0 ? "," : "",
-					 vip != NULL ? vip->servers[i].name : config->vips[i].name);
-}
-
-static const char *const action_texts[] = {
-	[GT_ACTION_UP] = "up",
-	[GT_ACTION_DOWN] = "down: its connections move to others",
-	[GT_ACTION_ENABLE] = "enabled",
-	[GT_ACTION_DRAIN] = "drained: keeps its connections, takes no new ones",
-	[GT_ACTION_DISABLE] = "disabled: its connections move to others",
-};
-
-int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *server, long value,
-		char *error, size_t error_size)
-{
-	const struct gt_config_server *config;
-	struct gt_server_state *s = find_server(node, server, &config);
-
-	if (s == NULL) {
-		explain_unknown(node, server, error, error_size);
-		return -ENOENT;
-	}
-	switch (action) {
-	case GT_ACTION_UP:
-	case GT_ACTION_DOWN:
-		s->up = action == GT_ACTION_UP;
-		break;
-	case GT_ACTION_ENABLE:
-		s->admin = GT_ADMIN_ENABLED;
-		break;
-	case GT_ACTION_DRAIN:
-		s->admin = GT_ADMIN_DRAIN;
-		break;
-	case GT_ACTION_DISABLE:
-		s->admin = GT_ADMIN_DISABLED;
-		break;
-	case GT_ACTION_WEIGHT:
-		if (value < 0 || value > 65535) {
-			if (error != NULL)
-				snprintf(error, error_size,
-					 "weight %ld is out of range: 0 to 65535", value);
-			return -ERANGE;
-		}
-		s->weight = (uint16_t)value;
-		break;
-	}
-	node->dirty = true;
-	if (action == GT_ACTION_WEIGHT)
-		gt_log(&node->hooks.log, LOG_NOTICE, "server %s: weight %ld", server, value);
-	else
-		gt_log(&node->hooks.log, LOG_NOTICE, "server %s: %s", server, action_texts[action]);
-	return 0;
-}
-
-/* ---- reload ---- */
-
-static bool same_interface(const struct gt_config_interface *a, const struct gt_config_interface *b)
-{
-	return strcmp(a->name, b->name) == 0 && strcmp(a->device, b->device) == 0 &&
-	       a->vlan == b->vlan && a->mtu == b->mtu && a->has_mac == b->has_mac &&
-	       (!a->has_mac || gt_mac_equal(&a->mac, &b->mac));
-}
-
-bool gt_node_may_reload(const struct gt_config *from, const struct gt_config *to)
-{
-	if (from->n_interfaces != to->n_interfaces || from->workers != to->workers ||
-	    from->connections != to->connections)
-		return false;
-	for (size_t i = 0; i < from->n_interfaces; i++)
-		if (!same_interface(&from->interfaces[i], &to->interfaces[i]))
-			return false;
-	return true;
-}
-
-static int check_restart_keys(const struct gt_node *node, const struct gt_config *config,
-			      char *error, size_t size)
-{
-	bool same = gt_node_may_reload(node->config, config);
-
-	if (same && (node->snat || !uses_snat(config)))
-		return 0;
-	if (same && error != NULL)
-		snprintf(error, size,
-			 "%s: mode = snat needs memory that is taken at the start, and no VIP had "
-			 "it then: restart gantry for that",
-			 config->file);
-	else if (error != NULL)
-		snprintf(error, size,
-			 "%s: interfaces (name, device, mac, vlan, mtu), workers and connections "
-			 "cannot change while running: restart gantry for that",
-			 config->file);
-	return -EXDEV;
-}
-
-/*
- * What was said of a server while running stays in force over a reload, unless the file changed
- * that very key.
- */
-static void inherit_states(const struct gt_node *node, const struct gt_config *config,
-			   struct gt_server_state *states)
-{
-	size_t k = 0;
-	char name[2 * GT_NAME_MAX + 2];
-
-	for (size_t i = 0; i < config->n_vips; i++) {
-		const struct gt_config_vip *vip = &config->vips[i];
-
-		for (size_t j = 0; j < vip->n_servers; j++, k++) {
-			const struct gt_config_server *now = &vip->servers[j], *was;
-			const struct gt_server_state *old;
-
-			snprintf(name, sizeof(name), "%s/%s", vip->name, now->name);
-			old = find_server(node, name, &was);
-			if (old == NULL || !gt_addr_equal(&was->address, &now->address))
-				continue;
-			states[k].up = old->up;
-			states[k].current = old->current;
-			if (was->state == now->state)
-				states[k].admin = old->admin;
-			if (was->weight == now->weight)
-				states[k].weight = old->weight;
-		}
-	}
-}
-
-int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, size_t error_size)
-{
-	struct gt_config *old_config = node->config;
-	struct gt_server_state *old_states = node->states, *states;
-	struct gt_retired *r;
-	struct gt_plan *plan;
-	int ret = check_restart_keys(node, config, error, error_size);
-
-	if (ret != 0)
-		return ret;
-	states = first_states(config);
-	r = malloc(sizeof(*r));
-	ret = states != NULL && r != NULL ? gt_node_want_neighbours(node, config, true) : -ENOMEM;
-	if (ret != 0)
-		goto fail;
-	inherit_states(node, config, states);
-	node->config = config;
-	node->states = states;
-	resolve(node);
-	ret = build(node, config, &plan);
-	if (ret != 0) {
-		node->config = old_config;
-		node->states = old_states;
-		gt_node_want_neighbours(node, config, false);
-		goto fail;
-	}
-	gt_node_want_neighbours(node, old_config, false);
-	retire(node, r, plan, old_config);
-	free(old_states);
-	gt_log(&node->hooks.log, LOG_NOTICE, "reloaded %s: %zu VIPs, %zu servers", config->file,
-	       config->n_vips, gt_plan_count_servers(config));
-	return 0;
-fail:
-	if (error != NULL)
-		snprintf(error, error_size, "%s: %s", config->file, strerror(-ret));
-	free(states);
-	free(r);
-	return ret;
 }

@@ -14,9 +14,10 @@ allowed() {
 	balance) echo balance base config ;;
 	flow) echo flow base packet ;;
 	neighbour) echo neighbour base packet ;;
+	probe) echo probe base ;;
 	pipeline) echo pipeline base config packet balance flow neighbour ;;
-	node) echo node base config packet balance flow neighbour pipeline ;;
-	report) echo report base config packet balance flow neighbour pipeline node ;;
+	node) echo node base config packet balance flow neighbour probe pipeline ;;
+	report) echo report base config packet balance flow neighbour probe pipeline node ;;
 	*) echo "layers.sh: room '$1' is not in docs/architecture.md" >&2 && return 1 ;;
 	esac
 }
