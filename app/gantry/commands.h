@@ -11,5 +11,6 @@
 int gt_command_check(int argc, char **argv);
 int gt_command_run(int argc, char **argv);
 int gt_command_replay(int argc, char **argv);
+int gt_command_bench(int argc, char **argv);
 
 #endif

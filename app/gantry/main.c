@@ -14,6 +14,7 @@ static const struct command {
 	{"check", gt_command_check, "read and validate a configuration, print what it says"},
 	{"run", gt_command_run, "boot DPDK from the configuration and serve until SIGTERM"},
 	{"replay", gt_command_replay, "run captures through the same packet core, offline"},
+	{"bench", gt_command_bench, "measure the packet core on this machine"},
 };
 
 static void usage(FILE *out)
@@ -47,7 +48,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "gantry: no command '%s'; there are: check, run, replay (gantry --help)\n",
+	fprintf(stderr,
+		"gantry: no command '%s'; there are: check, run, replay, bench (gantry --help)\n",
 		argv[1]);
 	return GT_EXIT_USAGE;
 }

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Frames for `gantry bench`; see bench_traffic.h. */
+#include "bench_traffic.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+
+#include "base/checksum.h"
+
+#define FRAME_MIN 60
+/* Headroom, the longest template, and what a tunnel adds, in whole cache lines. */
+#define STRIDE (GT_HEADROOM + 2 * GT_TRAFFIC_TEMPLATE)
+
+/* RFC 6598 and RFC 3849: addresses that no real client has. */
+#define CLIENTS_V4 0x64400000U
+static const uint8_t clients_v6[16] = {0x20, 0x01, 0x0d, 0xb8, 0xff, 0xff};
+
+/* 2^18 client addresses, and as many ports as it takes: as behind a hospital's NAT. */
+#define CLIENT_BITS 18
+#define FIRST_PORT  1024U
+
+/* Of a VIP with `port = any`. */
+#define ANY_PORT 104
+
+struct gt_mac gt_traffic_server_mac(unsigned index)
+{
+	return (struct gt_mac){{0x02, 0xbe, 0, 0, (uint8_t)(index >> 8), (uint8_t)index}};
+}
+
+struct gt_mac gt_traffic_gateway_mac(void)
+{
+	return (struct gt_mac){{0x02, 0xbe, 0xff, 0, 0, 1}};
+}
+
+/* ---- templates ---- */
+
+static void put_be16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+/* Ethernet, IP and TCP or UDP from here to `to`; sources and what depends on them are left open.
+ * Returns the frame's length. */
+static uint32_t make_template(uint8_t *d, const struct gt_mac *mac, uint16_t vlan,
+			      const struct gt_addr *to, uint8_t protocol, uint16_t port,
+			      uint32_t *sum)
+{
+	static const struct gt_mac from = {{0x02, 0xbe, 0xaa, 0, 0, 1}};
+	bool v6 = !gt_addr_is_v4(to);
+	uint32_t l4_len = protocol == IPPROTO_TCP ? 20 : 8;
+	uint8_t *ip = d + RTE_ETHER_HDR_LEN, *l4;
+
+	memset(d, 0, GT_TRAFFIC_TEMPLATE);
+	memcpy(d, mac->b, 6);
+	memcpy(d + 6, from.b, 6);
+	if (vlan != 0) {
+		put_be16(d + 12, RTE_ETHER_TYPE_VLAN);
+		put_be16(d + 14, vlan);
+		ip += RTE_VLAN_HLEN;
+	}
+	put_be16(ip - 2, v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
+	l4 = ip + (v6 ? 40 : 20);
+	if (v6) {
+		ip[0] = 0x60;
+		put_be16(ip + 4, l4_len);
+		ip[6] = protocol;
+		ip[7] = 64;
+		memcpy(ip + 24, to->b, 16);
+	} else {
+		ip[0] = 0x45;
+		put_be16(ip + 2, 20 + l4_len);
+		put_be16(ip + 6, RTE_IPV4_HDR_DF_FLAG);
+		ip[8] = 64;
+		ip[9] = protocol;
+		memcpy(ip + 16, to->b + 12, 4);
+	}
+	*sum = v6 ? 0 : gt_checksum_add(0, ip, 20); /* source and checksum are 0 yet */
+	put_be16(l4 + 2, port);
+	if (protocol == IPPROTO_TCP) {
+		l4[12] = 0x50;
+		l4[13] = RTE_TCP_ACK_FLAG;
+		put_be16(l4 + 14, 65535);
+	} else {
+		put_be16(l4 + 4, l4_len);
+	}
+	return l4 + l4_len - d < FRAME_MIN ? FRAME_MIN : (uint32_t)(l4 + l4_len - d);
+}
+
+static uint32_t l3_offset(const uint8_t *frame)
+{
+	return frame[12] == 0x81 ? RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN : RTE_ETHER_HDR_LEN;
+}
+
+int gt_traffic_create(struct gt_traffic *t, const struct gt_config *config,
+		      const struct gt_config_vip *vip, const struct gt_mac *macs, uint32_t n_flows)
+{
+	const struct gt_config_server *first = &vip->servers[0];
+	uint32_t unused;
+	bool translates = vip->mode == GT_MODE_NAT || vip->mode == GT_MODE_SNAT;
+	uint16_t port = vip->ports[0].first != 0 ? vip->ports[0].first : ANY_PORT;
+
+	*t = (struct gt_traffic){.vip = vip, .mac = macs[vip->interface]};
+	t->interface = vip->interface;
+	t->v6 = !gt_addr_is_v4(&vip->address);
+	t->reply_v6 = !gt_addr_is_v4(&first->address);
+	t->reply_interface = first->interface;
+	t->request_len = make_template(t->request, &macs[vip->interface],
+				       config->interfaces[vip->interface].vlan, &vip->address,
+				       (uint8_t)vip->protocol, port, &t->request_sum);
+	/* Where replies go, and from which server, is filled in for each. */
+	t->reply_len = make_template(t->reply, &macs[first->interface],
+				     config->interfaces[first->interface].vlan, &first->address,
+				     (uint8_t)vip->protocol, 0, &unused);
+	t->arena = aligned_alloc(64, GT_BURST_MAX * STRIDE);
+	t->flows = translates ? calloc(n_flows, sizeof(*t->flows)) : NULL;
+	if (t->arena != NULL && (!translates || t->flows != NULL))
+		return 0;
+	gt_traffic_destroy(t);
+	return -ENOMEM;
+}
+
+void gt_traffic_destroy(struct gt_traffic *t)
+{
+	free(t->arena);
+	free(t->flows);
+	*t = (struct gt_traffic){0};
+}
+
+/* ---- frames ---- */
+
+static uint8_t *begin(struct gt_traffic *t, unsigned i, const uint8_t *template, uint32_t len,
+		      uint8_t interface)
+{
+	uint8_t *d = t->arena + (size_t)i * STRIDE + GT_HEADROOM;
+
+	memcpy(d, template, 64);
+	if (len > 64)
+		memcpy(d + 64, template + 64, 64);
+	t->frames[i] =
+		(struct gt_frame){.data = d, .len = len, .wire_len = len, .in_if = interface};
+	return d;
+}
+
+static uint16_t client_port(uint32_t flow)
+{
+	return (uint16_t)(FIRST_PORT + (flow >> CLIENT_BITS));
+}
+
+static rte_be32_t client_v4(uint32_t flow)
+{
+	return rte_cpu_to_be_32(CLIENTS_V4 + (flow & ((1U << CLIENT_BITS) - 1)));
+}
+
+/* Two 16-bit words of an address join the rest of the header's sum. */
+static void put_checksum(uint8_t *ip, uint32_t sum, const uint8_t *part)
+{
+	uint16_t folded;
+
+	sum = gt_checksum_add(sum, part, 4);
+	folded = gt_checksum_fold(sum);
+	memcpy(ip + 10, &folded, sizeof(folded));
+}
+
+void gt_traffic_request(struct gt_traffic *t, unsigned i, uint32_t flow, uint8_t tcp_flags)
+{
+	uint8_t *d = begin(t, i, t->request, t->request_len, t->interface);
+	uint8_t *ip = d + l3_offset(d);
+	rte_be32_t client = client_v4(flow);
+
+	if (t->v6) {
+		memcpy(ip + 8, clients_v6, 12);
+		memcpy(ip + 20, &client, 4);
+		ip += 40;
+	} else {
+		memcpy(ip + 12, &client, 4);
+		put_checksum(ip, t->request_sum, ip + 12);
+		ip += 20;
+	}
+	put_be16(ip, client_port(flow));
+	if (t->vip->protocol == GT_PROTO_TCP)
+		ip[13] = tcp_flags;
+}
+
+/* Which of the source addresses it is, noting a new one. */
+static uint16_t find_source(struct gt_traffic *t, const struct gt_addr *a)
+{
+	uint16_t i = 0;
+
+	while (i < t->n_sources && !gt_addr_equal(&t->sources[i], a))
+		i++;
+	if (i == t->n_sources && i < GT_TRAFFIC_SOURCES_MAX)
+		t->sources[t->n_sources++] = *a;
+	return i;
+}
+
+bool gt_traffic_learn(struct gt_traffic *t, unsigned i, uint32_t flow)
+{
+	const struct gt_frame *f = &t->frames[i];
+	const uint8_t *ip = f->data + l3_offset(f->data), *l4 = ip + (t->reply_v6 ? 40 : 20);
+	struct gt_traffic_flow *to = &t->flows[flow];
+	struct gt_addr source;
+	rte_be32_t v4;
+
+	to->server = (uint16_t)(f->data[4] << 8 | f->data[5]);
+	to->port = (uint16_t)(l4[0] << 8 | l4[1]);
+	if (t->vip->mode != GT_MODE_SNAT)
+		return true;
+	memcpy(&v4, ip + 12, sizeof(v4));
+	if (t->reply_v6)
+		memcpy(source.b, ip + 8, 16);
+	else
+		source = gt_addr_from_v4(v4);
+	to->source = find_source(t, &source);
+	return to->source < GT_TRAFFIC_SOURCES_MAX;
+}
+
+void gt_traffic_reply(struct gt_traffic *t, unsigned i, uint32_t flow)
+{
+	uint8_t *d = begin(t, i, t->reply, t->reply_len, t->reply_interface);
+	const struct gt_traffic_flow *f = &t->flows[flow];
+	const struct gt_config_server *s = &t->vip->servers[f->server];
+	bool nat = t->vip->mode == GT_MODE_NAT;
+	uint8_t *ip = d + l3_offset(d);
+	rte_be32_t client = client_v4(flow);
+	uint16_t port = t->vip->ports[0].first != 0 ? t->vip->ports[0].first : ANY_PORT, sum;
+
+	if (t->reply_v6) {
+		memcpy(ip + 8, s->address.b, 16);
+		if (nat) {
+			memcpy(ip + 24, clients_v6, 12);
+			memcpy(ip + 36, &client, 4);
+		} else {
+			memcpy(ip + 24, t->sources[f->source].b, 16);
+		}
+		ip += 40;
+	} else {
+		memcpy(ip + 12, s->address.b + 12, 4);
+		if (nat)
+			memcpy(ip + 16, &client, 4);
+		else
+			memcpy(ip + 16, t->sources[f->source].b + 12, 4);
+		sum = gt_checksum_fold(gt_checksum_add(0, ip, 20));
+		memcpy(ip + 10, &sum, sizeof(sum));
+		ip += 20;
+	}
+	put_be16(ip, s->port != 0 ? s->port : port);
+	put_be16(ip + 2, nat ? client_port(flow) : f->port);
+}
