@@ -75,6 +75,8 @@ int gt_plan_build(const struct gt_config *config, const struct gt_server_state *
 		ret = gt_plan_make_nats(&b);
 	if (ret == 0)
 		ret = gt_plan_make_sources(&b);
+	if (ret == 0)
+		ret = gt_plan_make_express(&b);
 	free(b.vip_numbers);
 	free(b.server_numbers);
 	free(b.used);
@@ -100,6 +102,8 @@ void gt_plan_free(struct gt_plan *plan)
 		free(plan->build);
 	}
 	free(plan->addresses);
+	free(plan->ours);
+	free(plan->express);
 	free(plan->routes);
 	free(plan->neighbours);
 	free(plan->nats);

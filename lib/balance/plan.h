@@ -49,6 +49,7 @@ struct gt_server_state {
 #define GT_SERVER_KEEPS	   0x01 /* up and not disabled: known connections stay */
 #define GT_SERVER_TAKES	   0x02 /* new connections come: enabled with a weight, and its turn */
 #define GT_SERVER_RESOLVED 0x04 /* its MAC is known */
+#define GT_SERVER_EXPRESS  0x08 /* dr, alive, resolved, on an untagged interface */
 
 /* What a worker needs to send to a server: a cache line. */
 struct gt_plan_server {
@@ -145,6 +146,20 @@ struct gt_plan_service {
 	rte_be16_t port; /* 0 where the connection's key has it */
 };
 
+/*
+ * What an ordinary packet of a service needs, found by its destination in one step: two in a cache
+ * line. Services of few ports, whose connections need no source record (see express.c).
+ */
+struct gt_plan_express {
+	struct gt_addr addr;
+	uint32_t port_protocol; /* port in network order, protocol << 16; 0: this one is free */
+	uint32_t idle_ticks;
+	uint16_t service, vip;
+	uint8_t mode; /* enum gt_mode */
+	uint8_t reserved[3];
+};
+_Static_assert(sizeof(struct gt_plan_express) == 32, "two are a cache line");
+
 struct gt_plan_interface {
 	struct gt_mac mac;
 	uint16_t vlan; /* 0: none */
@@ -167,6 +182,12 @@ struct gt_plan {
 	/* VIPs and own addresses: open addressing, linear, a power of two, at most half full */
 	struct gt_plan_address *addresses;
 	uint32_t addresses_mask;
+	/* Which addresses are ours, a bit each by their hash, 32 bits for each: tells most
+	 * strangers for certain */
+	uint64_t *ours;
+	uint32_t ours_mask;		 /* of bits */
+	struct gt_plan_express *express; /* open addressing; half full at most */
+	uint32_t express_mask;
 	struct gt_plan_range *ranges; /* of one address together, sorted by protocol and port */
 	uint32_t n_ranges;
 	struct gt_plan_nat
@@ -240,16 +261,23 @@ static inline bool gt_plan_has_server(const struct gt_plan *plan, uint16_t serve
 	return server < plan->n_servers && plan->servers[server].vip != 0;
 }
 
-/* The address's record, or NULL. Worker. */
-static inline const struct gt_plan_address *gt_plan_find_address(const struct gt_plan *plan,
-								 const struct gt_addr *a)
+/* The hash of an address in a plan's tables: they hold what the configuration says, no attacker
+ * places it, so one multiplication by 2^64 / golden ratio spreads it well enough. Any caller. */
+static inline uint64_t gt_plan_hash_address(const struct gt_addr *a)
 {
 	uint64_t w[2];
 
 	memcpy(w, a->b, 16);
-	/* The addresses in the table come from the configuration, no attacker places them: one
-	 * multiplication by 2^64 / golden ratio spreads them well enough. */
-	uint64_t h = (w[0] ^ w[1]) * 0x9e3779b97f4a7c15ULL;
+	/* The half that differs within a subnet goes to the bottom: all of it reaches the bits that
+	 * are used, from 32 up. */
+	return (w[0] ^ (w[1] >> 32 | w[1] << 32)) * 0x9e3779b97f4a7c15ULL;
+}
+
+/* The address's record, or NULL. Worker. */
+static inline const struct gt_plan_address *gt_plan_find_address(const struct gt_plan *plan,
+								 const struct gt_addr *a)
+{
+	uint64_t h = gt_plan_hash_address(a);
 
 	for (uint32_t i = (uint32_t)(h >> 40) & plan->addresses_mask;;
 	     i = (i + 1) & plan->addresses_mask) {
@@ -260,6 +288,22 @@ static inline const struct gt_plan_address *gt_plan_find_address(const struct gt
 		if (gt_addr_equal(&e->addr, a))
 			return e;
 	}
+}
+
+/* False: the address, by its hash, is none of ours. True: it may be. Worker. */
+static inline bool gt_plan_may_be_ours(const struct gt_plan *plan, uint64_t hash)
+{
+	uint32_t bit = (uint32_t)(hash >> 32) & plan->ours_mask;
+
+	return (plan->ours[bit / 64] >> bit % 64 & 1) != 0;
+}
+
+/* Where the search for an express record begins. Worker. */
+static inline uint32_t gt_plan_express_home(const struct gt_plan *plan, uint64_t address_hash,
+					    uint32_t port_protocol)
+{
+	return (uint32_t)((address_hash ^ port_protocol * 0x9e3779b97f4a7c15ULL) >> 40) &
+	       plan->express_mask;
 }
 
 /* Of an address's ranges the one that holds a protocol and port (host order), or NULL. Worker. */

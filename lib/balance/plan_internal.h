@@ -62,6 +62,9 @@ int gt_plan_make_neighbours(struct gt_plan_builder *b, const struct gt_plan_know
 int gt_plan_make_nats(struct gt_plan_builder *b);
 int gt_plan_make_sources(struct gt_plan_builder *b);
 
+/* plan_express.c: what express.c of the pipeline looks up; after all addresses. 0, -ENOMEM. */
+int gt_plan_make_express(struct gt_plan_builder *b);
+
 /* plan_servers.c: VIPs and servers as workers read them. */
 int gt_plan_make_vips(struct gt_plan_builder *b);
 int gt_plan_make_servers(struct gt_plan_builder *b);

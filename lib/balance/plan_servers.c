@@ -68,6 +68,9 @@ static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 	s->flags = (uint8_t)((is_healthy(state) ? GT_SERVER_KEEPS : 0) |
 			     (gt_plan_takes_new(state) ? GT_SERVER_TAKES : 0) |
 			     (state->resolved ? GT_SERVER_RESOLVED : 0));
+	if (is_healthy(state) && state->resolved && c->mode == GT_MODE_DR &&
+	    plan->interfaces[server->interface].vlan == 0)
+		s->flags |= GT_SERVER_EXPRESS;
 	s->addr = server->address;
 	s->port = rte_cpu_to_be_16(server->port);
 	s->mode = (uint8_t)c->mode;

@@ -216,10 +216,7 @@ static int compare_ranges(const void *a, const void *b)
 
 struct gt_plan_address *gt_plan_put_address(struct gt_plan *plan, const struct gt_addr *addr)
 {
-	uint64_t w[2];
-
-	memcpy(w, addr->b, 16);
-	uint64_t h = (w[0] ^ w[1]) * 0x9e3779b97f4a7c15ULL;
+	uint64_t h = gt_plan_hash_address(addr);
 	uint32_t i = (uint32_t)(h >> 40) & plan->addresses_mask;
 
 	while (plan->addresses[i].used && !gt_addr_equal(&plan->addresses[i].addr, addr))

@@ -9,6 +9,7 @@
 #include "packet/icmp.h"
 #include "pipeline/classify.h"
 #include "pipeline/connection.h"
+#include "pipeline/express.h"
 #include "pipeline/forward.h"
 #include "pipeline/internal.h"
 #include "pipeline/tunnel.h"
@@ -28,23 +29,6 @@ static void make_key(const struct gt_plan *plan, struct gt_work *w)
 		return;
 	}
 	w->vip = plan->services[w->key.service].vip;
-}
-
-static void prepare(const struct gt_worker *worker, struct gt_work *works, unsigned n)
-{
-	struct gt_flow_key keys[GT_BURST_MAX];
-	uint64_t hashes[GT_BURST_MAX];
-
-	for (unsigned i = 0; i < n; i++) {
-		make_key(worker->plan, &works[i]);
-		keys[i] = works[i].key;
-	}
-	gt_flow_hash(&worker->flows, keys, hashes, n);
-	for (unsigned i = 0; i < n; i++) {
-		works[i].hash = hashes[i];
-		if (works[i].task == TASK_CONNECTION || works[i].task == TASK_ERROR)
-			gt_flow_prefetch(&worker->flows, hashes[i]);
-	}
 }
 
 /* ---- fragments ---- */
@@ -277,22 +261,70 @@ static void decide(struct gt_worker *worker, struct gt_frame *f, struct gt_work 
 
 /* ---- the burst ---- */
 
+/* A burst's frames, each on the express path or the general one. */
+struct burst {
+	struct gt_express express[GT_BURST_MAX];
+	struct gt_flow_key keys[GT_BURST_MAX];
+	uint64_t hashes[GT_BURST_MAX];
+	uint8_t general[GT_BURST_MAX]; /* 0, or index + 1 in works */
+	struct gt_work works[GT_BURST_MAX];
+	unsigned n_works;
+};
+
+static struct gt_work *begin_general(struct gt_worker *worker, struct gt_frame *f,
+				     struct gt_work *w)
+{
+	w->address = NULL;
+	w->path = (struct gt_path){0};
+	gt_classify(worker, f, w);
+	make_key(worker->plan, w);
+	return w;
+}
+
+/* Stages 1 and 2. */
+static void prepare(struct gt_worker *worker, struct gt_frame *frames, struct burst *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct gt_work *w = &b->works[b->n_works];
+
+		b->general[i] = 0;
+		if (gt_express_classify(worker, &frames[i], &b->express[i], &b->keys[i]))
+			continue;
+		b->general[i] = (uint8_t)++b->n_works;
+		begin_general(worker, &frames[i], w);
+		b->keys[i] = w->key;
+	}
+	gt_flow_hash(&worker->flows, b->keys, b->hashes, n);
+	for (unsigned i = 0; i < n; i++)
+		if (b->keys[i].service != 0)
+			gt_flow_prefetch(&worker->flows, b->hashes[i]);
+	for (unsigned i = 0; i < n; i++)
+		if (b->general[i] == 0)
+			gt_express_find(worker, &b->express[i], &b->keys[i], b->hashes[i]);
+}
+
 void gt_worker_burst(struct gt_worker *worker, const struct gt_plan *plan, uint64_t now_ms,
 		     struct gt_frame *frames, unsigned n)
 {
-	struct gt_work works[GT_BURST_MAX];
+	struct burst b;
 
 	worker->plan = plan;
 	worker->tick = gt_tick(now_ms);
 	worker->n_released = 0;
 	if (worker->fragments.n_held > 0)
 		gt_worker_expire_held(worker, now_ms, false);
+	b.n_works = 0;
+	prepare(worker, frames, &b, n);
+	/* In the order of their arrival, whichever path they take. */
 	for (unsigned i = 0; i < n; i++) {
-		works[i].address = NULL;
-		works[i].path = (struct gt_path){0};
-		gt_classify(worker, &frames[i], &works[i]);
+		struct gt_work *w;
+
+		if (b.general[i] == 0 &&
+		    gt_express_forward(worker, &frames[i], &b.express[i], &b.keys[i]))
+			continue;
+		w = b.general[i] != 0 ? &b.works[b.general[i] - 1]
+				      : begin_general(worker, &frames[i], &b.works[b.n_works]);
+		w->hash = b.hashes[i];
+		decide(worker, &frames[i], w, now_ms);
 	}
-	prepare(worker, works, n);
-	for (unsigned i = 0; i < n; i++)
-		decide(worker, &frames[i], &works[i], now_ms);
 }

@@ -76,7 +76,8 @@ static uint8_t flags(const struct gt_node *node, const char *server)
 	for (uint32_t i = 1; i < node->plan->n_servers; i++)
 		if (node->plan->server_names[i].server != NULL &&
 		    strcmp(node->plan->server_names[i].server->name, server) == 0)
-			return node->plan->servers[i].flags;
+			/* EXPRESS follows from the others. */
+			return node->plan->servers[i].flags & (uint8_t)~GT_SERVER_EXPRESS;
 	fail_msg("no server %s in the plan", server);
 	return 0;
 }
