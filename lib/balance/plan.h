@@ -151,7 +151,7 @@ struct gt_plan_service {
  * line. Services of few ports, whose connections need no source record (see express.c).
  */
 struct gt_plan_express {
-	struct gt_addr addr;
+	uint64_t address[2];	/* a struct gt_addr's bytes */
 	uint32_t port_protocol; /* port in network order, protocol << 16; 0: this one is free */
 	uint32_t idle_ticks;
 	uint16_t service, vip;
@@ -261,16 +261,29 @@ static inline bool gt_plan_has_server(const struct gt_plan *plan, uint16_t serve
 	return server < plan->n_servers && plan->servers[server].vip != 0;
 }
 
-/* The hash of an address in a plan's tables: they hold what the configuration says, no attacker
- * places it, so one multiplication by 2^64 / golden ratio spreads it well enough. Any caller. */
+/* The second word of an IPv4-mapped address; the first is 0. Any caller. */
+static inline uint64_t gt_plan_word_v4(rte_be32_t v4)
+{
+	return rte_cpu_to_be_64(0x0000ffff00000000 | rte_be_to_cpu_32(v4));
+}
+
+/*
+ * The hash of an address, as its two words, in a plan's tables: they hold what the configuration
+ * says, no attacker places it, so one multiplication by 2^64 / golden ratio spreads it well enough.
+ * The half that differs within a subnet goes to the bottom: all of it reaches the bits that are
+ * used, from 32 up. Any caller.
+ */
+static inline uint64_t gt_plan_hash_words(uint64_t w0, uint64_t w1)
+{
+	return (w0 ^ (w1 >> 32 | w1 << 32)) * 0x9e3779b97f4a7c15ULL;
+}
+
 static inline uint64_t gt_plan_hash_address(const struct gt_addr *a)
 {
 	uint64_t w[2];
 
 	memcpy(w, a->b, 16);
-	/* The half that differs within a subnet goes to the bottom: all of it reaches the bits that
-	 * are used, from 32 up. */
-	return (w[0] ^ (w[1] >> 32 | w[1] << 32)) * 0x9e3779b97f4a7c15ULL;
+	return gt_plan_hash_words(w[0], w[1]);
 }
 
 /* The address's record, or NULL. Worker. */

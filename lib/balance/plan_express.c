@@ -59,12 +59,12 @@ static void put(struct gt_plan *plan, const struct gt_addr *addr, const struct g
 
 	while (plan->express[i].port_protocol != 0)
 		i = (i + 1) & plan->express_mask;
-	plan->express[i] = (struct gt_plan_express){.addr = *addr,
-						    .port_protocol = wanted,
+	plan->express[i] = (struct gt_plan_express){.port_protocol = wanted,
 						    .idle_ticks = plan->vips[vip].idle_ticks,
 						    .service = service,
 						    .vip = vip,
 						    .mode = plan->vips[vip].mode};
+	memcpy(plan->express[i].address, addr->b, sizeof(plan->express[i].address));
 }
 
 int gt_plan_make_express(struct gt_plan_builder *b)

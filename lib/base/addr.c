@@ -122,13 +122,6 @@ bool gt_prefix_contains(const struct gt_prefix *p, const struct gt_addr *a)
 	return rest == 0 || ((p->addr.b[whole] ^ a->b[whole]) >> (8 - rest)) == 0;
 }
 
-bool gt_addr_is_martian_v4(rte_be32_t v4)
-{
-	uint8_t first = (uint8_t)(rte_be_to_cpu_32(v4) >> 24);
-
-	return first == 0 || first == 127 || first >= 224;
-}
-
 bool gt_addr_is_martian_v6(const uint8_t v6[16])
 {
 	static const uint8_t zero[12];

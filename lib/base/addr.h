@@ -84,7 +84,12 @@ bool gt_prefix_contains(const struct gt_prefix *p, const struct gt_addr *a);
  * limited broadcast, IPv6 ::/96 and IPv4-mapped (RFC 1122 3.2.1.3, RFC 6890, RFC 4291). The v6 form
  * looks at raw header bytes. Any caller.
  */
-bool gt_addr_is_martian_v4(rte_be32_t v4);
+static inline bool gt_addr_is_martian_v4(rte_be32_t v4)
+{
+	uint32_t first = rte_be_to_cpu_32(v4) >> 24;
+
+	return first == 0 || first == 127 || first >= 224;
+}
 bool gt_addr_is_martian_v6(const uint8_t v6[16]);
 bool gt_addr_is_martian(const struct gt_addr *a);
 

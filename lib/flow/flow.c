@@ -110,6 +110,7 @@ static inline uint32_t second_bucket(const struct gt_flow_table *t, uint64_t has
 
 /* ---- finding ---- */
 
+/* Only narrow slots: the service in a wide one's place is of its client's bytes. */
 static inline struct gt_flow_slot *find_narrow(struct gt_flow_bucket *b, uint64_t key)
 {
 	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i++)

@@ -9,7 +9,7 @@
 #include "packet/icmp.h"
 #include "pipeline/classify.h"
 #include "pipeline/connection.h"
-#include "pipeline/express.h"
+#include "pipeline/general.h"
 #include "pipeline/forward.h"
 #include "pipeline/internal.h"
 #include "pipeline/tunnel.h"
@@ -208,7 +208,8 @@ static void decide_path(struct gt_worker *worker, struct gt_frame *f, struct gt_
 		gt_forward(worker, f, &w->packet, &w->path);
 }
 
-static void decide(struct gt_worker *worker, struct gt_frame *f, struct gt_work *w, uint64_t now_ms)
+void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_work *w,
+		       uint64_t now_ms)
 {
 	switch ((enum gt_task)w->task) {
 	case TASK_DONE:
@@ -259,72 +260,12 @@ static void decide(struct gt_worker *worker, struct gt_frame *f, struct gt_work 
 		settle_fragments(worker, f, w, now_ms);
 }
 
-/* ---- the burst ---- */
+/* ---- the general path of one frame ---- */
 
-/* A burst's frames, each on the express path or the general one. */
-struct burst {
-	struct gt_express express[GT_BURST_MAX];
-	struct gt_flow_key keys[GT_BURST_MAX];
-	uint64_t hashes[GT_BURST_MAX];
-	uint8_t general[GT_BURST_MAX]; /* 0, or index + 1 in works */
-	struct gt_work works[GT_BURST_MAX];
-	unsigned n_works;
-};
-
-static struct gt_work *begin_general(struct gt_worker *worker, struct gt_frame *f,
-				     struct gt_work *w)
+void gt_general_begin(struct gt_worker *worker, struct gt_frame *f, struct gt_work *w)
 {
 	w->address = NULL;
 	w->path = (struct gt_path){0};
 	gt_classify(worker, f, w);
 	make_key(worker->plan, w);
-	return w;
-}
-
-/* Stages 1 and 2. */
-static void prepare(struct gt_worker *worker, struct gt_frame *frames, struct burst *b, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct gt_work *w = &b->works[b->n_works];
-
-		b->general[i] = 0;
-		if (gt_express_classify(worker, &frames[i], &b->express[i], &b->keys[i]))
-			continue;
-		b->general[i] = (uint8_t)++b->n_works;
-		begin_general(worker, &frames[i], w);
-		b->keys[i] = w->key;
-	}
-	gt_flow_hash(&worker->flows, b->keys, b->hashes, n);
-	for (unsigned i = 0; i < n; i++)
-		if (b->keys[i].service != 0)
-			gt_flow_prefetch(&worker->flows, b->hashes[i]);
-	for (unsigned i = 0; i < n; i++)
-		if (b->general[i] == 0)
-			gt_express_find(worker, &b->express[i], &b->keys[i], b->hashes[i]);
-}
-
-void gt_worker_burst(struct gt_worker *worker, const struct gt_plan *plan, uint64_t now_ms,
-		     struct gt_frame *frames, unsigned n)
-{
-	struct burst b;
-
-	worker->plan = plan;
-	worker->tick = gt_tick(now_ms);
-	worker->n_released = 0;
-	if (worker->fragments.n_held > 0)
-		gt_worker_expire_held(worker, now_ms, false);
-	b.n_works = 0;
-	prepare(worker, frames, &b, n);
-	/* In the order of their arrival, whichever path they take. */
-	for (unsigned i = 0; i < n; i++) {
-		struct gt_work *w;
-
-		if (b.general[i] == 0 &&
-		    gt_express_forward(worker, &frames[i], &b.express[i], &b.keys[i]))
-			continue;
-		w = b.general[i] != 0 ? &b.works[b.general[i] - 1]
-				      : begin_general(worker, &frames[i], &b.works[b.n_works]);
-		w->hash = b.hashes[i];
-		decide(worker, &frames[i], w, now_ms);
-	}
 }
