@@ -458,7 +458,9 @@ unsigned gt_snat_fullest_percent(const struct gt_snat *s, uint32_t tick,
 {
 	uint32_t most = 0;
 
-	for (uint32_t i = 0; s->sessions != NULL && i < s->fresh_pair; i++) {
+	if (s->sessions == NULL)
+		return 0;
+	for (uint32_t i = 0; i < s->fresh_pair; i++) {
 		const struct gt_snat_pair *p = &s->pairs[i];
 		const struct gt_snat_slot *tail = slot_of(s, p, p->rest_tail);
 		uint32_t n = p->live;

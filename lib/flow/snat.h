@@ -123,8 +123,8 @@ uint32_t gt_snat_ports(const struct gt_snat *s);
 
 /*
  * How far the fullest pair's ports are used up: those in use and those that rest, in percent of
- * what this worker has. *key is that pair's, if not NULL and the result is not 0. While the worker
- * goes on it is off by a few ports. Any caller.
+ * what this worker has; 0 where there is no VIP of mode snat. *key is that pair's, if not NULL and
+ * the result is not 0. While the worker goes on it is off by a few ports. Any caller.
  */
 unsigned gt_snat_fullest_percent(const struct gt_snat *s, uint32_t tick,
 				 struct gt_snat_pair_key *key);

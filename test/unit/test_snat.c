@@ -464,6 +464,14 @@ static void fullest_percent_counts_what_lives_and_rests(void **state)
 	gt_snat_destroy(&s);
 }
 
+static void fullest_percent_without_snat_is_0(void **state)
+{
+	struct gt_snat none = {.sessions = NULL};
+
+	(void)state;
+	assert_int_equal(gt_snat_fullest_percent(&none, 7, NULL), 0);
+}
+
 static char said[4][256];
 static unsigned n_said;
 
@@ -529,6 +537,7 @@ int main(void)
 		cmocka_unit_test(half_open_finds_silent_syns_alone),
 		cmocka_unit_test(a_million_openings_and_closings_agree_with_a_model),
 		cmocka_unit_test(fullest_percent_counts_what_lives_and_rests),
+		cmocka_unit_test(fullest_percent_without_snat_is_0),
 		cmocka_unit_test(alarm_tells_changes_once),
 	};
 
