@@ -104,7 +104,7 @@ static uint64_t read_ring_missed(struct gt_port *p)
 static int configure(const struct opening *o)
 {
 	struct rte_eth_conf conf = {0};
-	uint8_t key[GT_STEER_KEY_BYTES];
+	uint8_t key[GT_TOEPLITZ_KEY_BYTES];
 	struct gt_port *p = o->port;
 	uint16_t n_rx = GT_DESCRIPTORS, n_tx = GT_DESCRIPTORS, workers = o->config->workers;
 	int rc;

@@ -18,6 +18,7 @@
 
 #include <rte_byteorder.h>
 #include <rte_ether.h>
+#include <rte_ip.h>
 
 #include "capture.h"
 #include "commands.h"
@@ -197,7 +198,8 @@ static void finish_released(struct replay *r, struct gt_worker *w, const struct 
 
 /*
  * Which worker's queue a frame comes to: a device with receive-side scaling looks at whole TCP and
- * UDP packets, and brings the others to the first.
+ * UDP packets, and brings the others to the first. Not every device sees ports behind IPv6
+ * extension headers; this one does not.
  */
 static struct gt_worker *receiver(const struct replay *r, const struct gt_frame *f)
 {
@@ -206,6 +208,7 @@ static struct gt_worker *receiver(const struct replay *r, const struct gt_frame 
 
 	if (r->n_workers == 1 || gt_parse_link(f, &p) != GT_PARSE_OK || p.kind == GT_PACKET_ARP ||
 	    gt_parse_network(f, &p) != GT_PARSE_OK || p.fragment != GT_FRAGMENT_NONE ||
+	    (p.kind == GT_PACKET_IPV6 && p.l4_off - p.l3_off != sizeof(struct rte_ipv6_hdr)) ||
 	    (p.protocol != GT_PROTO_TCP && p.protocol != GT_PROTO_UDP))
 		return r->workers[0];
 	return r->workers[gt_steer_connection(s, &p.src, p.src_port, &p.dst, p.dst_port)];

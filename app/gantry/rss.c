@@ -13,22 +13,22 @@
 static bool has_rss(const struct rte_eth_dev_info *info, uint16_t workers)
 {
 	return workers > 1 && (info->flow_type_rss_offloads & WHOLE) == WHOLE &&
-	       info->hash_key_size == GT_STEER_KEY_BYTES &&
-	       info->reta_size >= GT_STEER_TABLE_SIZE &&
-	       info->reta_size % GT_STEER_TABLE_SIZE == 0 &&
+	       info->hash_key_size == GT_TOEPLITZ_KEY_BYTES &&
+	       info->reta_size >= GT_TOEPLITZ_TABLE_SIZE &&
+	       info->reta_size % GT_TOEPLITZ_TABLE_SIZE == 0 &&
 	       info->reta_size <= RTE_ETH_RSS_RETA_SIZE_512;
 }
 
 void gt_rss_ask(const struct rte_eth_dev_info *info, uint16_t workers,
-		uint8_t key[GT_STEER_KEY_BYTES], struct rte_eth_conf *conf)
+		uint8_t key[GT_TOEPLITZ_KEY_BYTES], struct rte_eth_conf *conf)
 {
 	if (!has_rss(info, workers))
 		return;
-	memcpy(key, gt_steer_key, GT_STEER_KEY_BYTES);
+	memcpy(key, gt_toeplitz_key, GT_TOEPLITZ_KEY_BYTES);
 	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	conf->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
 		.rss_key = key,
-		.rss_key_len = GT_STEER_KEY_BYTES,
+		.rss_key_len = GT_TOEPLITZ_KEY_BYTES,
 		.rss_hf = (WHOLE | RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6) &
 			  info->flow_type_rss_offloads,
 	};
@@ -46,7 +46,7 @@ bool gt_rss_place(uint16_t port, const struct rte_eth_dev_info *info, uint16_t w
 
 		group->mask |= 1ULL << i % RTE_ETH_RETA_GROUP_SIZE;
 		group->reta[i % RTE_ETH_RETA_GROUP_SIZE] =
-			(uint16_t)(i % GT_STEER_TABLE_SIZE % workers);
+			gt_toeplitz_worker(gt_toeplitz_entry(i), workers);
 	}
 	return rte_eth_dev_rss_reta_update(port, table, info->reta_size) == 0;
 }

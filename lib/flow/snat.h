@@ -7,7 +7,9 @@
  *
  * Ports are taken in order, and one that was used rests for 120 s, in which the server may hold it
  * in TIME_WAIT, behind all others that rest: the pair's rested ones come first, fresh ones next.
- * With N workers, worker w uses the ports that are w modulo N: the port of a reply tells its owner.
+ * Of several workers, each uses the ports whose replies a NIC brings to it by receive-side scaling
+ * under our key and table (base/toeplitz.h): of each pair, every port is one worker's. Elsewhere
+ * the same hash tells the owner of a reply, to whom it is handed over.
  */
 #ifndef GT_FLOW_SNAT_H
 #define GT_FLOW_SNAT_H
@@ -19,6 +21,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/tick.h"
+#include "base/toeplitz.h"
 
 #define GT_SNAT_PORT_FIRST 1024U
 #define GT_SNAT_PORTS	   64512U /* of a pair, over all workers */
@@ -65,6 +68,9 @@ struct gt_snat {
 	uint32_t free_pair, fresh_pair; /* index + 1 of the free list's first; never used yet */
 	uint32_t yield_hand;		/* of gt_snat_half_open */
 	uint16_t worker, n_workers;
+	/* What each value of a port's high and low byte adds to the table's entry of a reply, for
+	 * IPv4 and IPv6 servers: the hash is linear. */
+	uint8_t port_entry[2][2][256];
 	uint32_t live; /* sessions in use */
 	struct gt_aeshash_key key;
 	gt_aeshash_fn *hash;
@@ -110,9 +116,15 @@ uint32_t gt_snat_find(const struct gt_snat *s, const struct gt_snat_pair_key *ke
 const struct gt_snat_pair_key *gt_snat_pair(const struct gt_snat *s, uint32_t session);
 
 /*
+ * How many ports of each pair are this worker's. Among 1024 ports in a row each entry of the table
+ * comes eight times, of IPv4 and IPv6, so this is the same for all pairs. Any caller.
+ */
+uint32_t gt_snat_ports(const struct gt_snat *s);
+
+/*
  * How far the fullest pair's ports are used up: those in use and those that rest, in percent of
- * what this worker has. *key is that pair's, if not NULL and the result is not 0. While the worker
- * goes on it is off by a few ports. Any caller.
+ * what this worker has; 0 where there is no VIP of mode snat. *key is that pair's, if not NULL and
+ * the result is not 0. While the worker goes on it is off by a few ports. Any caller.
  */
 unsigned gt_snat_fullest_percent(const struct gt_snat *s, uint32_t tick,
 				 struct gt_snat_pair_key *key);

@@ -4,6 +4,7 @@
 
 #include <rte_ether.h>
 
+#include "base/bytes.h"
 #include "base/checksum.h"
 #include "packet/icmp.h"
 
@@ -14,12 +15,6 @@
 #define ERROR_MAX_V4 576
 #define ERROR_MAX_V6 1280
 
-static void write_be16(uint8_t *b, uint32_t v)
-{
-	b[0] = (uint8_t)(v >> 8);
-	b[1] = (uint8_t)v;
-}
-
 /* The header of an answer to `p`, back to its sender. */
 static void write_v4(uint8_t *ip, const struct gt_packet *p, uint8_t protocol, uint32_t total)
 {
@@ -27,7 +22,7 @@ static void write_v4(uint8_t *ip, const struct gt_packet *p, uint8_t protocol, u
 
 	memset(ip, 0, 20);
 	ip[0] = 0x45;
-	write_be16(ip + 2, total);
+	gt_write_be16(ip + 2, total);
 	ip[8] = ERROR_TTL;
 	ip[9] = protocol;
 	memcpy(ip + 12, p->dst.b + 12, 4);
@@ -40,7 +35,7 @@ static void write_v6(uint8_t *ip, const struct gt_packet *p, uint8_t protocol, u
 {
 	memset(ip, 0, 40);
 	ip[0] = 0x60;
-	write_be16(ip + 4, payload);
+	gt_write_be16(ip + 4, payload);
 	ip[6] = protocol;
 	ip[7] = ERROR_TTL;
 	memcpy(ip + 8, p->dst.b, 16);
@@ -65,7 +60,7 @@ void gt_icmp_too_big(struct gt_frame *frame, const struct gt_packet *p, uint16_t
 	memset(icmp, 0, 8);
 	icmp[0] = v4 ? 3 : 2;
 	icmp[1] = v4 ? 4 : 0;
-	write_be16(icmp + 6, mtu);
+	gt_write_be16(icmp + 6, mtu);
 	if (v4) {
 		write_v4(ip, p, IPPROTO_ICMP, header + 8 + embedded);
 	} else {

@@ -8,31 +8,11 @@
 #include <rte_ether.h>
 #include <rte_ip.h>
 
+#include "base/bytes.h"
 #include "base/checksum.h"
 
 /* RFC 8200 wants each extension header at most once (destination options twice): seven kinds. */
 #define EXTENSIONS_MAX 8
-
-static inline uint16_t read_be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static inline rte_be16_t copy_be16(const uint8_t *p)
-{
-	rte_be16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint32_t copy_be32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 enum gt_drop_reason gt_parse_link(const struct gt_frame *frame, struct gt_packet *p)
 {
@@ -44,14 +24,14 @@ enum gt_drop_reason gt_parse_link(const struct gt_frame *frame, struct gt_packet
 		return GT_DROP_SHORT;
 	p->link_group = d[0] & 1;
 	p->l3_off = RTE_ETHER_HDR_LEN;
-	type = read_be16(d + 12);
+	type = gt_read_be16(d + 12);
 	if (type == RTE_ETHER_TYPE_VLAN) {
 		if (frame->len < RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
 			return GT_DROP_SHORT;
 		p->tagged = true;
-		p->vlan = read_be16(d + 14) & 0xfff;
+		p->vlan = gt_read_be16(d + 14) & 0xfff;
 		p->l3_off += RTE_VLAN_HLEN;
-		type = read_be16(d + 16);
+		type = gt_read_be16(d + 16);
 	}
 	switch (type) {
 	case RTE_ETHER_TYPE_IPV4:
@@ -99,7 +79,7 @@ static enum gt_drop_reason parse_l4(const struct gt_frame *frame, struct gt_pack
 			return whole ? GT_DROP_TCP_HEADER : GT_DROP_TINY_FRAGMENT;
 		p->tcp_flags = d[13];
 	} else if (p->protocol == IPPROTO_UDP) {
-		uint16_t length = read_be16(d + 4);
+		uint16_t length = gt_read_be16(d + 4);
 
 		if (length < 8 || (whole && length > payload))
 			return GT_DROP_UDP_HEADER;
@@ -110,8 +90,8 @@ static enum gt_drop_reason parse_l4(const struct gt_frame *frame, struct gt_pack
 		}
 		return GT_PARSE_OK;
 	}
-	p->src_port = copy_be16(d);
-	p->dst_port = copy_be16(d + 2);
+	p->src_port = gt_copy_be16(d);
+	p->dst_port = gt_copy_be16(d + 2);
 	return GT_PARSE_OK;
 }
 
@@ -143,7 +123,7 @@ static enum gt_drop_reason parse_ipv4(const struct gt_frame *frame, struct gt_pa
 	if (frame->len < p->l3_off + sizeof(struct rte_ipv4_hdr))
 		return GT_DROP_SHORT;
 	header = (uint32_t)(h[0] & 0xf) * 4;
-	total = read_be16(h + 2);
+	total = gt_read_be16(h + 2);
 	if (h[0] >> 4 != 4 || header < sizeof(struct rte_ipv4_hdr) || total < header ||
 	    p->l3_off + total > frame->wire_len)
 		return GT_DROP_IP_HEADER;
@@ -151,15 +131,15 @@ static enum gt_drop_reason parse_ipv4(const struct gt_frame *frame, struct gt_pa
 		return GT_DROP_SHORT;
 	if (gt_checksum_fold(gt_checksum_add(0, h, header)) != 0)
 		return GT_DROP_IP_CHECKSUM;
-	if (gt_addr_is_martian_v4(copy_be32(h + 12)))
+	if (gt_addr_is_martian_v4(gt_copy_be32(h + 12)))
 		return GT_DROP_MARTIAN;
 
-	p->src = gt_addr_from_v4(copy_be32(h + 12));
-	p->dst = gt_addr_from_v4(copy_be32(h + 16));
+	p->src = gt_addr_from_v4(gt_copy_be32(h + 12));
+	p->dst = gt_addr_from_v4(gt_copy_be32(h + 16));
 	p->protocol = h[9];
 	p->l4_off = (uint16_t)(p->l3_off + header);
 	p->l3_end = p->l3_off + total;
-	frag = read_be16(h + 6);
+	frag = gt_read_be16(h + 6);
 	if ((frag & (RTE_IPV4_HDR_OFFSET_MASK | RTE_IPV4_HDR_MF_FLAG)) != 0) {
 		enum gt_drop_reason bad = judge_fragment(
 			p, header,
@@ -168,7 +148,7 @@ static enum gt_drop_reason parse_ipv4(const struct gt_frame *frame, struct gt_pa
 
 		if (bad != GT_PARSE_OK)
 			return bad;
-		p->fragment_id = read_be16(h + 4);
+		p->fragment_id = gt_read_be16(h + 4);
 		if (p->fragment == GT_FRAGMENT_LATER)
 			return GT_PARSE_OK;
 	}
@@ -208,13 +188,13 @@ static uint32_t extension_length(uint8_t type, const uint8_t *e)
 static enum gt_drop_reason parse_fragment_header(const uint8_t *e, uint32_t before,
 						 uint32_t payload, struct gt_packet *p)
 {
-	uint16_t word = read_be16(e + 2);
+	uint16_t word = gt_read_be16(e + 2);
 	uint32_t offset = word & 0xfff8;
 	bool more = word & 1;
 
 	if (offset == 0 && !more)
 		return GT_PARSE_OK;
-	p->fragment_id = rte_be_to_cpu_32(copy_be32(e + 4));
+	p->fragment_id = rte_be_to_cpu_32(gt_copy_be32(e + 4));
 	p->protocol = e[0];
 	return judge_fragment(p, before, offset, more, payload);
 }
@@ -274,7 +254,7 @@ static enum gt_drop_reason parse_ipv6(const struct gt_frame *frame, struct gt_pa
 	if (frame->len < p->l3_off + sizeof(struct rte_ipv6_hdr))
 		return GT_DROP_SHORT;
 	p->l4_off = (uint16_t)(p->l3_off + sizeof(struct rte_ipv6_hdr));
-	p->l3_end = p->l4_off + (uint32_t)read_be16(h + 4);
+	p->l3_end = p->l4_off + (uint32_t)gt_read_be16(h + 4);
 	if (h[0] >> 4 != 6 || p->l3_end > frame->wire_len)
 		return GT_DROP_IP_HEADER;
 	/* :: may only ask whether an address is free, by a solicitation (RFC 4862 5.4.2). */
@@ -307,8 +287,8 @@ static enum gt_drop_reason embedded_ports(const uint8_t *ip, uint32_t len, uint3
 		return GT_DROP_ICMP_BAD;
 	p->l4_off = (uint16_t)l4;
 	if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP) {
-		p->src_port = copy_be16(ip + l4);
-		p->dst_port = copy_be16(ip + l4 + 2);
+		p->src_port = gt_copy_be16(ip + l4);
+		p->dst_port = gt_copy_be16(ip + l4 + 2);
 	}
 	return GT_PARSE_OK;
 }
@@ -322,10 +302,10 @@ static enum gt_drop_reason embedded_v4(const uint8_t *ip, uint32_t len, struct g
 	header = (uint32_t)(ip[0] & 0xf) * 4;
 	/* A later fragment has no ports to go by. */
 	if (header < sizeof(struct rte_ipv4_hdr) ||
-	    (read_be16(ip + 6) & RTE_IPV4_HDR_OFFSET_MASK) != 0)
+	    (gt_read_be16(ip + 6) & RTE_IPV4_HDR_OFFSET_MASK) != 0)
 		return GT_DROP_ICMP_BAD;
-	p->src = gt_addr_from_v4(copy_be32(ip + 12));
-	p->dst = gt_addr_from_v4(copy_be32(ip + 16));
+	p->src = gt_addr_from_v4(gt_copy_be32(ip + 12));
+	p->dst = gt_addr_from_v4(gt_copy_be32(ip + 16));
 	p->protocol = ip[9];
 	return embedded_ports(ip, len, header, p);
 }
@@ -345,7 +325,7 @@ static enum gt_drop_reason embedded_v6(const uint8_t *ip, uint32_t len, struct g
 
 		if (n == EXTENSIONS_MAX || off + 8 > len)
 			return GT_DROP_ICMP_BAD;
-		if (next == IPPROTO_FRAGMENT && (read_be16(e + 2) & 0xfff8) != 0)
+		if (next == IPPROTO_FRAGMENT && (gt_read_be16(e + 2) & 0xfff8) != 0)
 			return GT_DROP_ICMP_BAD;
 		off += extension_length(next, e);
 		next = e[0];

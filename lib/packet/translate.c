@@ -8,6 +8,7 @@
 #include <rte_ether.h>
 #include <rte_ip.h>
 
+#include "base/bytes.h"
 #include "base/checksum.h"
 
 /* RFC 7915 5.1: an IPv4 packet above this size is sent with DF, a smaller one may be fragmented. */
@@ -108,26 +109,15 @@ void gt_translate_v6(uint8_t *ip, const struct gt_translation *t)
 
 /* ---- between families (RFC 7915) ---- */
 
-static inline uint16_t read_be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static inline void write_be16(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
 void gt_read_v4(const uint8_t *ip, const struct gt_packet *p, struct gt_ip_fields *f)
 {
-	uint16_t frag = read_be16(ip + 6);
+	uint16_t frag = gt_read_be16(ip + 6);
 
 	*f = (struct gt_ip_fields){
 		.traffic_class = ip[1],
 		.ttl = ip[8],
 		.protocol = ip[9],
-		.payload = (uint16_t)(read_be16(ip + 2) - (ip[0] & 0xf) * 4),
+		.payload = (uint16_t)(gt_read_be16(ip + 2) - (ip[0] & 0xf) * 4),
 		.fragment = p->fragment != GT_FRAGMENT_NONE,
 		.more = (frag & RTE_IPV4_HDR_MF_FLAG) != 0,
 		.fragment_offset = frag & RTE_IPV4_HDR_OFFSET_MASK,
@@ -140,10 +130,10 @@ void gt_read_v4(const uint8_t *ip, const struct gt_packet *p, struct gt_ip_field
 void gt_read_v6(const uint8_t *ip, const struct gt_packet *p, struct gt_ip_fields *f)
 {
 	*f = (struct gt_ip_fields){
-		.traffic_class = (uint8_t)(read_be16(ip) >> 4),
+		.traffic_class = (uint8_t)(gt_read_be16(ip) >> 4),
 		.ttl = ip[7],
 		.protocol = p->protocol,
-		.payload = (uint16_t)(read_be16(ip + 4) - (p->l4_off - p->l3_off - 40)),
+		.payload = (uint16_t)(gt_read_be16(ip + 4) - (p->l4_off - p->l3_off - 40)),
 		.fragment = p->fragment != GT_FRAGMENT_NONE,
 		.more = p->fragment_more,
 		.fragment_offset = p->fragment_offset,
@@ -154,8 +144,8 @@ void gt_read_v6(const uint8_t *ip, const struct gt_packet *p, struct gt_ip_field
 void gt_write_v6(uint8_t *ip, const struct gt_ip_fields *f, const struct gt_translation *t)
 {
 	memset(ip, 0, 40);
-	write_be16(ip, 0x6000 | (uint32_t)f->traffic_class << 4);
-	write_be16(ip + 4, f->payload + (f->fragment ? 8 : 0));
+	gt_write_be16(ip, 0x6000 | (uint32_t)f->traffic_class << 4);
+	gt_write_be16(ip + 4, f->payload + (f->fragment ? 8 : 0));
 	ip[6] = f->fragment ? IPPROTO_FRAGMENT : f->protocol;
 	ip[7] = f->ttl;
 	memcpy(ip + 8, t->src.b, 16);
@@ -163,9 +153,9 @@ void gt_write_v6(uint8_t *ip, const struct gt_ip_fields *f, const struct gt_tran
 	if (f->fragment) {
 		ip[40] = f->protocol;
 		ip[41] = 0;
-		write_be16(ip + 42, (uint32_t)f->fragment_offset << 3 | f->more);
-		write_be16(ip + 44, f->id >> 16);
-		write_be16(ip + 46, f->id);
+		gt_write_be16(ip + 42, (uint32_t)f->fragment_offset << 3 | f->more);
+		gt_write_be16(ip + 44, f->id >> 16);
+		gt_write_be16(ip + 46, f->id);
 	}
 }
 
@@ -178,10 +168,10 @@ void gt_write_v4(uint8_t *ip, const struct gt_ip_fields *f, const struct gt_tran
 	memset(ip, 0, 20);
 	ip[0] = 0x45;
 	ip[1] = f->traffic_class;
-	write_be16(ip + 2, total);
-	write_be16(ip + 4, f->fragment ? f->id : t->ipv4_id);
-	write_be16(ip + 6, (df ? RTE_IPV4_HDR_DF_FLAG : 0U) |
-				   (f->more ? RTE_IPV4_HDR_MF_FLAG : 0U) | f->fragment_offset);
+	gt_write_be16(ip + 2, total);
+	gt_write_be16(ip + 4, f->fragment ? f->id : t->ipv4_id);
+	gt_write_be16(ip + 6, (df ? RTE_IPV4_HDR_DF_FLAG : 0U) |
+				      (f->more ? RTE_IPV4_HDR_MF_FLAG : 0U) | f->fragment_offset);
 	ip[8] = f->ttl;
 	ip[9] = f->protocol;
 	memcpy(ip + 12, raw(&t->src), 4);
@@ -271,7 +261,7 @@ static uint8_t *replace_header(struct gt_frame *frame, const struct gt_packet *p
 	frame->data = to;
 	frame->len = (uint32_t)((int32_t)frame->len + grown);
 	frame->wire_len = (uint32_t)((int32_t)frame->wire_len + grown);
-	write_be16(to + p->l3_off - 2, ethertype);
+	gt_write_be16(to + p->l3_off - 2, ethertype);
 	return to + p->l3_off;
 }
 

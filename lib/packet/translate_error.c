@@ -8,6 +8,7 @@
 
 #include <rte_ether.h>
 
+#include "base/bytes.h"
 #include "base/checksum.h"
 #include "packet/icmp.h"
 #include "packet/translate.h"
@@ -185,17 +186,6 @@ static rte_be16_t icmp_checksum(const uint8_t *icmp, uint32_t len, bool v6,
 	return gt_checksum_fold(gt_checksum_add(sum, icmp, len));
 }
 
-static uint32_t read_be32(const uint8_t *b)
-{
-	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-}
-
-static void write_be32(uint8_t *b, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		b[i] = (uint8_t)(v >> (24 - 8 * i));
-}
-
 /* Writes the ICMP message with its embedded packet, whose fields are known. Returns its length. */
 static uint32_t write_message(uint8_t *icmp, const struct error *e, struct gt_ip_fields *fields,
 			      const struct gt_packet *embedded, const struct gt_translation *inner,
@@ -206,7 +196,7 @@ static uint32_t write_message(uint8_t *icmp, const struct error *e, struct gt_ip
 	icmp[0] = e->type;
 	icmp[1] = e->code;
 	icmp[2] = icmp[3] = 0;
-	write_be32(icmp + 4, e->rest);
+	gt_write_be32(icmp + 4, e->rest);
 	if (to_v6)
 		gt_write_v6(icmp + 8, fields, inner);
 	else
@@ -240,7 +230,7 @@ static enum gt_drop_reason translate_across(struct gt_frame *frame, const struct
 	bool to_v6 = p->kind == GT_PACKET_IPV4;
 	const uint8_t *icmp = frame->data + p->l4_off, *ip = icmp + 8;
 	uint32_t len = p->l3_end - p->l4_off, header = to_v6 ? 40 : 20, size, total;
-	struct error e = {icmp[0], icmp[1], read_be32(icmp + 4)};
+	struct error e = {icmp[0], icmp[1], gt_read_be32(icmp + 4)};
 	struct gt_ip_fields fields, outer_fields;
 	uint8_t out[40 + ERROR_MAX];
 	rte_be16_t check;

@@ -6,6 +6,7 @@
 
 #include <rte_ether.h>
 
+#include "base/bytes.h"
 #include "base/checksum.h"
 
 /* RFC 2473 6.3 and RFC 2003 3.1 leave the outer TTL to us: the usual initial one (RFC 1700). */
@@ -13,12 +14,6 @@
 
 /* GUE's source ports: the dynamic ones, so that 14 bits are left to vary (RFC 8085 5.1.1). */
 #define GUE_PORT_FIRST 0xc000U
-
-static void write_be16(uint8_t *b, uint32_t v)
-{
-	b[0] = (uint8_t)(v >> 8);
-	b[1] = (uint8_t)v;
-}
 
 /* ToS, or traffic class, of an IP header: DSCP and ECN. */
 static uint8_t traffic_class(const uint8_t *ip, bool v4)
@@ -64,8 +59,8 @@ static void write_outer_v6(uint8_t *ip, const struct gt_tunnel *t, uint8_t proto
 	label = label != 0 ? label : 1;
 	ip[0] = (uint8_t)(0x60 | tc >> 4);
 	ip[1] = (uint8_t)((uint32_t)tc << 4 | label >> 16);
-	write_be16(ip + 2, label);
-	write_be16(ip + 4, payload);
+	gt_write_be16(ip + 2, label);
+	gt_write_be16(ip + 4, payload);
 	ip[6] = protocol;
 	ip[7] = OUTER_TTL;
 	memcpy(ip + 8, t->src.b, 16);
@@ -74,8 +69,8 @@ static void write_outer_v6(uint8_t *ip, const struct gt_tunnel *t, uint8_t proto
 
 static void write_gre(uint8_t *gre, bool inner_v4)
 {
-	write_be16(gre, 0);
-	write_be16(gre + 2, inner_v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
+	gt_write_be16(gre, 0);
+	gt_write_be16(gre + 2, inner_v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
 }
 
 /*
@@ -91,14 +86,14 @@ static void write_gue(uint8_t *udp, const uint8_t *ip, const struct gt_tunnel *t
 	rte_be16_t check;
 	uint32_t sum;
 
-	write_be16(udp, GUE_PORT_FIRST | (t->variation & 0x3fff));
-	write_be16(udp + 2, GT_TUNNEL_GUE_PORT);
-	write_be16(udp + 4, len);
-	write_be16(udp + 6, 0);
+	gt_write_be16(udp, GUE_PORT_FIRST | (t->variation & 0x3fff));
+	gt_write_be16(udp + 2, GT_TUNNEL_GUE_PORT);
+	gt_write_be16(udp + 4, len);
+	gt_write_be16(udp + 6, 0);
 	/* Variant 0, data, no optional words; the inner protocol; no flags. */
 	udp[8] = 0;
 	udp[9] = inner_v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	write_be16(udp + 10, 0);
+	gt_write_be16(udp + 10, 0);
 	if (outer_v4 || !whole)
 		return;
 	sum = gt_checksum_add(gt_checksum_add(0, ip + 8, 32), pseudo, sizeof(pseudo));
@@ -130,7 +125,7 @@ static void grow(struct gt_frame *frame, const struct gt_packet *p, uint32_t byt
 		memmove(d, frame->data, RTE_ETHER_HDR_LEN);
 	else
 		memmove(d, frame->data, RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN);
-	write_be16(d + p->l3_off - 2, outer_v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
+	gt_write_be16(d + p->l3_off - 2, outer_v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
 	frame->data = d;
 	frame->len += bytes;
 	frame->wire_len += bytes;
@@ -161,11 +156,6 @@ void gt_tunnel_wrap(struct gt_frame *frame, const struct gt_packet *p, const str
 
 /* ---- what routers quote ---- */
 
-static uint16_t read_be16(const uint8_t *b)
-{
-	return (uint16_t)(b[0] << 8 | b[1]);
-}
-
 /* The outer header, as we write it: no options, no extension headers, whole. Its length, or 0. */
 static uint32_t read_outer(const uint8_t *ip, uint32_t len, bool v6, struct gt_tunnel *t,
 			   uint8_t *protocol)
@@ -181,7 +171,7 @@ static uint32_t read_outer(const uint8_t *ip, uint32_t len, bool v6, struct gt_t
 		return 40;
 	}
 	/* A later fragment of it has no inner header. */
-	if (len < 20 || ip[0] != 0x45 || (read_be16(ip + 6) & 0x1fff) != 0)
+	if (len < 20 || ip[0] != 0x45 || (gt_read_be16(ip + 6) & 0x1fff) != 0)
 		return 0;
 	memcpy(&src, ip + 12, 4);
 	memcpy(&dst, ip + 16, 4);
@@ -201,12 +191,12 @@ static uint32_t read_shim(const uint8_t *b, uint32_t len, uint8_t protocol, stru
 		t->kind = GT_TUNNEL_IPIP;
 		return 0;
 	}
-	if (protocol == IPPROTO_GRE && len >= 4 && read_be16(b) == 0) {
+	if (protocol == IPPROTO_GRE && len >= 4 && gt_read_be16(b) == 0) {
 		t->kind = GT_TUNNEL_GRE;
-		*v4 = read_be16(b + 2) == RTE_ETHER_TYPE_IPV4;
-		return *v4 || read_be16(b + 2) == RTE_ETHER_TYPE_IPV6 ? 4 : UINT32_MAX;
+		*v4 = gt_read_be16(b + 2) == RTE_ETHER_TYPE_IPV4;
+		return *v4 || gt_read_be16(b + 2) == RTE_ETHER_TYPE_IPV6 ? 4 : UINT32_MAX;
 	}
-	if (protocol == IPPROTO_UDP && len >= 12 && read_be16(b + 2) == GT_TUNNEL_GUE_PORT &&
+	if (protocol == IPPROTO_UDP && len >= 12 && gt_read_be16(b + 2) == GT_TUNNEL_GUE_PORT &&
 	    b[8] == 0) {
 		t->kind = GT_TUNNEL_GUE;
 		*v4 = b[9] == IPPROTO_IPIP;

@@ -7,6 +7,8 @@
 
 #include <netinet/in.h>
 
+#include <rte_ip.h>
+
 #include "packet/icmp.h"
 #include "pipeline/internal.h"
 
@@ -85,21 +87,41 @@ static bool find_session(const struct gt_worker *worker, const struct gt_addr *s
 	return true;
 }
 
+/* Has the device placed this TCP or UDP packet by its addresses and ports, as we would? Whether it
+ * sees ports behind IPv6 extension headers differs among devices. */
+static bool is_placed(const struct gt_worker *worker, const struct gt_frame *f,
+		      const struct gt_packet *p)
+{
+	return worker->steer.exact[f->in_if] && p->fragment == GT_FRAGMENT_NONE &&
+	       (p->kind == GT_PACKET_IPV4 || p->l4_off - p->l3_off == sizeof(struct rte_ipv6_hdr));
+}
+
+/* The worker that gave out the source port of a reply, or of the packet that an ICMP error embeds.
+ * Only asked for what was not handed over to its owner yet. */
+static uint16_t reply_owner(const struct gt_worker *worker, const struct gt_frame *f,
+			    struct gt_work *w)
+{
+	const struct gt_packet *p = &w->packet, *e = &w->embedded;
+	const struct gt_steer *s = &worker->steer;
+
+	if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP) {
+		if (is_placed(worker, f, p))
+			return s->worker;
+		return gt_steer_connection(s, &p->src, p->src_port, &p->dst, p->dst_port);
+	}
+	/* What is nobody's may be judged by anybody. */
+	if (!is_icmp(p) || !gt_icmp_is_error(p) || parse_error(f, w) != GT_PARSE_OK)
+		return s->worker;
+	return gt_steer_connection(s, &e->dst, e->dst_port, &e->src, e->src_port);
+}
+
 /* A reply to a source port that another worker gave out: TASK_HAND. */
 static bool is_reply_of_other(const struct gt_worker *worker, const struct gt_frame *f,
 			      struct gt_work *w)
 {
-	const struct gt_packet *p = &w->packet;
-	rte_be16_t port = p->dst_port;
-
-	if (worker->steer.n_workers == 1)
+	if (worker->steer.n_workers == 1 || f->steered == GT_STEERED_HOME)
 		return false;
-	if (is_icmp(p)) {
-		if (!gt_icmp_is_error(p) || parse_error(f, w) != GT_PARSE_OK)
-			return false;
-		port = w->embedded.src_port;
-	}
-	w->owner = (uint16_t)(rte_be_to_cpu_16(port) % worker->steer.n_workers);
+	w->owner = reply_owner(worker, f, w);
 	if (w->owner == worker->steer.worker)
 		return false;
 	w->task = TASK_HAND;
@@ -266,7 +288,7 @@ static uint16_t connection_owner(const struct gt_worker *worker, const struct gt
 	if (error)
 		return gt_steer_connection(&worker->steer, client, e->dst_port, &e->src,
 					   e->src_port);
-	if (worker->steer.exact[f->in_if] && p->fragment == GT_FRAGMENT_NONE)
+	if (is_placed(worker, f, p))
 		return worker->steer.worker;
 	return gt_steer_connection(&worker->steer, client, p->src_port, &p->dst, p->dst_port);
 }

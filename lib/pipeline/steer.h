@@ -4,15 +4,14 @@
  * receives a frame that is another's hands it over. In the order of preference:
  *
  *   - A device whose receive-side scaling is known (`exact`) brings whole TCP and UDP packets to
- * their owner by itself: the Toeplitz hash of addresses and ports under our key, by a table that we
- * wrote.
+ *     their owner by itself: the Toeplitz hash of addresses and ports under our key, by a table
+ *     that we wrote (base/toeplitz.h). Replies of snat too: their owner has chosen the source port
+ *     so that the hash of the reply leads to it (flow/snat.h).
  *   - What such a device cannot place, and all frames of other devices, is placed by the same hash
- * in software: an ICMP error by the packet that it embeds; a VIP of persistence = source by the
+ *     in software: an ICMP error by the packet that it embeds; a VIP of persistence = source by the
  *     client's address alone, so that one worker knows all of a client.
- *   - A reply to a source port of SNAT belongs to worker (port modulo workers), who gave that port
- * out.
  *   - The fragments of a datagram meet at a worker of their own, by source, destination and
- * protocol; it learns from the first whose they all are, and hands them on in order.
+ *     protocol; it learns from the first whose they all are, and hands them on in order.
  *
  * Everything else (ARP, echo, replies of nat) needs no memory, and stays.
  */
@@ -25,27 +24,15 @@
 #include "base/addr.h"
 #include "base/frame.h"
 
-/* Entries of the indirection table, a power of two: entry i is worker i modulo workers. */
-#define GT_STEER_TABLE_SIZE 128
-#define GT_STEER_KEY_BYTES  40
-
-/* The key of the hash. Microsoft's, that every NIC is tested with: owners are no secret, and who
- * aims at one worker only slows down those of his own clients that it has. */
-extern const uint8_t gt_steer_key[GT_STEER_KEY_BYTES];
-
 struct gt_steer {
 	uint16_t worker, n_workers;
 	bool exact[GT_INTERFACES_MAX];
 };
 
-/* The Toeplitz hash of a packet's addresses and ports, as devices compute it. Any caller. */
-uint32_t gt_steer_hash(const struct gt_addr *src, const struct gt_addr *dst, rte_be16_t src_port,
-		       rte_be16_t dst_port);
-
-/* The owner of a connection, by a packet of the client. Worker. */
-uint16_t gt_steer_connection(const struct gt_steer *s, const struct gt_addr *client,
-			     rte_be16_t client_port, const struct gt_addr *vip,
-			     rte_be16_t vip_port);
+/* The owner of a connection, by a packet that comes in for it: the client's to the VIP, or with
+ * snat the server's to the source address. Worker. */
+uint16_t gt_steer_connection(const struct gt_steer *s, const struct gt_addr *src,
+			     rte_be16_t src_port, const struct gt_addr *dst, rte_be16_t dst_port);
 
 /* The worker that knows all of a client. Worker. */
 uint16_t gt_steer_source(const struct gt_steer *s, const struct gt_addr *client);

@@ -1,13 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A server that tells its name and echoes, and a client that tells how long it takes to learn of its end.
+"""A server that tells its name and echoes; a client that tells how long it takes to learn of its end; and
+one that holds many connections.
 
 echo.py serve NAME PORT                  for each connection: the name, a newline, then all that comes
 echo.py talk ADDRESS PORT COMMAND...     connects, exchanges a byte, runs COMMAND with {} replaced by the
                                          server's name, sends a byte and waits for what comes of it; then
                                          connects once more. Prints "NAME OUTCOME MS NAME", where OUTCOME
                                          is reset, closed, echo or timeout
+echo.py hold ADDRESS PORT STEP...        +N opens N connections, -N:NAME closes N of those to NAME. Prints
+                                         after each step how many each server has: "NAME=N NAME=N"
 """
+import collections
 import socket
 import socketserver
 import subprocess
@@ -62,6 +66,23 @@ def talk(address, port, command):
     print(name, result, f"{ms:.2f}", other)
 
 
+def hold(address, port, steps):
+    held = collections.defaultdict(list)
+    for step in steps:
+        n, _, name = step[1:].partition(":")
+        for _ in range(int(n)):
+            if step[0] == "+":
+                connection, name = meet(address, port)
+                held[name].append(connection)
+            else:
+                held[name].pop().close()
+            # People open associations one after the other; a burst within a tenth of a second is all luck.
+            time.sleep(0.01)
+        # Workers tell each other of their loads ten times a second, where the machine has time for it.
+        time.sleep(1)
+        print(*(f"{name}={len(held[name])}" for name in sorted(held)), flush=True)
+
+
 def main():
     command = sys.argv[1] if len(sys.argv) > 3 else ""
     if command == "serve":
@@ -70,6 +91,8 @@ def main():
         server.serve_forever()
     elif command == "talk" and len(sys.argv) > 4:
         talk(sys.argv[2], int(sys.argv[3]), sys.argv[4:])
+    elif command == "hold" and len(sys.argv) > 4:
+        hold(sys.argv[2], int(sys.argv[3]), sys.argv[4:])
     else:
         sys.exit(__doc__)
 

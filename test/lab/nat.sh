@@ -36,6 +36,7 @@ config() {
 		name = $lab_id
 		seed = 2026
 		hugepages = no
+		workers = ${LAB_WORKERS:-1}
 		control = $lab_dir/gantry.sock
 
 		[interface lan]

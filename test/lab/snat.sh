@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# SNAT: snat.sh [af_packet|af_xdp]. Servers that know nothing of gantry: no VIP, no route, no setting. Studies,
+# SNAT: snat.sh [af_packet|af_xdp|tap]. Servers that know nothing of gantry: no VIP, no route, no setting. Studies,
 # bulk by HTTP and iperf3, IPv6 clients of IPv4 servers and the other way round; two clients that use the
 # same port at the same time. Judged by the archives' disks, what servers say of their peers, the kernels'
 # counters, and tshark on both sides.
@@ -37,6 +37,7 @@ config() {
 		name = $lab_id
 		seed = 2026
 		hugepages = no
+		workers = ${LAB_WORKERS:-1}
 		control = $lab_dir/gantry.sock
 
 		[interface lan]

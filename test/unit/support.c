@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_thash.h>
+
+#include "base/toeplitz.h"
+
 #define DIE_UNLESS(what) SUPPORT_DIE_UNLESS(what)
 
 uint64_t support_random(uint64_t *state)
@@ -16,6 +20,22 @@ uint64_t support_random(uint64_t *state)
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
 	return z ^ z >> 31;
+}
+
+uint32_t support_rss(const struct gt_addr *src, const struct gt_addr *dst, uint16_t sport,
+		     uint16_t dport)
+{
+	uint32_t words[9], n = 0;
+
+	for (unsigned end = 0; end < 2; end++) {
+		const struct gt_addr *a = end == 0 ? src : dst;
+
+		for (unsigned i = gt_addr_is_v4(a) ? 12 : 0; i < 16; i += 4)
+			words[n++] = (uint32_t)a->b[i] << 24 | (uint32_t)a->b[i + 1] << 16 |
+				     (uint32_t)a->b[i + 2] << 8 | a->b[i + 3];
+	}
+	words[n++] = (uint32_t)sport << 16 | dport;
+	return rte_softrss(words, n, gt_toeplitz_key);
 }
 
 uint16_t support_sum(uint32_t start, const uint8_t *data, size_t len)

@@ -35,6 +35,11 @@ uint64_t support_random(uint64_t *state);
 /* RFC 1071 byte by byte: one's complement sum of big-endian words, folded, not complemented. */
 uint16_t support_sum(uint32_t start, const uint8_t *data, size_t len);
 
+/* What receive-side scaling under the key of lib/base/toeplitz.h makes of a packet's addresses and
+ * ports (host order): by DPDK's rte_softrss. */
+uint32_t support_rss(const struct gt_addr *src, const struct gt_addr *dst, uint16_t sport,
+		     uint16_t dport);
+
 /* ---- frames ---- */
 
 /* A copy with GT_HEADROOM bytes in front and none behind; owner is the block. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * SNAT's ports and sessions: each port of a pair is given out once, rests for 120 s first in first
- * out, and belongs to one worker; pairs and blocks come back; half-open sessions can be found; and
- * a random million of openings and closings agrees with a plain model. The alarm about it too.
+ * out, and belongs to the worker to whom a NIC brings its replies; pairs and blocks come back;
+ * half-open sessions can be found; and a random million of openings and closings agrees with a
+ * plain model. The alarm about it too.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -164,28 +165,89 @@ static void cancel_port_is_given_at_once(void **state)
 	gt_snat_destroy(&s);
 }
 
-static void open_workers_share_the_ports_by_their_remainder(void **state)
+/* The worker to whose queue a NIC brings the reply: its table has 512 entries, as app/gantry/rss.c
+ * writes them. */
+static unsigned queue_of_reply(const struct gt_snat_pair_key *key, uint16_t port, unsigned n)
 {
-	struct gt_snat_pair_key a = pair(1, 104);
-	uint8_t *seen = calloc(65536, 1);
-	unsigned all = 0;
+	uint32_t hash = support_rss(&key->server, &key->source, rte_be_to_cpu_16(key->port), port);
+
+	return hash % 512 % 128 % n;
+}
+
+static struct gt_snat_pair_key random_pair(uint64_t *random)
+{
+	struct gt_snat_pair_key key = {.protocol = support_random(random) % 2 ? 6 : 17,
+				       .port = (rte_be16_t)support_random(random)};
+	struct gt_addr *ends[2] = {&key.server, &key.source};
+	bool v6 = support_random(random) % 2;
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t parts[2] = {support_random(random), support_random(random)};
+
+		if (v6)
+			memcpy(ends[i]->b, parts, 16);
+		else
+			*ends[i] = gt_addr_from_v4((rte_be32_t)parts[0]);
+	}
+	return key;
+}
+
+/* Takes all ports of a pair that a worker has, and gives them back; counts each in `seen`. */
+static uint32_t use_up(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick,
+		       uint8_t *seen)
+{
+	static uint32_t sessions[GT_SNAT_PORTS];
+	uint32_t n = 0, i;
+
+	while ((i = gt_snat_open(s, key, tick)) != GT_SNAT_NONE) {
+		uint16_t port = s->sessions[i].port;
+
+		assert_int_equal(queue_of_reply(key, port, s->n_workers), s->worker);
+		assert_int_equal(gt_snat_find(s, key, port), i);
+		seen[port]++;
+		sessions[n++] = i;
+	}
+	assert_int_equal(n, gt_snat_ports(s));
+	assert_int_equal(gt_snat_fullest_percent(s, tick, NULL), 100);
+	for (uint32_t at = 0; at < n; at++)
+		gt_snat_close(s, sessions[at], tick);
+	return n;
+}
+
+/* Of random pairs, each port is one worker's: the one that a NIC brings its reply to. All are used
+ * up at the count that is told, rest, and come again. */
+static void open_workers_share_the_ports_as_a_nic_places_the_replies(void **state)
+{
+	static const uint16_t counts[] = {1, 2, 3, 4, 7, 64};
+	uint8_t *seen = malloc(65536);
+	uint64_t random = 3;
 
 	(void)state;
-	for (uint16_t n = 3; n <= 7; n = (uint16_t)(n + 4)) {
-		memset(seen, 0, 65536);
-		all = 0;
-		for (uint16_t w = 0; w < n; w++) {
-			struct gt_snat s = make(70000, w, n);
-			uint32_t i;
+	for (unsigned c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
+		uint16_t n = counts[c];
+		struct gt_snat s[64];
+		uint32_t tick = 1;
 
-			while ((i = gt_snat_open(&s, &a, 0)) != GT_SNAT_NONE) {
-				assert_int_equal(s.sessions[i].port % n, w);
-				assert_int_equal(seen[s.sessions[i].port]++, 0);
-				all++;
-			}
-			gt_snat_destroy(&s);
+		for (uint16_t w = 0; w < n; w++)
+			s[w] = make(70000U / n + 2000, w, n);
+		for (unsigned pairs = 0; pairs < (n > 7 ? 1U : 6U);
+		     pairs++, tick += GT_TICKS(240)) {
+			struct gt_snat_pair_key key = random_pair(&random);
+			uint32_t all = 0;
+
+			memset(seen, 0, 65536);
+			for (uint16_t w = 0; w < n; w++)
+				all += use_up(&s[w], &key, tick, seen);
+			assert_int_equal(all, 64512);
+			for (uint32_t port = 0; port < 65536; port++)
+				assert_int_equal(seen[port], port >= 1024);
+			/* all rest; when they have, all come again */
+			assert_int_equal(gt_snat_open(&s[0], &key, tick + GT_TICKS(120) - 1),
+					 GT_SNAT_NONE);
+			use_up(&s[0], &key, tick + GT_TICKS(120), seen);
 		}
-		assert_int_equal(all, 64512);
+		for (uint16_t w = 0; w < n; w++)
+			gt_snat_destroy(&s[w]);
 	}
 	free(seen);
 }
@@ -403,6 +465,14 @@ static void fullest_percent_counts_what_lives_and_rests(void **state)
 	gt_snat_destroy(&s);
 }
 
+static void fullest_percent_without_snat_is_0(void **state)
+{
+	struct gt_snat none = {.sessions = NULL};
+
+	(void)state;
+	assert_int_equal(gt_snat_fullest_percent(&none, 7, NULL), 0);
+}
+
 static char said[4][256];
 static unsigned n_said;
 
@@ -461,13 +531,14 @@ int main(void)
 		cmocka_unit_test(close_port_rests_120_seconds_first_in_first_out),
 		cmocka_unit_test(close_rest_passes_the_wrap_of_ticks),
 		cmocka_unit_test(cancel_port_is_given_at_once),
-		cmocka_unit_test(open_workers_share_the_ports_by_their_remainder),
+		cmocka_unit_test(open_workers_share_the_ports_as_a_nic_places_the_replies),
 		cmocka_unit_test(open_without_a_free_session_gives_none_and_changes_nothing),
 		cmocka_unit_test(open_pairs_are_reclaimed),
 		cmocka_unit_test(open_to_ever_other_servers_goes_on),
 		cmocka_unit_test(half_open_finds_silent_syns_alone),
 		cmocka_unit_test(a_million_openings_and_closings_agree_with_a_model),
 		cmocka_unit_test(fullest_percent_counts_what_lives_and_rests),
+		cmocka_unit_test(fullest_percent_without_snat_is_0),
 		cmocka_unit_test(alarm_tells_changes_once),
 	};
 

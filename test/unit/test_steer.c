@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/toeplitz.h"
 #include "pipeline/steer.h"
 
 static struct gt_addr addr(const char *text)
@@ -20,7 +21,7 @@ static struct gt_addr addr(const char *text)
 }
 
 /* From "Verifying the RSS Hash Calculation" (Microsoft): source, destination, hash with ports. */
-static void steer_hash_microsoft_vectors_same(void **state)
+static void toeplitz_tuple_microsoft_vectors_same(void **state)
 {
 	static const struct {
 		const char *src, *dst;
@@ -42,8 +43,9 @@ static void steer_hash_microsoft_vectors_same(void **state)
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
 		struct gt_addr src = addr(vectors[i].src), dst = addr(vectors[i].dst);
 
-		assert_int_equal(gt_steer_hash(&src, &dst, rte_cpu_to_be_16(vectors[i].src_port),
-					       rte_cpu_to_be_16(vectors[i].dst_port)),
+		assert_int_equal(gt_toeplitz_tuple(&src, &dst,
+						   rte_cpu_to_be_16(vectors[i].src_port),
+						   rte_cpu_to_be_16(vectors[i].dst_port)),
 				 vectors[i].hash);
 	}
 }
@@ -95,7 +97,7 @@ static void steer_source_one_client_one_worker(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(steer_hash_microsoft_vectors_same),
+		cmocka_unit_test(toeplitz_tuple_microsoft_vectors_same),
 		cmocka_unit_test(steer_connection_any_workers_as_the_table),
 		cmocka_unit_test(steer_connection_many_ports_all_workers_alike),
 		cmocka_unit_test(steer_source_one_client_one_worker),

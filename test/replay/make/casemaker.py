@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What make_cases.py builds cases with: frames by scapy, and for each frame what must become of it by
 the contract. Nothing here runs gantry or knows its code."""
+import collections
+import ipaddress
 import json
 import os
 import shutil
@@ -33,6 +35,34 @@ address = 192.0.2.2/24, 2001:db8::2/64
 """
 
 
+# ---- several workers ----
+
+WORKERS = 1  # of the case that is made: set by case_of_workers
+
+# "Verifying the RSS Hash Calculation" (Microsoft)
+RSS_KEY = int("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa", 16)
+
+
+def rss_hash(src, sport, dst, dport):
+    """Toeplitz: for each bit that is set, the 32 bits of the key from there on."""
+    data = b"".join(ipaddress.ip_address(a).packed for a in (src, dst))
+    data += sport.to_bytes(2, "big") + dport.to_bytes(2, "big")
+    bits, out = f"{int.from_bytes(data, 'big'):0{len(data) * 8}b}", 0
+    for i, bit in enumerate(bits):
+        if bit == "1":
+            out ^= RSS_KEY >> 320 - 32 - i & 0xFFFFFFFF
+    return out
+
+
+assert rss_hash("66.9.149.187", 2794, "161.142.100.80", 1766) == 0x51CCC178
+assert rss_hash("3ffe:2501:200:1fff::7", 2794, "3ffe:2501:200:3::1", 1766) == 0x40207D3D
+
+
+def worker_of(src, dst):
+    """The worker to which a NIC brings a packet, each end an address and a port."""
+    return rss_hash(*src, *dst) % 128 % WORKERS
+
+
 def vip(name="pacs", address=VIP4, servers="a", interface="lan", mac=True, of=None, **keys):
     """INI sections of a VIP. servers: names, or a dict of name to further keys."""
     keys = {"port": "104", **keys}
@@ -50,6 +80,7 @@ def vip(name="pacs", address=VIP4, servers="a", interface="lan", mac=True, of=No
 
 def ini(*sections, interface=INTERFACE, connections=1000, **gantry):
     text = f"[gantry]\nname = lb1\nconnections = {connections}\n"
+    text += f"workers = {WORKERS}\n" if WORKERS > 1 else ""
     text += "".join(f"{key} = {value}\n" for key, value in gantry.items())
     return "\n".join([text, interface, *sections])
 
@@ -115,6 +146,9 @@ class Case:
 
     def __init__(self, name, text, config, args=None, inputs="in"):
         self.name, self.text, self.config, self.args = name, text, config, args
+        if WORKERS > 1:
+            self.name += "-workers"
+            self.text += f" With {WORKERS} workers: each gives out the ports whose replies a NIC brings to it."
         self.inputs = {name: [] for name in inputs.split()}
         self.outputs = {}  # None: check.py judges them
         self.frames = {"in": 0, "forwarded": 0, "answered": 0, "kernel": 0, "dropped": 0}
@@ -122,6 +156,8 @@ class Case:
         self.files = {}  # further ones: name to text or bytes
         self.exit, self.stderr = None, None
         self.now = 0
+        self.given = collections.Counter()  # source ports, by whose they are and for which server
+        self.forwards = collections.Counter()  # packets that were translated, by worker
 
     # ---- frames ----
 
@@ -184,6 +220,17 @@ class Case:
         """After all that was wrong, a good connection."""
         self.sent(tcp(port))
 
+    # ---- snat ----
+
+    def source(self, client, vip_end, address, server):
+        """The source that a new connection gets: the next port, from 1024 on, whose replies come to the
+        worker of the client's packets."""
+        worker = worker_of(client, vip_end)
+        ports = [p for p in range(1024, 2048) if worker_of(server, (address, p)) == worker]
+        key = address, server, worker
+        self.given[key] += 1
+        return address, ports[self.given[key] - 1]
+
     # ---- numbers ----
 
     def server(self, name, **keys):
@@ -237,4 +284,20 @@ CASES = []
 def case(function):
     """Marks a function without arguments that returns a Case, or several."""
     CASES.append(function)
+    return function
+
+
+def case_of_workers(function):
+    """The same, and once more with four workers: which source port a connection gets depends on it."""
+
+    def with_workers():
+        global WORKERS
+        WORKERS = 4
+        try:
+            return function()
+        finally:
+            WORKERS = 1
+
+    CASES.append(function)
+    CASES.append(with_workers)
     return function

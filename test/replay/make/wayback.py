@@ -45,6 +45,7 @@ class Wire:
         self.c, self.client, self.vip, self.source, self.server = c, client, vip_end, source, server
         self.name, self.mac, self.tag, self.out, self.file = name, mac, tag, out, file
         self.server_if = WAN if tag else LAN
+        self.worker = worker_of(client, vip_end)
 
     def server_ether(self, packet, to_server, **keys):
         ends = (MACS["a"], self.server_if) if to_server else (self.server_if, MACS["a"])
@@ -71,7 +72,7 @@ class Wire:
 
     def pass_on(self, to_server, came, leaves, count=True):
         ns = self.c.put(came, file="in" if to_server else self.file)
-        self.c.forwards = getattr(self.c, "forwards", 0) + 1
+        self.c.forwards[self.worker] += 1
         self.c.expect(ns, leaves, out=self.out if to_server else "")
         if to_server:
             self.c.account(came, self.name)
@@ -106,6 +107,11 @@ class Wire:
     def dropped(self, to_server, build, reason, **keys):
         a, b = self.frames(to_server, *self.sights(to_server, build, **keys))
         self.c.dropped(a if to_server else b, reason, file="in" if to_server else self.file)
+
+
+def snat_wire(c, client, vip_end, address, server, *args, **keys):
+    """The next connection with snat, from this address."""
+    return Wire(c, client, vip_end, c.source(client, vip_end, address, server), server, *args, **keys)
 
 
 def learn(c, address="192.0.2.1", mac=ROUTER, target=VIP4):
@@ -313,7 +319,7 @@ def nat_icmp():
 
 # ---- snat ----
 
-@case
+@case_of_workers
 def snat_ipv4():
     c = Case("snat-ipv4", "snat, IPv4: both ends change; source ports are given in order from 1024 on, to each server "
              "and protocol its own. A reply to a port that nobody has is nobody's. The clients' MACs are "
@@ -322,36 +328,38 @@ def snat_ipv4():
                  service("log", VIP4, V4["a"], "snat", "udp", "514", snat_address="192.0.2.3"), interface=ARM))
     learn(c)
     learn(c, NEAR4, NEAR_MAC)
-    w = Wire(c, (CLIENT4, 40000), (VIP4, 104), (OWN4, 1024), (V4["a"], 11112))
+    w = snat_wire(c, (CLIENT4, 40000), (VIP4, 104), OWN4, (V4["a"], 11112))
     w.talk(left={"tos": 0x48, "id": 9}, right={"tos": 0x48, "id": 9})
-    w = Wire(c, (NEAR4, 40000), (VIP4, 104), (OWN4, 1025), (V4["a"], 11112), mac=NEAR_MAC)
+    first = w.source[1]
+    w = snat_wire(c, (NEAR4, 40000), (VIP4, 104), OWN4, (V4["a"], 11112), mac=NEAR_MAC)
     w.talk()
-    u = Wire(c, (CLIENT4, 514), (VIP4, 514), ("192.0.2.3", 1024), (V4["a"], 514), "log/a")
+    u = snat_wire(c, (CLIENT4, 514), (VIP4, 514), "192.0.2.3", (V4["a"], 514), "log/a")
     u.talk("udp")
     for to_server in True, False:
         u.go(to_server, lambda s, d: UDP(sport=s, dport=d, chksum=0) / b"no sum")
-    for port in 1026, 80, 65535:
+    nobodys = min({1024, 1025, 1026} - {first, w.source[1]})
+    for port in nobodys, 80, 65535:
         w.dropped(False, lambda s, d: TCP(sport=s, dport=port, flags="A"), "own-address")
-    w.dropped(False, lambda s, d: TCP(sport=s + 1, dport=1024, flags="A"), "own-address")
-    w.dropped(False, lambda s, d: UDP(sport=s, dport=1024), "own-address")
+    w.dropped(False, lambda s, d: TCP(sport=s + 1, dport=first, flags="A"), "own-address")
+    w.dropped(False, lambda s, d: UDP(sport=s, dport=first), "own-address")
     # the server as a client of its own VIP
-    Wire(c, (V4["a"], 50000), (VIP4, 104), (OWN4, 1026), (V4["a"], 11112), mac=MACS["a"]).talk()
+    snat_wire(c, (V4["a"], 50000), (VIP4, 104), OWN4, (V4["a"], 11112), mac=MACS["a"]).talk()
     c.connections = {"active": 4, "created": 4, "expired": 0, "moved": 0}
     return c
 
 
-@case
+@case_of_workers
 def snat_ipv6():
     c = Case("snat-ipv6", "snat, IPv6.",
              ini(service("pacs", VIP6, V6["a"], "snat"), service("log", VIP6, V6["a"], "snat", "udp", "514"),
                  interface=ARM))
     learn(c, "2001:db8::1", target=VIP6)
-    Wire(c, (CLIENT6, 40000), (VIP6, 104), (OWN6, 1024), (V6["a"], 104)).talk()
-    Wire(c, (CLIENT6, 514), (VIP6, 514), (OWN6, 1024), (V6["a"], 514), "log/a").talk("udp")
+    snat_wire(c, (CLIENT6, 40000), (VIP6, 104), OWN6, (V6["a"], 104)).talk()
+    snat_wire(c, (CLIENT6, 514), (VIP6, 514), OWN6, (V6["a"], 514), "log/a").talk("udp")
     return c
 
 
-@case
+@case_of_workers
 def snat_two_arms():
     c = Case("snat-two-arms", "snat between two interfaces: the source is an address of the servers' side.",
              ini(service("pacs", VIP4, "10.1.0.11", "snat", snat_address="10.1.0.3"),
@@ -359,13 +367,13 @@ def snat_two_arms():
     learn(c)
     learn(c, "2001:db8::1", target=VIP6)
     arm = {"tag": 7, "out": "-san", "file": "san"}
-    Wire(c, (CLIENT4, 40000), (VIP4, 104), ("10.1.0.3", 1024), ("10.1.0.11", 104), **arm).talk()
-    Wire(c, (CLIENT6, 40000), (VIP6, 104), ("2001:db8:1::2", 1024), ("2001:db8:1::11", 104), "six/a",
+    snat_wire(c, (CLIENT4, 40000), (VIP4, 104), "10.1.0.3", ("10.1.0.11", 104), **arm).talk()
+    snat_wire(c, (CLIENT6, 40000), (VIP6, 104), "2001:db8:1::2", ("2001:db8:1::11", 104), "six/a",
          **arm).talk()
     return c
 
 
-@case
+@case_of_workers
 def snat_icmp():
     cases = []
     for v6 in False, True:
@@ -376,7 +384,7 @@ def snat_icmp():
                  "directions, as with nat.",
                  ini(service("pacs", vip_at, server, "snat", server_port=11112), interface=ARM))
         learn(c, "2001:db8::1" if v6 else "192.0.2.1", target=vip_at)
-        w = Wire(c, (client, 40000), (vip_at, 104), (own, 1024), (server, 11112))
+        w = snat_wire(c, (client, 40000), (vip_at, 104), own, (server, 11112))
         w.talk()
         icmp_case(c, w, router, v6)
         cases.append(c)
@@ -385,12 +393,12 @@ def snat_icmp():
 
 # ---- between families ----
 
-def made_anew(c):
-    """IPv4 fields of a header that IPv6's became: gantry numbers them."""
-    return {"id": getattr(c, "forwards", 0) + 1, "flags": 0}
+def made_anew(w):
+    """IPv4 fields of a header that IPv6's became: each worker numbers them."""
+    return {"id": w.c.forwards[w.worker] + 1, "flags": 0}
 
 
-@case
+@case_of_workers
 def snat_6_to_4():
     c = Case("snat-6-to-4", "IPv6 clients of an IPv4 server (RFC 7915): traffic class and hop limit carry over, extension "
              "headers go, DF only above 1260 bytes. Fragments keep their offsets; one with a header behind the "
@@ -398,10 +406,10 @@ def snat_6_to_4():
              ini(service("pacs", VIP6, V4["a"], "snat", port="104"),
                  service("log", VIP6, V4["a"], "snat", "udp", "514"), interface=ARM))
     learn(c, "2001:db8::1", target=VIP6)
-    w = Wire(c, (CLIENT6, 40000), (VIP6, 104), (OWN4, 1024), (V4["a"], 104))
+    w = snat_wire(c, (CLIENT6, 40000), (VIP6, 104), OWN4, (V4["a"], 104))
 
     def there(build, more=None, **keys):
-        w.go(True, build, left={"tc": 0xB8, **(more or {})}, right={"tos": 0xB8, **made_anew(c), **keys})
+        w.go(True, build, left={"tc": 0xB8, **(more or {})}, right={"tos": 0xB8, **made_anew(w), **keys})
 
     def back(build, **keys):
         w.go(False, build, left={"tc": 0x10}, right={"tos": 0x10, "id": 5, **keys})
@@ -415,15 +423,15 @@ def snat_6_to_4():
     back(lambda s, d: TCP(sport=s, dport=d, flags="PA") / Raw(b"y" * 1440))
     back(lambda s, d: TCP(sport=s, dport=d, flags="PA") / Raw(b"odd"), options=[IPOption_NOP()] * 4)
     # extension headers go
-    left, right = w.sights(True, lambda s, d: TCP(sport=s, dport=d, flags="A") / b"ext", right=made_anew(c))
+    left, right = w.sights(True, lambda s, d: TCP(sport=s, dport=d, flags="A") / b"ext", right=made_anew(w))
     left = IPv6(src=CLIENT6, dst=VIP6) / IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 4)]) / left[TCP]
     w.pass_on(True, *w.frames(True, left, right))
     for to_server in True, False:
         w.dropped(to_server, syn, "ttl", ttl=1)
-        c.forwards += 1
-    u = Wire(c, (CLIENT6, 514), (VIP6, 514), (OWN4, 1024), (V4["a"], 514), "log/a")
+        c.forwards[w.worker] += 1
+    u = snat_wire(c, (CLIENT6, 514), (VIP6, 514), OWN4, (V4["a"], 514), "log/a")
     for data in b"", b"x", b"even":
-        u.go(True, lambda s, d: UDP(sport=s, dport=d) / Raw(data), right=made_anew(c))
+        u.go(True, lambda s, d: UDP(sport=s, dport=d) / Raw(data), right=made_anew(u))
         u.go(False, lambda s, d: UDP(sport=s, dport=d) / Raw(data))
     # without a checksum: IPv6 must have one
     left, right = u.sights(False, lambda s, d: UDP(sport=s, dport=d) / b"no sum")
@@ -443,7 +451,7 @@ def snat_6_to_4():
     return c
 
 
-@case
+@case_of_workers
 def snat_4_to_6():
     c = Case("snat-4-to-6", "IPv4 clients of an IPv6 server: options go (a source route that goes on is refused), a UDP "
              "checksum is made where there was none, fragments get a header. What would not fit is answered: 20 "
@@ -451,13 +459,13 @@ def snat_4_to_6():
              ini(service("pacs", VIP4, V6["a"], "snat"), service("log", VIP4, V6["a"], "snat", "udp", "514"),
                  interface=ARM))
     learn(c)
-    w = Wire(c, (CLIENT4, 40000), (VIP4, 104), (OWN6, 1024), (V6["a"], 104))
+    w = snat_wire(c, (CLIENT4, 40000), (VIP4, 104), OWN6, (V6["a"], 104))
 
     def there(build, **left):
         w.go(True, build, left={"tos": 0xB8, "id": 3, **left}, right={"tc": 0xB8})
 
     def back(build, **keys):
-        w.go(False, build, left={"tos": 0x10, **made_anew(c), **keys}, right={"tc": 0x10})
+        w.go(False, build, left={"tos": 0x10, **made_anew(w), **keys}, right={"tc": 0x10})
 
     there(lambda s, d: TCP(sport=s, dport=d, flags="S", options=[("MSS", 1460)]), flags="DF")
     back(lambda s, d: TCP(sport=s, dport=d, flags="SA", options=[("MSS", 1440)]))
@@ -467,14 +475,14 @@ def snat_4_to_6():
     big = ip(CLIENT4, VIP4, flags="DF", id=8) / TCP(sport=40000, dport=104, flags="A") / Raw(b"x" * 1441)
     error = IP(src=VIP4, dst=CLIENT4, ttl=64, id=0) / ICMP(type=3, code=4, nexthopmtu=1480) / Raw(bytes(big)[:548])
     c.answered(ether(big), ether(error, ROUTER, LAN))
-    c.forwards += 1
+    c.forwards[w.worker] += 1
     route = ip(CLIENT4, VIP4, options=[IPOption(bytes([131, 7, 4, 192, 0, 2, 1])), IPOption_NOP()])
     c.dropped(ether(route / TCP(sport=40000, dport=104, flags="A")), "ip-header")
-    c.forwards += 1
-    u = Wire(c, (CLIENT4, 514), (VIP4, 514), (OWN6, 1024), (V6["a"], 514), "log/a")
+    c.forwards[w.worker] += 1
+    u = snat_wire(c, (CLIENT4, 514), (VIP4, 514), OWN6, (V6["a"], 514), "log/a")
     for data in b"", b"x", b"even":
         u.go(True, lambda s, d: UDP(sport=s, dport=d) / Raw(data))
-        u.go(False, lambda s, d: UDP(sport=s, dport=d) / Raw(data), left=made_anew(c))
+        u.go(False, lambda s, d: UDP(sport=s, dport=d) / Raw(data), left=made_anew(u))
     for data in b"", b"x", b"no sum":
         left, right = u.sights(True, lambda s, d: UDP(sport=s, dport=d) / Raw(data))
         left[UDP].chksum = 0
@@ -506,7 +514,7 @@ def crossing_errors(c, w, pairs, from_client, inner_of):
                    **hops(63 if from_client else 64, w.server[0]))
             new = b if from_client else a
             if ":" not in new.dst:
-                new.id = c.forwards + 1
+                new.id = c.forwards[w.worker] + 1
             left_message, right_message = (came, leaves) if from_client else (leaves, came)
             fa, fb = w.frames(from_client, a / left_message / Raw(cut_left), b / right_message / Raw(cut_right))
             w.pass_on(from_client, fa if from_client else fb, fb if from_client else fa, count=False)
@@ -536,7 +544,7 @@ ERRORS_4_TO_6 = [  # RFC 7915 4.2
 ]
 
 
-@case
+@case_of_workers
 def snat_icmp_between():
     out = []
     for six in True, False:
@@ -546,16 +554,16 @@ def snat_icmp_between():
                  "8 bytes of L4. Others have no counterpart.",
                  ini(service("pacs", vip_at, server, "snat"), interface=ARM))
         learn(c, "2001:db8::1" if six else "192.0.2.1", target=vip_at)
-        w = Wire(c, (client, 40000), (vip_at, 104), (own, 1024), (server, 104))
-        w.go(True, syn, right=made_anew(c) if six else None)
-        w.go(False, lambda s, d: TCP(sport=s, dport=d, flags="SA"), left=None if six else made_anew(c))
+        w = snat_wire(c, (client, 40000), (vip_at, 104), own, (server, 104))
+        w.go(True, syn, right=made_anew(w) if six else None)
+        w.go(False, lambda s, d: TCP(sport=s, dport=d, flags="SA"), left=None if six else made_anew(w))
 
         def from_client(c):  # embedded: what the server sent, as the client got it; hop counts stay
             return {"left": {**hops(9, vip_at)}, "right": {**hops(9, server), **(
-                {"id": c.forwards + 1} if six else {})}}
+                {"id": c.forwards[w.worker] + 1} if six else {})}}
 
         def from_server(c):
-            return {"left": {**hops(9, vip_at), **({} if six else {"id": c.forwards + 1})},
+            return {"left": {**hops(9, vip_at), **({} if six else {"id": c.forwards[w.worker] + 1})},
                     "right": {**hops(9, server)}}
 
         crossing_errors(c, w, ERRORS_6_TO_4 if six else ERRORS_4_TO_6, True, from_client)
@@ -563,7 +571,7 @@ def snat_icmp_between():
         left, right = w.sights(False, lambda s, d: TCP(sport=s, dport=d, flags="A"))
         other = ICMPv6DestUnreach(code=5) if six else ICMP(type=3, code=14)
         c.dropped(ether(ip(client, vip_at) / other / Raw(bytes(left))), "icmp-other")
-        c.forwards += 1
+        c.forwards[w.worker] += 1
         good = ICMPv6DestUnreach(code=0) if six else ICMP(type=3, code=1)
         spoilt = bytearray(ether(ip(client, vip_at) / good / Raw(bytes(left))))
         spoilt[-1] ^= 1
@@ -576,8 +584,17 @@ def snat_icmp_between():
 
 @case
 def on_down():
+    return on_down_of(("nat", "reset"), ("nat", "silent"), ("dr", "reset"))
+
+
+@case_of_workers
+def on_down_snat():
+    return on_down_of(("snat", "reset"), ("snat", "silent"))
+
+
+def on_down_of(*ways):
     out = []
-    for mode, how in ("nat", "reset"), ("snat", "reset"), ("nat", "silent"), ("snat", "silent"), ("dr", "reset"):
+    for mode, how in ways:
         text = {"reset": "the client's next packet is answered by a reset with the sequence number that it "
                          "expects, once; its next SYN goes to the other server",
                 "silent": "the connection moves to the other server"}[how]
@@ -587,7 +604,11 @@ def on_down():
                  "gantry.ini --in lan=in.pcap --out lan={out}/out.pcap --event 1:weight:pacs/b=100 "
                  "--event 1:down:pacs/a")
         learn(c)
-        source = (CLIENT4, 40000) if mode != "snat" else (OWN4, 1024)
+        def source_to(server):
+            client = CLIENT4, 40000
+            return c.source(client, (VIP4, 104), OWN4, (V4[server], 104)) if mode == "snat" else client
+
+        source = source_to("a")
 
         def there(server, build, source=source):
             left = ip(CLIENT4, VIP4) / build(40000, 104)
@@ -609,7 +630,7 @@ def on_down():
             c.frames["forwarded"] += 1
         there("a", seg("A"))
         c.at(2)
-        second = source if mode != "snat" else (OWN4, 1024)  # another server: its ports begin anew
+        second = source_to("b")
         if how == "reset":
             came = ether(ip(CLIENT4, VIP4) / seg("PA", b"where are you")(40000, 104))
             rst = IP(src=VIP4, dst=CLIENT4, ttl=64, id=0) / TCP(sport=104, dport=40000, flags="R", seq=0xFFFFFFFE,
@@ -624,7 +645,7 @@ def on_down():
     return out
 
 
-@case
+@case_of_workers
 def snat_reload():
     c = Case("snat-reload", "A VIP becomes snat by a reload, and dr again: its connections begin anew.",
              ini(vip(mode="dr"), interface=ARM),
@@ -635,7 +656,7 @@ def snat_reload():
     c.at(1.5)
     # Guests are learned only while a VIP needs them.
     learn(c)
-    Wire(c, (CLIENT4, 40000), (VIP4, 104), (OWN4, 1024), (V4["a"], 104)).talk()
+    snat_wire(c, (CLIENT4, 40000), (VIP4, 104), OWN4, (V4["a"], 104)).talk()
     c.at(2.5)
     c.sent(tcp())
     c.vips["pacs"]["servers"]["a"].pop("reply_frames")
