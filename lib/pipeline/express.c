@@ -20,6 +20,7 @@
 
 #include <rte_ether.h>
 
+#include "base/bytes.h"
 #include "packet/parse.h"
 #include "pipeline/general.h"
 #include "pipeline/internal.h"
@@ -62,29 +63,13 @@ static inline uint64_t load64(const uint8_t *p)
 	return v;
 }
 
-static inline uint32_t load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint16_t load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
 /* ---- stage 1 ---- */
 
 /* Is the destination MAC the interface's, and the source no group? The top two bytes of the first
  * word are the source's first. */
 static inline bool has_macs(const uint8_t *d, const struct gt_mac *mac)
 {
-	uint64_t own = (uint64_t)load32(mac->b) | (uint64_t)load16(mac->b + 4) << 32;
+	uint64_t own = (uint64_t)gt_copy_be32(mac->b) | (uint64_t)gt_copy_be16(mac->b + 4) << 32;
 
 	return ((load64(d) ^ own) & 0x0001ffffffffffff) == 0;
 }
@@ -98,7 +83,7 @@ static inline bool is_tcp(const uint8_t *l4, uint32_t payload)
 
 static inline bool is_udp(const uint8_t *l4, uint32_t payload)
 {
-	uint32_t length = rte_be_to_cpu_16(load16(l4 + 4));
+	uint32_t length = gt_read_be16(l4 + 4);
 
 	return length >= 8 && length <= payload;
 }
@@ -145,7 +130,7 @@ static inline bool classify_ipv4(const struct gt_plan *plan, const struct gt_fra
 {
 	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 20;
 	uint64_t w0 = load64(ip), w1 = load64(ip + 8);
-	rte_be32_t src = (rte_be32_t)(w1 >> 32), dst = load32(ip + 16);
+	rte_be32_t src = (rte_be32_t)(w1 >> 32), dst = gt_copy_be32(ip + 16);
 	uint64_t address[2] = {0, gt_plan_word_v4(dst)};
 	uint32_t total = rte_be_to_cpu_16((rte_be16_t)(w0 >> 16));
 	uint8_t protocol = (uint8_t)(w1 >> 8);
@@ -155,13 +140,13 @@ static inline bool classify_ipv4(const struct gt_plan *plan, const struct gt_fra
 	    !is_l4(l4, protocol, total - 20, f->len - IP_OFF - 20))
 		return false;
 	x->service = find_service(plan, gt_plan_hash_words(0, address[1]), address,
-				  (uint32_t)load16(l4 + 2) | (uint32_t)protocol << 16);
+				  (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)protocol << 16);
 	/* A source that is ours is a forgery, or a loop. */
 	if (x->service == NULL ||
 	    gt_plan_may_be_ours(plan, gt_plan_hash_words(0, gt_plan_word_v4(src))))
 		return false;
 	x->state = protocol == IPPROTO_TCP ? GT_FLOW_ESTABLISHED : GT_FLOW_UDP;
-	gt_flow_key_narrow(key, src, load16(l4), x->service->service);
+	gt_flow_key_narrow(key, src, gt_copy_be16(l4), x->service->service);
 	return true;
 }
 
@@ -169,7 +154,7 @@ static inline bool classify_ipv6(const struct gt_plan *plan, const struct gt_fra
 				 struct express *x, struct gt_flow_key *key)
 {
 	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 40;
-	uint32_t payload = rte_be_to_cpu_16(load16(ip + 4));
+	uint32_t payload = gt_read_be16(ip + 4);
 	uint64_t src[2] = {load64(ip + 8), load64(ip + 16)};
 	uint64_t dst[2] = {load64(ip + 24), load64(ip + 32)};
 	uint8_t protocol = ip[6];
@@ -181,12 +166,12 @@ static inline bool classify_ipv6(const struct gt_plan *plan, const struct gt_fra
 	    !is_l4(l4, protocol, payload, f->len - IP_OFF - 40))
 		return false;
 	x->service = find_service(plan, gt_plan_hash_words(dst[0], dst[1]), dst,
-				  (uint32_t)load16(l4 + 2) | (uint32_t)protocol << 16);
+				  (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)protocol << 16);
 	if (x->service == NULL || gt_plan_may_be_ours(plan, gt_plan_hash_words(src[0], src[1])))
 		return false;
 	x->state = protocol == IPPROTO_TCP ? GT_FLOW_ESTABLISHED : GT_FLOW_UDP;
 	memcpy(client.b, src, sizeof(client.b));
-	gt_flow_key_wide(key, &client, load16(l4), x->service->service, 0);
+	gt_flow_key_wide(key, &client, gt_copy_be16(l4), x->service->service, 0);
 	return true;
 }
 
@@ -213,7 +198,7 @@ static inline bool classify(const struct gt_worker *w, uint32_t interfaces,
 	if (f->len < IP_OFF + 28 || f->steered != GT_STEERED_NOT ||
 	    (interfaces >> f->in_if & 1) == 0 || !has_macs(d, &w->plan->interfaces[f->in_if].mac))
 		return false;
-	type = load16(d + 12);
+	type = gt_copy_be16(d + 12);
 	if (type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4))
 		return classify_ipv4(w->plan, f, x, key);
 	return type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6) && classify_ipv6(w->plan, f, x, key);
