@@ -35,7 +35,9 @@ struct gt_fragment_fate {
 	/* with GT_SEND: the pipeline's path */
 	uint8_t path;
 	uint16_t server;
-	uint16_t port; /* source port of the session: its index may be another's by now */
+	/* of the session: its index may be another's by now */
+	uint16_t port;
+	uint32_t pair;
 	uint32_t session;
 };
 

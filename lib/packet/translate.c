@@ -180,9 +180,11 @@ void gt_write_v4(uint8_t *ip, const struct gt_ip_fields *f, const struct gt_tran
 	memcpy(ip + 10, &check, 2);
 }
 
-/* A UDP checksum that IPv4 did without and IPv6 must have (RFC 7915 4.5), over new header `ip`. */
-static void make_udp_checksum(const uint8_t *ip, uint8_t *udp, uint32_t len)
+/* A UDP checksum that IPv4 did without and IPv6 must have (RFC 7915 4.5), over new header `ip`. It
+ * ends where UDP's own length says, whatever the packet has behind it (RFC 8200 8.1, RFC 9868). */
+static void make_udp_checksum(const uint8_t *ip, uint8_t *udp)
 {
+	uint32_t len = gt_read_be16(udp + 4);
 	uint8_t pseudo[8] = {0, 0, (uint8_t)(len >> 8), (uint8_t)len, 0, 0, 0, IPPROTO_UDP};
 	rte_be16_t check = gt_checksum_fold(gt_checksum_add(
 		gt_checksum_add(gt_checksum_add(0, ip + 8, 32), pseudo, 8), udp, len));
@@ -302,7 +304,7 @@ static enum gt_drop_reason cross(struct gt_frame *frame, const struct gt_packet 
 		ip = replace_header(frame, p, f.fragment ? 48 : 40, RTE_ETHER_TYPE_IPV6);
 		gt_write_v6(ip, &f, t);
 		if (no_checksum)
-			make_udp_checksum(ip, l4, f.payload);
+			make_udp_checksum(ip, l4);
 	} else {
 		ip = replace_header(frame, p, 20, RTE_ETHER_TYPE_IPV4);
 		gt_write_v4(ip, &f, t);

@@ -408,7 +408,9 @@ static enum gt_drop_reason follow(struct gt_worker *w, uint16_t vip, struct gt_f
 
 		if (w->plan->vips[vip].reset &&
 		    (p->tcp_flags & (GT_TCP_ACK | GT_TCP_RST)) == GT_TCP_ACK) {
-			end(w, ref, key->service, state);
+			/* A fragment is not answered: its sender is told by the next packet. */
+			if (p->fragment == GT_FRAGMENT_NONE)
+				end(w, ref, key->service, state);
 			return GT_DROP_RESET;
 		}
 		bad = move(w, vip, state, p, key, hash, judge, &ref);
@@ -464,13 +466,15 @@ enum gt_drop_reason gt_connection_peek(struct gt_worker *w, uint16_t vip,
 				       uint64_t hash, struct gt_path *path)
 {
 	struct gt_flow_ref ref = gt_flow_find(&w->flows, key, hash);
+	bool snat = w->plan->vips[vip].mode == GT_MODE_SNAT;
 
-	if (ref.slot != NULL &&
+	/* As in gt_connection_path: of a VIP's former mode nothing is known any more. */
+	if (ref.slot != NULL && is_session(ref.slot->value) == snat &&
 	    server_has(w->plan, server_of(w, ref.slot->value), GT_SERVER_KEEPS)) {
 		set_path(w, ref.slot->value, path);
 		return GT_PARSE_OK;
 	}
-	if (w->plan->vips[vip].mode == GT_MODE_SNAT)
+	if (snat)
 		return GT_DROP_ICMP_BAD;
 	*path = (struct gt_path){
 		.kind = GT_PATH_SERVER,

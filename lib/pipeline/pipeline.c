@@ -53,32 +53,50 @@ static void hand(struct gt_worker *worker, struct gt_frame *f, uint16_t owner, u
 }
 
 /* Is the session still the one whose first fragment this datagram had? */
-static bool is_session_of(const struct gt_worker *worker, const struct gt_path *path,
-			  const struct gt_packet *p, uint16_t port)
+static bool is_session_of(const struct gt_worker *worker, const struct gt_packet *p,
+			  const struct gt_fragment_fate *fate)
 {
-	const struct gt_snat_session *s = &worker->snat.sessions[path->session];
+	const struct gt_snat_session *s = &worker->snat.sessions[fate->session];
 	const struct gt_snat_pair_key *pair;
 
-	/* A port of a pair rests longer than a fragment is waited for. */
-	if (!s->live || s->port != port)
+	/* A port of a pair rests longer than a fragment is waited for; another pair has the same
+	 * numbers, and a session's index is used again at once. */
+	if (!s->live || s->port != fate->port || s->pair != fate->pair)
 		return false;
-	if (path->kind == GT_PATH_SESSION)
+	if (fate->path == GT_PATH_SESSION)
 		return gt_addr_equal(&s->client, &p->src) && gt_addr_equal(&s->vip, &p->dst);
-	pair = gt_snat_pair(&worker->snat, path->session);
+	pair = gt_snat_pair(&worker->snat, fate->session);
 	return gt_addr_equal(&pair->server, &p->src) && gt_addr_equal(&pair->source, &p->dst);
+}
+
+/* Is the server's mode still the one that such a path is of? */
+static bool has_mode_of(const struct gt_plan_server *s, const struct gt_path *path)
+{
+	switch ((enum gt_path_kind)path->kind) {
+	case GT_PATH_SERVER:
+		return s->mode != GT_MODE_SNAT;
+	case GT_PATH_NAT_REPLY:
+		return s->mode == GT_MODE_NAT;
+	case GT_PATH_SESSION:
+	case GT_PATH_SESSION_REPLY:
+		return s->mode == GT_MODE_SNAT;
+	}
+	return false;
 }
 
 /* May a later fragment still take its datagram's path? A reply does whatever its server's state. */
 static bool may_follow(const struct gt_worker *worker, const struct gt_path *path,
-		       const struct gt_packet *p, uint16_t port)
+		       const struct gt_packet *p, const struct gt_fragment_fate *fate)
 {
 	bool reply = path->kind == GT_PATH_SESSION_REPLY || path->kind == GT_PATH_NAT_REPLY;
+	const struct gt_plan_server *s = &worker->plan->servers[path->server];
 
-	if (!gt_plan_has_server(worker->plan, path->server) ||
-	    (!reply && (worker->plan->servers[path->server].flags & GT_SERVER_KEEPS) == 0))
+	/* A reload may have taken the server away, or changed its VIP's mode. */
+	if (!gt_plan_has_server(worker->plan, path->server) || !has_mode_of(s, path) ||
+	    (!reply && (s->flags & GT_SERVER_KEEPS) == 0))
 		return false;
 	if (path->kind == GT_PATH_SESSION || path->kind == GT_PATH_SESSION_REPLY)
-		return is_session_of(worker, path, p, port);
+		return is_session_of(worker, p, fate);
 	return true;
 }
 
@@ -93,7 +111,7 @@ static void apply_fate(struct gt_worker *worker, struct gt_frame *f, const struc
 		hand(worker, f, fate.server, GT_STEERED_HOME);
 	else if (fate.verdict == GT_DROP)
 		gt_worker_drop(worker, f, (enum gt_drop_reason)fate.reason);
-	else if (may_follow(worker, &path, p, fate.port))
+	else if (may_follow(worker, &path, p, &fate))
 		gt_forward(worker, f, p, &path);
 	else
 		gt_worker_drop(worker, f, GT_DROP_NO_SERVER);
@@ -120,8 +138,10 @@ static void settle_fragments(struct gt_worker *worker, const struct gt_frame *fi
 	else if (fate.verdict == GT_ANSWER && w->task != TASK_ECHO)
 		fate.verdict = GT_SEND;
 	if (fate.verdict == GT_SEND &&
-	    (fate.path == GT_PATH_SESSION || fate.path == GT_PATH_SESSION_REPLY))
+	    (fate.path == GT_PATH_SESSION || fate.path == GT_PATH_SESSION_REPLY)) {
 		fate.port = worker->snat.sessions[fate.session].port;
+		fate.pair = worker->snat.sessions[fate.session].pair;
+	}
 	fragment_key(p, &key);
 	gt_fragments_decide(&worker->fragments, &key, fate, now_ms);
 	if (worker->fragments.n_held == 0)

@@ -49,6 +49,9 @@ struct gt_config *support_pipe_config(void)
 	support_address(c, 0, "2001:db8::2/64");
 	support_interface(c, "san", 42, "198.51.100.2/24");
 	support_address(c, 1, "2001:db8:2::2/64");
+	c->interfaces[0].has_gateway4 = c->interfaces[0].has_gateway6 = true;
+	c->interfaces[0].gateway4 = support_addr("192.0.2.1");
+	c->interfaces[0].gateway6 = support_addr("2001:db8::1");
 	add_vip(c, "web", "192.0.2.100", GT_PROTO_TCP, "80,443,5000-5010", "abcd", 3);
 	add_vip(c, "dns", "192.0.2.100", GT_PROTO_UDP, "53", "ef", -1);
 	add_vip(c, "web6", "2001:db8::100", GT_PROTO_TCP, "80", "abc", 2);
@@ -69,6 +72,56 @@ struct gt_config *support_pipe_config(void)
 	return c;
 }
 
+/* Servers a and b by address, which is of san where it says so; `port` is a's. */
+static size_t add_nat(struct gt_config *c, const char *name, enum gt_mode mode, const char *address,
+		      enum gt_protocol protocol, const char *ports, const char *a, uint16_t port,
+		      const char *b)
+{
+	size_t v = support_vip(c, name, address, protocol, ports);
+
+	c->vips[v].mode = mode;
+	support_server(c, v, "a", a, 100)->port = port;
+	if (b != NULL)
+		support_server(c, v, "b", b, 100)->interface = 1;
+	return v;
+}
+
+void support_pipe_add_nat(struct gt_config *c)
+{
+	static struct gt_addr sources[2];
+	size_t v;
+
+	add_nat(c, "nat", GT_MODE_NAT, "192.0.2.106", GT_PROTO_TCP, "80,443", "192.0.2.160", 0,
+		"198.51.100.161");
+	add_nat(c, "natu", GT_MODE_NAT, "192.0.2.106", GT_PROTO_UDP, "53", "192.0.2.162", 5353,
+		NULL);
+	add_nat(c, "nat6", GT_MODE_NAT, "2001:db8::106", GT_PROTO_TCP, "80", "2001:db8::160", 0,
+		"2001:db8:2::161");
+	add_nat(c, "natu6", GT_MODE_NAT, "2001:db8::106", GT_PROTO_UDP, "any", "2001:db8::162", 0,
+		NULL);
+	v = add_nat(c, "snat", GT_MODE_SNAT, "192.0.2.107", GT_PROTO_TCP, "80,443", "192.0.2.170",
+		    8080, "198.51.100.171");
+	sources[0] = support_addr("192.0.2.3");
+	sources[1] = support_addr("192.0.2.4");
+	c->vips[v].snat_addresses = sources;
+	c->vips[v].n_snat_addresses = 2;
+	add_nat(c, "snatu", GT_MODE_SNAT, "192.0.2.107", GT_PROTO_UDP, "53", "192.0.2.172", 0,
+		"198.51.100.173");
+	v = add_nat(c, "snat6", GT_MODE_SNAT, "2001:db8::107", GT_PROTO_TCP, "80", "2001:db8::174",
+		    0, "2001:db8:2::175");
+	c->vips[v].persistence = GT_PERSIST_SOURCE;
+	add_nat(c, "snatu6", GT_MODE_SNAT, "2001:db8::107", GT_PROTO_UDP, "any", "2001:db8::176", 0,
+		"2001:db8:2::177");
+	add_nat(c, "cross", GT_MODE_SNAT, "192.0.2.108", GT_PROTO_TCP, "80,443", "2001:db8::178", 0,
+		"2001:db8:2::179");
+	add_nat(c, "crossu", GT_MODE_SNAT, "192.0.2.108", GT_PROTO_UDP, "53", "2001:db8::180", 5353,
+		"2001:db8:2::181");
+	add_nat(c, "cross6", GT_MODE_SNAT, "2001:db8::108", GT_PROTO_TCP, "80", "192.0.2.182", 0,
+		"198.51.100.183");
+	add_nat(c, "crossu6", GT_MODE_SNAT, "2001:db8::108", GT_PROTO_UDP, "any", "192.0.2.184", 0,
+		"198.51.100.185");
+}
+
 struct gt_server_state *support_pipe_states(const struct gt_config *c)
 {
 	struct gt_server_state *s = support_states(c);
@@ -80,25 +133,93 @@ struct gt_server_state *support_pipe_states(const struct gt_config *c)
 
 /* ---- birth and end ---- */
 
+struct gt_plan_known support_pipe_known[SUPPORT_KNOWN];
+
+static void make_known(void)
+{
+	static const char *const addresses[SUPPORT_KNOWN] = {"192.0.2.1",     "2001:db8::1",
+							     "192.0.2.50",    "2001:db8::50",
+							     "198.51.100.50", "2001:db8:2::50"};
+
+	for (uint8_t i = 0; i < SUPPORT_KNOWN; i++)
+		support_pipe_known[i] = (struct gt_plan_known){
+			support_addr(addresses[i]), {{2, 0xc1, 0, 0, 1, i}}, i >= 4};
+}
+
+struct gt_plan *support_pipe_plan(const struct gt_config *c, const struct gt_server_state *states,
+				  const struct gt_plan *previous)
+{
+	struct gt_mac macs[GT_INTERFACES_MAX];
+	struct gt_plan *plan = NULL;
+
+	make_known();
+	for (size_t i = 0; i < GT_INTERFACES_MAX; i++)
+		macs[i] = support_interface_mac(i);
+	DIE_UNLESS(gt_plan_build(c, states, macs, support_pipe_known, SUPPORT_KNOWN, previous,
+				 &plan) == 0);
+	return plan;
+}
+
+static void free_released(struct support_pipe *p)
+{
+	for (unsigned i = 0; i < p->n_released; i++)
+		free(p->released[i]);
+	p->n_released = 0;
+}
+
+static void create_workers(struct support_pipe *p, const struct gt_worker_params *params)
+{
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		struct gt_worker_params own = *params;
+
+		own.steer.worker = (uint16_t)i;
+		own.steer.n_workers = (uint16_t)p->n_workers;
+		p->workers[i] = gt_worker_create(&own);
+		DIE_UNLESS(p->workers[i] != NULL);
+	}
+	p->worker = p->workers[0];
+}
+
+static void destroy_workers(struct support_pipe *p)
+{
+	for (unsigned i = 0; i < p->n_workers; i++)
+		gt_worker_destroy(p->workers[i]);
+}
+
+void support_pipe_recreate_workers(struct support_pipe *p, const struct gt_worker_params *params)
+{
+	free_released(p);
+	destroy_workers(p);
+	create_workers(p, params);
+}
+
+void support_pipe_open_with(struct support_pipe *p, struct gt_config *config, unsigned n_workers,
+			    const struct gt_worker_params *params)
+{
+	memset(p, 0, sizeof(*p));
+	DIE_UNLESS(n_workers <= SUPPORT_WORKERS_MAX);
+	p->config = config;
+	p->states = support_pipe_states(p->config);
+	p->plan = support_pipe_plan(p->config, p->states, NULL);
+	p->n_workers = n_workers;
+	create_workers(p, params);
+	p->talks = support_talks_create();
+	p->now_ms = 1000000;
+}
+
 void support_pipe_open(struct support_pipe *p, uint32_t connections)
 {
-	struct gt_worker_params params = {
+	const struct gt_worker_params params = {
 		.connections = connections, .random = "0123456789abcde", .memory = gt_memory_heap};
 
-	memset(p, 0, sizeof(*p));
-	p->config = support_pipe_config();
-	p->states = support_pipe_states(p->config);
-	p->plan = support_plan(p->config, p->states, NULL);
-	p->worker = gt_worker_create(&params);
-	DIE_UNLESS(p->worker != NULL);
-	p->now_ms = 1000000;
+	support_pipe_open_with(p, support_pipe_config(), 1, &params);
 }
 
 void support_pipe_replan(struct support_pipe *p)
 {
 	DIE_UNLESS(p->n_old < SUPPORT_PLANS_MAX);
 	p->old[p->n_old++] = p->plan;
-	p->plan = support_plan(p->config, p->states, p->plan);
+	p->plan = support_pipe_plan(p->config, p->states, p->plan);
 }
 
 void support_pipe_reload(struct support_pipe *p, struct gt_config *config)
@@ -117,18 +238,12 @@ struct gt_server_state *support_pipe_state(struct support_pipe *p, const char *v
 	return support_state(p->config, p->states, vip, server);
 }
 
-static void free_released(struct support_pipe *p)
-{
-	for (unsigned i = 0; i < p->n_released; i++)
-		free(p->released[i]);
-	p->n_released = 0;
-}
-
 void support_pipe_close(struct support_pipe *p)
 {
 	support_pipe_flush(p);
 	free_released(p);
-	gt_worker_destroy(p->worker);
+	destroy_workers(p);
+	support_talks_destroy(p->talks);
 	for (unsigned i = 0; i < p->n_old; i++)
 		gt_plan_free(p->old[i]);
 	for (unsigned i = 0; i < p->n_old_configs; i++)
@@ -140,130 +255,72 @@ void support_pipe_close(struct support_pipe *p)
 
 /* ---- what must hold always ---- */
 
+static unsigned count_held(const struct support_pipe *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_workers; i++)
+		n += p->workers[i]->fragments.n_held;
+	return n;
+}
+
+/* Between bursts nothing is on its way from worker to worker. */
 static void check_identity(const struct support_pipe *p)
 {
-	const struct gt_counters *c = &p->worker->counters;
+	struct gt_counters sum = {0};
 	uint64_t in = 0, out = 0;
 
-	DIE_UNLESS(c->in == c->forwarded + c->answered + c->kernel + gt_counters_dropped(c) +
-				    p->punted + p->worker->fragments.n_held);
+	for (unsigned i = 0; i < p->n_workers; i++)
+		gt_counters_add(&sum, &p->workers[i]->counters);
+	DIE_UNLESS(sum.in == sum.forwarded + sum.answered + sum.kernel + gt_counters_dropped(&sum) +
+				     p->punted + count_held(p));
 	for (unsigned i = 0; i < p->plan->n_interfaces; i++) {
-		in += c->interfaces[i].in_frames;
-		out += c->interfaces[i].out_frames;
+		in += sum.interfaces[i].in_frames;
+		out += sum.interfaces[i].out_frames;
 	}
-	DIE_UNLESS(in == c->in);
-	DIE_UNLESS(out == c->forwarded + c->answered);
+	DIE_UNLESS(in == sum.in);
+	DIE_UNLESS(out == sum.forwarded + sum.answered);
 }
 
-/* Where the tag is behind, or the type if there is none; the VID. */
-static uint32_t behind_tag(const uint8_t *d, uint32_t len, uint16_t *vid)
+static void note_left(struct support_pipe *p, const struct gt_frame *f)
 {
-	if (len >= 18 && d[12] == 0x81 && d[13] == 0x00) {
-		*vid = (uint16_t)((d[14] << 8 | d[15]) & 0xfff);
-		return 16;
-	}
-	*vid = 0;
-	return 12;
+	struct support_left *l = &p->left[p->n_left++ % 16];
+
+	l->len = f->len < sizeof(l->bytes) ? f->len : (uint32_t)sizeof(l->bytes);
+	memcpy(l->bytes, f->data, l->len);
+	l->out_if = f->out_if;
 }
 
-/* The server of a sent frame, by its MACs and interface, or NULL. */
-static const struct gt_plan_server *server_at(const struct support_pipe *p,
-					      const struct gt_frame *f)
+static void check_verdict(struct support_pipe *p, const struct gt_frame *f,
+			  const struct support_copy *copy)
 {
-	for (uint32_t i = 1; i < p->plan->n_servers; i++) {
-		const struct gt_plan_server *s = &p->plan->servers[i];
+	const struct support_check check = {.config = p->config,
+					    .plan = p->plan,
+					    .known = support_pipe_known,
+					    .n_known = SUPPORT_KNOWN,
+					    .talks = p->talks,
+					    .now_ms = p->now_ms};
+	const struct support_came came = {copy->bytes, copy->len, copy->wire_len, copy->in_if};
 
-		if (s->out_if == f->out_if && (s->flags & GT_SERVER_KEEPS) != 0 &&
-		    memcmp(s->macs, f->data, 12) == 0)
-			return s;
-	}
-	return NULL;
-}
-
-static uint32_t get16(const uint8_t *b)
-{
-	return (uint32_t)(b[0] << 8 | b[1]);
-}
-
-/* A wrapped frame: the type at `from`, then an outer packet that fits, and in its end what came. */
-static void check_wrapped(const struct gt_frame *f, const struct gt_plan_server *s, uint32_t from,
-			  const uint8_t *came)
-{
-	static const uint32_t shim[] = {0, 4, 12};
-	bool v4 = gt_addr_is_v4(&s->addr);
-	const uint8_t *ip = f->data + from + 2;
-	uint32_t inner = came[0] >> 4 == 4 ? get16(came + 2) : 40 + get16(came + 4);
-	uint32_t overhead = (v4 ? 20 : 40) + shim[s->encapsulation];
-	/* Of a frame that is cut, or goes on in further segments, only the front is here. */
-	uint32_t whole = from + 2 + overhead + inner, here = f->len < whole ? f->len : whole;
-
-	DIE_UNLESS(get16(f->data + from) == (v4 ? 0x0800 : 0x86dd));
-	DIE_UNLESS(f->len == f->wire_len ? f->len == whole : f->wire_len >= whole);
-	DIE_UNLESS(overhead + inner <= s->mtu);
-	DIE_UNLESS((v4 ? get16(ip + 2) : 40 + get16(ip + 4)) == overhead + inner);
-	DIE_UNLESS(memcmp(ip + (v4 ? 16 : 24), s->addr.b + (v4 ? 12 : 0), v4 ? 4 : 16) == 0);
-	DIE_UNLESS(!v4 || support_sum(0, ip, 20) == 0xffff);
-	DIE_UNLESS(memcmp(ip + overhead, came, here - (from + 2 + overhead)) == 0);
-}
-
-/* A sent frame is what came but for the MACs, which are a server's, and the tag. */
-static void check_sent(const struct support_pipe *p, const struct gt_frame *f, const uint8_t *came,
-		       uint32_t came_len)
-{
-	uint16_t vid, came_vid;
-	uint32_t from, came_from;
-	const struct gt_plan_server *s = server_at(p, f);
-
-	DIE_UNLESS(s != NULL);
-	DIE_UNLESS(f->out_if < p->plan->n_interfaces);
-	from = behind_tag(f->data, f->len, &vid);
-	came_from = behind_tag(came, came_len, &came_vid);
-	DIE_UNLESS(vid == p->plan->interfaces[f->out_if].vlan);
-	if (s->mode == GT_MODE_TUNNEL) {
-		check_wrapped(f, s, from, came + came_from + 2);
-	} else {
-		DIE_UNLESS(f->len - from == came_len - came_from);
-		DIE_UNLESS(memcmp(f->data + from, came + came_from, f->len - from) == 0);
-	}
-	/* priority and DEI stay */
-	if (from == 16 && came_from == 16)
-		DIE_UNLESS((f->data[14] & 0xf0) == (came[14] & 0xf0));
-}
-
-/* Does it say "fragmentation needed" or "packet too big"? */
-static bool is_too_big(const struct gt_frame *f)
-{
-	uint16_t vid;
-	const uint8_t *ip = f->data + behind_tag(f->data, f->len, &vid) + 2;
-
-	if (!support_checksums_good(f->data, f->len))
-		return false;
-	if (ip[0] == 0x45)
-		return ip[9] == 1 && ip[20] == 3 && ip[21] == 4;
-	return ip[0] == 0x60 && ip[6] == 58 && ip[40] == 2;
-}
-
-static void check_verdict(const struct support_pipe *p, const struct gt_frame *f,
-			  const uint8_t *came, uint32_t came_len)
-{
 	switch ((enum gt_verdict)f->verdict) {
 	case GT_SEND:
-		check_sent(p, f, came, came_len);
+		support_check_sent(&check, &came, f);
+		note_left(p, f);
 		return;
 	case GT_ANSWER:
-		DIE_UNLESS(f->out_if == f->in_if);
-		/* An echo is as long as it came; that something is too big is said in an error. */
-		DIE_UNLESS(f->len == came_len || is_too_big(f));
+		p->resets += support_check_answer(&check, &came, f);
+		support_check_stayed(&check, &came);
 		return;
 	case GT_DROP:
 		DIE_UNLESS(f->reason < GT_DROP_REASON_COUNT);
+		support_check_stayed(&check, &came);
 		return;
 	case GT_PUNT:
-		DIE_UNLESS(f->len == came_len && memcmp(f->data, came, came_len) == 0);
+		DIE_UNLESS(f->len == came.len && memcmp(f->data, came.bytes, came.len) == 0);
 		return;
 	case GT_HELD:
 	case GT_KERNEL:
-	case GT_HAND: /* there is one worker */
+	case GT_HAND:
 		break;
 	}
 	DIE_UNLESS(false);
@@ -274,8 +331,8 @@ static void remember(struct support_pipe *p, const struct gt_frame *f)
 {
 	struct support_copy *c = &p->copies[p->n_copies++];
 
-	DIE_UNLESS(p->n_copies <= GT_RELEASED_MAX);
-	*c = (struct support_copy){f->owner, malloc(f->len + 1U), f->len};
+	DIE_UNLESS(p->n_copies <= SUPPORT_HELD_MAX);
+	*c = (struct support_copy){f->owner, malloc(f->len + 1U), f->len, f->wire_len, f->in_if};
 	DIE_UNLESS(c->bytes != NULL);
 	memcpy(c->bytes, f->data, f->len);
 }
@@ -289,7 +346,7 @@ static void judge(struct support_pipe *p, const struct gt_frame *f)
 		if (c.owner != f->owner)
 			continue;
 		p->copies[i] = p->copies[--p->n_copies];
-		check_verdict(p, f, c.bytes, c.len);
+		check_verdict(p, f, &c);
 		free(c.bytes);
 		return;
 	}
@@ -297,51 +354,129 @@ static void judge(struct support_pipe *p, const struct gt_frame *f)
 	abort();
 }
 
-/* What came back: each was held, is judged now, and lives until the next call. */
-static void take_released(struct support_pipe *p)
+/* A worker's verdict: on to another worker, or the last one. home: as in support_handed. */
+static void settle(struct support_pipe *p, struct gt_frame *f, struct gt_frame *home)
 {
-	const struct gt_worker *w = p->worker;
-
-	for (unsigned i = 0; i < w->n_released; i++) {
-		const struct gt_frame *f = &w->released[i];
-
-		DIE_UNLESS(f->verdict != GT_HELD && f->verdict != GT_PUNT);
-		judge(p, f);
-		p->released[p->n_released++] = f->owner;
+	if (f->verdict == GT_HAND) {
+		DIE_UNLESS(f->to_worker < p->n_workers && p->n_handed < SUPPORT_HELD_MAX);
+		DIE_UNLESS(f->steered == GT_STEERED_FRAGMENTS || f->steered == GT_STEERED_HOME);
+		p->handed[p->n_handed++] = (struct support_handed){*f, home};
+		return;
 	}
-	DIE_UNLESS(p->n_copies == w->fragments.n_held);
+	if (home != NULL)
+		*home = *f;
+	if (f->verdict == GT_HELD)
+		return;
+	p->punted += f->verdict == GT_PUNT;
+	judge(p, f);
+	if (home == NULL)
+		p->released[p->n_released++] = f->owner;
 }
 
-uint64_t support_pipe_active(const struct support_pipe *p)
+/* What came back from a worker: each was held, and lives until the next call. */
+static void take_released(struct support_pipe *p, struct gt_worker *w)
 {
-	const struct gt_flow_table *t = &p->worker->flows;
-	struct gt_flow_entry out[GT_FLOW_BUCKET_SLOTS];
-	static int64_t active[GT_SERVERS_MAX];
-	uint64_t connections = 0, all = 0;
-	uint16_t highest = 0;
+	for (unsigned i = 0; i < w->n_released; i++) {
+		struct gt_frame f = w->released[i];
 
-	memset(active, 0, p->plan->n_servers * sizeof(*active));
-	for (uint32_t i = 0; i < t->n_buckets; i++) {
-		unsigned n = gt_flow_read(t, i, 0, out);
+		DIE_UNLESS(f.verdict != GT_HELD && f.verdict != GT_PUNT);
+		settle(p, &f, NULL);
+	}
+}
+
+static void run(struct support_pipe *p, struct gt_worker *w, struct gt_frame *frames,
+		struct gt_frame **homes, unsigned n)
+{
+	gt_worker_burst(w, p->plan, p->now_ms, frames, n);
+	for (unsigned i = 0; i < n; i++)
+		settle(p, &frames[i], homes[i]);
+	take_released(p, w);
+}
+
+/* Takes what is on its way to a worker, in order and at most a burst, out of p->handed. */
+static unsigned take_handed(struct support_pipe *p, unsigned worker, struct gt_frame *frames,
+			    struct gt_frame **homes)
+{
+	unsigned n = 0, kept = 0;
+
+	for (unsigned i = 0; i < p->n_handed; i++) {
+		struct support_handed *h = &p->handed[i];
+
+		if (h->frame.to_worker != worker || n == GT_BURST_MAX) {
+			p->handed[kept++] = *h;
+			continue;
+		}
+		frames[n] = h->frame;
+		homes[n++] = h->home;
+	}
+	p->n_handed = kept;
+	return n;
+}
+
+/* To the meeting place of fragments, then home: a frame is handed over twice at most. */
+static void deliver(struct support_pipe *p)
+{
+	struct gt_frame frames[GT_BURST_MAX], *homes[GT_BURST_MAX];
+
+	for (unsigned rounds = 0; p->n_handed > 0; rounds++) {
+		DIE_UNLESS(rounds < 8);
+		for (unsigned i = 0; i < p->n_workers; i++) {
+			unsigned n = take_handed(p, i, frames, homes);
+
+			if (n > 0)
+				run(p, p->workers[i], frames, homes, n);
+		}
+	}
+}
+
+/* ---- active connections and sessions ---- */
+
+static int64_t active_[GT_SERVERS_MAX];
+
+/* Adds what a worker's table holds to active_; returns its connections. */
+static uint64_t count_active(const struct gt_worker *w, uint16_t *highest)
+{
+	struct gt_flow_entry out[GT_FLOW_BUCKET_SLOTS];
+	uint64_t connections = 0, all = 0, sessions = 0;
+
+	for (uint32_t i = 0; i < w->flows.n_buckets; i++) {
+		unsigned n = gt_flow_read(&w->flows, i, 0, out);
 
 		all += n;
 		for (unsigned j = 0; j < n; j++) {
-			uint16_t server = gt_worker_entry_server(p->worker, &out[j]);
+			uint16_t server = gt_worker_entry_server(w, &out[j]);
 
 			DIE_UNLESS(server != GT_NO_SERVER);
 			if (gt_flow_is_source(out[j].state))
 				continue;
-			highest = server > highest ? server : highest;
-			active[server]++;
+			*highest = server > *highest ? server : *highest;
+			active_[server]++;
 			connections++;
+			/* The top bit tells a session from a server. */
+			sessions += out[j].value >> 31;
 		}
 	}
-	DIE_UNLESS(all == t->entries);
+	DIE_UNLESS(all == w->flows.entries);
+	DIE_UNLESS(sessions == w->snat.live);
+	DIE_UNLESS(w->counters.created - w->counters.expired == connections);
+	return connections;
+}
+
+uint64_t support_pipe_active(const struct support_pipe *p)
+{
+	uint64_t connections = 0;
+	uint16_t highest = 0;
+
+	for (unsigned i = 0; i < p->n_workers; i++)
+		connections += count_active(p->workers[i], &highest);
 	for (uint32_t i = 0; i < p->plan->n_servers || i <= highest; i++) {
-		DIE_UNLESS(p->worker->servers[i].active == active[i]);
-		active[i] = 0;
+		int64_t counted = 0;
+
+		for (unsigned j = 0; j < p->n_workers; j++)
+			counted += p->workers[j]->servers[i].active;
+		DIE_UNLESS(counted == active_[i]);
+		active_[i] = 0;
 	}
-	DIE_UNLESS(p->worker->counters.created - p->worker->counters.expired == connections);
 	return connections;
 }
 
@@ -349,35 +484,39 @@ uint64_t support_pipe_active(const struct support_pipe *p)
 
 void support_pipe_burst(struct support_pipe *p, struct gt_frame *frames, unsigned n)
 {
+	struct gt_frame *homes[GT_BURST_MAX];
+
 	DIE_UNLESS(n <= GT_BURST_MAX);
 	free_released(p);
-	for (unsigned i = 0; i < n; i++)
-		remember(p, &frames[i]);
-	gt_worker_burst(p->worker, p->plan, p->now_ms, frames, n);
 	for (unsigned i = 0; i < n; i++) {
-		p->punted += frames[i].verdict == GT_PUNT;
-		if (frames[i].verdict != GT_HELD)
-			judge(p, &frames[i]);
+		remember(p, &frames[i]);
+		homes[i] = &frames[i];
 	}
-	take_released(p);
+	run(p, p->workers[p->receiver % p->n_workers], frames, homes, n);
+	deliver(p);
+	DIE_UNLESS(p->n_copies == count_held(p));
 	check_identity(p);
 }
 
 void support_pipe_tick(struct support_pipe *p)
 {
 	free_released(p);
-	gt_worker_tick(p->worker, p->plan, p->now_ms);
-	take_released(p);
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		gt_worker_tick(p->workers[i], p->plan, p->now_ms);
+		take_released(p, p->workers[i]);
+	}
 	check_identity(p);
 }
 
 void support_pipe_flush(struct support_pipe *p)
 {
 	free_released(p);
-	gt_worker_flush(p->worker, p->plan, p->now_ms);
-	take_released(p);
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		gt_worker_flush(p->workers[i], p->plan, p->now_ms);
+		take_released(p, p->workers[i]);
+	}
 	check_identity(p);
-	DIE_UNLESS(p->worker->fragments.n_held == 0);
+	DIE_UNLESS(count_held(p) == 0 && p->n_copies == 0 && p->n_handed == 0);
 }
 
 void support_pipe_done(struct gt_frame *f)

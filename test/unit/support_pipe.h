@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A worker with a plan, driven frame by frame by tests and by the fuzzer. Each burst is checked for
- * what must hold always: the counters' identity, that a forwarded frame differs from what came in
- * its MACs and its tag alone (in a tunnel: is wrapped), that every server's `active` is what the
- * table holds.
+ * A worker with a plan, or several that hand frames over, driven frame by frame by tests and by the
+ * fuzzer. Each burst is checked for what must hold always: the counters' identity, that what left
+ * is what the configuration allows for what came (support_check.h), that every server's `active` is
+ * what the tables hold, and that every session has its entry.
  */
 #ifndef GT_TEST_SUPPORT_PIPE_H
 #define GT_TEST_SUPPORT_PIPE_H
 
 #include "pipeline/pipeline.h"
 #include "support.h"
+#include "support_check.h"
 
-#define SUPPORT_PLANS_MAX 512
+#define SUPPORT_PLANS_MAX   512
+#define SUPPORT_WORKERS_MAX 4
+#define SUPPORT_HELD_MAX    (SUPPORT_WORKERS_MAX * GT_FRAGMENT_HELD_MAX + GT_BURST_MAX)
 
 struct support_pipe {
 	struct gt_config *config;
@@ -20,19 +23,43 @@ struct support_pipe {
 	struct gt_plan *old[SUPPORT_PLANS_MAX];
 	struct gt_config *old_configs[SUPPORT_PLANS_MAX];
 	unsigned n_old, n_old_configs;
-	struct gt_worker *worker;
+	struct gt_worker *worker; /* the first one */
+	struct gt_worker *workers[SUPPORT_WORKERS_MAX];
+	unsigned n_workers;
+	unsigned receiver; /* index of the worker that the next bursts come to */
+	struct support_talks *talks;
 	uint64_t now_ms;
+	uint64_t resets; /* answers that were TCP resets */
 	uint64_t punted; /* frames with that verdict: they are main's to count */
 	/* what is held, as it came */
 	struct support_copy {
 		void *owner;
 		uint8_t *bytes;
-		uint32_t len;
-	} copies[GT_RELEASED_MAX];
+		uint32_t len, wire_len;
+		uint8_t in_if;
+	} copies[SUPPORT_HELD_MAX];
 	unsigned n_copies;
-	void *released[GT_RELEASED_MAX]; /* blocks that live until the next call */
+	/* on the way to another worker; `home` is the caller's frame, NULL: it was held */
+	struct support_handed {
+		struct gt_frame frame;
+		struct gt_frame *home;
+	} handed[SUPPORT_HELD_MAX];
+	unsigned n_handed;
+	void *released[SUPPORT_HELD_MAX]; /* blocks that live until the next call */
 	unsigned n_released;
+	/* what left last, for stories that answer it: the first bytes */
+	struct support_left {
+		uint8_t bytes[128];
+		uint32_t len;
+		uint8_t out_if;
+	} left[16];
+	unsigned n_left; /* counts on for ever */
 };
+
+/* Stations that every plan knows: the gateways of lan, 192.0.2.1 and 2001:db8::1, and a client on
+ * each wire, .50 and ::50. */
+#define SUPPORT_KNOWN 6
+extern struct gt_plan_known support_pipe_known[SUPPORT_KNOWN];
 
 /*
  * Interfaces lan (192.0.2.2, 2001:db8::2) and san (VLAN 42; 198.51.100.2, 2001:db8:2::2); VIPs
@@ -50,9 +77,30 @@ struct support_pipe {
 struct gt_config *support_pipe_config(void);
 struct gt_server_state *support_pipe_states(const struct gt_config *c);
 
+/*
+ * Appends VIPs of the modes that translate; a on lan, b on san:
+ *   nat   192.0.2.106 TCP 80, 443: a, b        nat6   2001:db8::106 TCP 80: a, b
+ *   natu  192.0.2.106 UDP 53: a, port 5353     natu6  2001:db8::106 UDP any: a
+ *   snat  192.0.2.107 TCP 80, 443: a, port 8080, b; with two snat_address
+ *   snatu 192.0.2.107 UDP 53: a, b             snat6  2001:db8::107 TCP 80, by source: a, b
+ *   snatu6 2001:db8::107 UDP any: a, b
+ *   cross, crossu, cross6, crossu6: the same ports of 192.0.2.108 and 2001:db8::108 with snat, and
+ *         servers of the other family
+ */
+void support_pipe_add_nat(struct gt_config *c);
+
 /* With that configuration. Time begins at 1,000,000 ms. */
 void support_pipe_open(struct support_pipe *p, uint32_t connections);
+/* The same with any configuration, which is taken over, and its workers' `params` but for
+ * `steer`. */
+void support_pipe_open_with(struct support_pipe *p, struct gt_config *config, unsigned n_workers,
+			    const struct gt_worker_params *params);
 void support_pipe_close(struct support_pipe *p);
+/* New workers in the place of those, with nothing held. */
+void support_pipe_recreate_workers(struct support_pipe *p, const struct gt_worker_params *params);
+/* A plan that knows support_pipe_known. */
+struct gt_plan *support_pipe_plan(const struct gt_config *c, const struct gt_server_state *states,
+				  const struct gt_plan *previous);
 /* A new plan from config and states; the old one lives until the end. */
 void support_pipe_replan(struct support_pipe *p);
 /* Another configuration, which is taken over, and its states as support_pipe_states has them. */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * nat and snat through a whole worker: what test/replay cannot hold still. Bursts in which a
- * session ends before its reply is handled, reloads that take servers away, floods, ports that run
- * out, states from both sides, and a long random story in which neither sessions nor entries may
- * leak and every packet that leaves has good checksums.
+ * session ends before its reply is handled, reloads that take servers away or change modes, floods,
+ * ports that run out, states from both sides. Random frames are test_modes.c's.
  */
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -227,6 +226,34 @@ static void later_fragment_of_a_session_that_ended_is_dropped(void **state)
 	close_bench(&b);
 }
 
+/* The place is the same client's next session, to another server, with the same port number. */
+static void later_fragment_of_a_session_to_another_server_is_dropped(void **state)
+{
+	struct support_packet p = tcp(CLIENT, 1000, VIP, 80, GT_TCP_ACK);
+	struct gt_frame f;
+	struct bench b;
+
+	(void)state;
+	open_bench(&b, 1);
+	p.payload_len = 100;
+	p.piece_len = 64;
+	p.more = true;
+	p.id = 5;
+	assert_int_equal(port_of(&b, p), 1024);
+	support_state(b.config, b.states, "snat", "a")->weight = 0;
+	support_state(b.config, b.states, "snat", "b")->weight = 100;
+	plan(&b);
+	assert_int_equal(port_of(&b, tcp(CLIENT, 1000, VIP, 80, GT_TCP_RST)), 1024);
+	assert_int_equal(port_of(&b, tcp(CLIENT, 1000, VIP, 80, GT_TCP_SYN)), 1024);
+	p.piece_offset = 64;
+	p.piece_len = 56;
+	p.more = false;
+	f = go(&b, p);
+	assert_int_equal(f.verdict, GT_DROP);
+	support_frame_free(&f);
+	close_bench(&b);
+}
+
 static void reload_without_the_server_leaves_its_session_unreachable(void **state)
 {
 	struct bench b;
@@ -386,96 +413,120 @@ static void flood_of_sessions_yields_too(void **state)
 	close_bench(&b);
 }
 
-/* ---- a random story ---- */
+/* ---- modes that a reload changes, found by test_modes ---- */
 
-static void check_out(const struct gt_frame *f)
+/* An ICMP error to the VIP about its packet from port 80 to a client. */
+static struct gt_frame send_error(struct bench *b, uint16_t client_port)
 {
-	if (f->verdict == GT_SEND || f->verdict == GT_ANSWER)
-		assert_true(support_checksums_good(f->data, f->len));
+	struct support_packet about = tcp(VIP, 80, CLIENT, client_port, GT_TCP_ACK);
+	uint8_t frame[2048];
+	size_t len = support_build(&about, frame);
+	struct support_packet error = {.src = support_addr("203.0.113.1"),
+				       .dst = support_addr(VIP),
+				       .protocol = IPPROTO_ICMP,
+				       .icmp_type = 3,
+				       .icmp_code = 1,
+				       .payload = frame + 14,
+				       .payload_len = len - 14};
+
+	return go(b, error);
 }
 
-static struct support_packet any_packet(uint64_t *seed)
+static void error_about_a_connection_of_the_former_mode_is_not_translated(void **state)
 {
-	static const uint8_t flags[] = {GT_TCP_SYN, GT_TCP_ACK,
-					GT_TCP_ACK, GT_TCP_FIN | GT_TCP_ACK,
-					GT_TCP_RST, GT_TCP_SYN | GT_TCP_ACK};
-	static const char *const servers[] = {SERVER, "192.0.2.12", "192.0.2.13"};
-	uint64_t r = support_random(seed);
-	struct support_packet p;
-	char text[64];
-
-	if (r % 2 == 0) {
-		bool v6 = (r >> 8) % 4 == 0;
-
-		snprintf(text, sizeof(text), v6 ? "2001:db8:c::%x" : "198.51.100.%u",
-			 (unsigned)(r >> 16) % 8 + 1);
-		p = tcp(text, (uint16_t)((r >> 24) % 16 + 1000), v6 ? "2001:db8::100" : VIP,
-			(uint16_t)(80 + (r >> 32) % 2), 0);
-	} else {
-		bool nat = (r >> 8) % 4 == 0;
-
-		p = tcp(servers[(r >> 10) % 3], (uint16_t)(80 + nat), nat ? CLIENT : OWN,
-			(uint16_t)(1024 + (r >> 24) % 600), 0);
-	}
-	p.flags = flags[(r >> 40) % 6];
-	p.payload_len = (r >> 44) % 32;
-	if ((r >> 50) % 5 == 0) {
-		p.protocol = IPPROTO_UDP;
-		p.sport = p.sport == 80 ? 53 : p.sport;
-		p.dport = p.dport == 80 ? 53 : p.dport;
-		if ((r >> 53) % 2 == 0) {
-			p.payload_len = 92;
-			p.id = (uint32_t)(r >> 60);
-			p.more = (r >> 58) % 2;
-			p.piece_offset = p.more ? 0 : 48;
-			p.piece_len = p.more ? 48 : 52;
-		}
-	}
-	return p;
-}
-
-static void random_story_leaks_nothing(void **state)
-{
-	/* 240,000 frames, or as many as GT_TEST_FRAMES says. */
-	const char *more = getenv("GT_TEST_FRAMES");
-	unsigned bursts = more != NULL ? (unsigned)atoi(more) / 4 : 60000;
 	struct bench b;
-	uint64_t seed = 42;
+	struct gt_frame f;
 
 	(void)state;
-	open_bench(&b, 300);
-	for (unsigned i = 0; i < bursts; i++) {
-		struct gt_frame f[4];
+	open_bench(&b, 1000);
+	assert_int_equal(port_of(&b, tcp(CLIENT, 1000, VIP, 80, GT_TCP_SYN)), 1024);
+	b.config->vips[0].mode = GT_MODE_DR;
+	plan(&b);
+	f = send_error(&b, 1000);
+	assert_int_equal(f.verdict, GT_SEND);
+	/* dr: not a bit of the packet changes, the VIP in it included */
+	assert_memory_equal(f.data + 30, support_addr(VIP).b + 12, 4);
+	assert_memory_equal(f.data + 14 + 20 + 8 + 12, support_addr(VIP).b + 12, 4);
+	support_frame_free(&f);
+	close_bench(&b);
+}
 
-		for (unsigned j = 0; j < 4; j++) {
-			struct support_packet p = any_packet(&seed);
+static void error_about_a_connection_without_a_session_is_dropped(void **state)
+{
+	struct bench b;
+	struct gt_frame f;
 
-			f[j] = support_packet_frame(&p);
-		}
-		gt_worker_burst(b.worker, b.plan, b.now_ms, f, 4);
-		for (unsigned j = 0; j < 4; j++) {
-			check_out(&f[j]);
-			if (f[j].verdict != GT_HELD)
-				support_frame_free(&f[j]);
-		}
-		for (unsigned j = 0; j < b.worker->n_released; j++) {
-			check_out(&b.worker->released[j]);
-			support_frame_free(&b.worker->released[j]);
-		}
-		b.now_ms += support_random(&seed) % 200;
-		gt_worker_tick(b.worker, b.plan, b.now_ms);
-		for (unsigned j = 0; j < b.worker->n_released; j++)
-			support_frame_free(&b.worker->released[j]);
-		if (i % (bursts / 6) == bursts / 6 - 1) {
-			struct gt_server_state *s = support_state(b.config, b.states, "snat", "a");
+	(void)state;
+	open_bench(&b, 1000);
+	b.config->vips[0].mode = GT_MODE_DR;
+	plan(&b);
+	assert_int_equal(port_of(&b, tcp(CLIENT, 1000, VIP, 80, GT_TCP_SYN)), 1000);
+	b.config->vips[0].mode = GT_MODE_SNAT;
+	plan(&b);
+	f = send_error(&b, 1000);
+	assert_int_equal(f.verdict, GT_DROP);
+	assert_int_equal(f.reason, GT_DROP_ICMP_BAD);
+	support_frame_free(&f);
+	close_bench(&b);
+}
 
-			s->up = !s->up;
-			support_state(b.config, b.states, "snat", "b")->weight = 100;
-			plan(&b);
-		}
-	}
-	assert_true(b.worker->counters.forwarded > 50000);
-	assert_true(b.worker->counters.answered > 0); /* resets */
+static void later_fragment_of_the_former_mode_is_dropped(void **state)
+{
+	struct support_packet p = {.src = support_addr(CLIENT),
+				   .dst = support_addr(VIP),
+				   .protocol = IPPROTO_UDP,
+				   .sport = 7,
+				   .dport = 53,
+				   .payload_len = 100,
+				   .piece_len = 64,
+				   .more = true,
+				   .id = 5};
+	struct bench b;
+	struct gt_frame f;
+
+	(void)state;
+	open_bench(&b, 1000);
+	b.config->vips[3].mode = GT_MODE_NAT;
+	plan(&b);
+	f = go(&b, p);
+	assert_int_equal(f.verdict, GT_SEND);
+	support_frame_free(&f);
+	b.config->vips[3].mode = GT_MODE_SNAT;
+	plan(&b);
+	p.piece_offset = 64;
+	p.piece_len = 44;
+	p.more = false;
+	f = go(&b, p);
+	assert_int_equal(f.verdict, GT_DROP);
+	support_frame_free(&f);
+	close_bench(&b);
+}
+
+/* ---- on_down = reset ---- */
+
+/* Neither a RST nor a fragment is answered by a reset, and neither costs the client its own. */
+static void reset_is_for_whole_packets_with_an_ack(void **state)
+{
+	struct support_packet p = tcp(CLIENT, 1000, VIP, 80, GT_TCP_ACK);
+	struct bench b;
+
+	(void)state;
+	open_bench(&b, 1000);
+	assert_int_equal(port_of(&b, tcp(CLIENT, 1000, VIP, 80, GT_TCP_SYN)), 1024);
+	support_state(b.config, b.states, "snat", "a")->up = false;
+	plan(&b);
+	p.payload_len = 100;
+	p.piece_len = 64;
+	p.more = true;
+	assert_int_equal(port_of(&b, p), -1 - GT_DROP_RESET);
+	p.piece_len = 0;
+	p.more = false;
+	p.flags = GT_TCP_RST | GT_TCP_ACK;
+	assert_int_equal(port_of(&b, p), -1 - GT_DROP_NO_SERVER);
+	p.flags = GT_TCP_ACK;
+	assert_int_equal(port_of(&b, p), -1000 - GT_ANSWER);
+	/* It has ended: what comes now is of no known connection. */
+	assert_int_equal(port_of(&b, p), -1 - GT_DROP_NO_SERVER);
 	close_bench(&b);
 }
 
@@ -484,12 +535,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reply_to_a_session_that_ended_in_the_same_burst_is_dropped),
 		cmocka_unit_test(later_fragment_of_a_session_that_ended_is_dropped),
+		cmocka_unit_test(later_fragment_of_a_session_to_another_server_is_dropped),
 		cmocka_unit_test(reload_without_the_server_leaves_its_session_unreachable),
 		cmocka_unit_test(timeouts_follow_both_sides),
 		cmocka_unit_test(established_ports_run_out_and_the_table_is_intact),
 		cmocka_unit_test(flood_yields_to_new_connections_and_spares_the_established),
 		cmocka_unit_test(flood_of_sessions_yields_too),
-		cmocka_unit_test(random_story_leaks_nothing),
+		cmocka_unit_test(error_about_a_connection_of_the_former_mode_is_not_translated),
+		cmocka_unit_test(error_about_a_connection_without_a_session_is_dropped),
+		cmocka_unit_test(later_fragment_of_the_former_mode_is_dropped),
+		cmocka_unit_test(reset_is_for_whole_packets_with_an_ack),
 	};
 
 	return cmocka_run_group_tests_name("nat", tests, NULL, NULL);

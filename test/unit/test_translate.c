@@ -253,6 +253,35 @@ static void udp_without_a_checksum(void **state)
 }
 
 /* An incremental update must neither mend nor spoil. */
+/* UDP's own length ends it (RFC 8200 8.1); options may follow (RFC 9868). Found by test_modes. */
+static void udp_checksum_is_made_over_udp_length_not_the_packets(void **state)
+{
+	struct support_packet from = {.src = any_address(true),
+				      .dst = any_address(true),
+				      .protocol = IPPROTO_UDP,
+				      .sport = 7,
+				      .dport = 53,
+				      .payload_len = 40},
+			      to = from;
+	struct gt_frame f = support_packet_frame(&from);
+	struct gt_translation t;
+	uint8_t tail[4] = {0, IPPROTO_UDP, 0, 28}, *udp = ip_of(&f) + 20;
+
+	(void)state;
+	to.src = any_address(false);
+	to.dst = any_address(false);
+	t = translation(&to);
+	udp[5] = 28;
+	memset(udp + 6, 0, 2);
+	assert_int_equal(translate(&f, &t), GT_PARSE_OK);
+	udp = ip_of(&f) + 40;
+	assert_int_equal(udp[5], 28);
+	assert_int_equal(
+		support_sum(support_sum(support_sum(0, ip_of(&f) + 8, 32), tail, 4), udp, 28),
+		0xffff);
+	support_frame_free(&f);
+}
+
 static void damaged_packets_stay_damaged_by_as_much(void **state)
 {
 	uint8_t payload[2048];
@@ -420,6 +449,7 @@ int main(void)
 		cmocka_unit_test(between_families_any_packet_is_as_built_anew),
 		cmocka_unit_test(udp_checksum_that_becomes_zero_is_ffff),
 		cmocka_unit_test(udp_without_a_checksum),
+		cmocka_unit_test(udp_checksum_is_made_over_udp_length_not_the_packets),
 		cmocka_unit_test(damaged_packets_stay_damaged_by_as_much),
 		cmocka_unit_test(ttl_of_one_is_refused_with_the_frame_untouched),
 		cmocka_unit_test(errors_within_a_family_are_as_built_anew),
