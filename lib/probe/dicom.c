@@ -4,17 +4,13 @@
  * requestor (PS3.8 9.2). PDUs are read whole: A-ASSOCIATE-RQ tells the server how long they may be,
  * and the header alone decides whether a length is believed.
  */
-#include "internal.h"
+#include "dicom.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "dicom_words.h"
-
-/* PDU types, and lengths of bodies. */
-enum { ASSOCIATE_AC = 2, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT };
-#define PDU_HEADER    6
+/* Lengths of bodies. */
 #define ASSOCIATE_MIN 68 /* version, AE titles, reserved bytes: before the items */
 #define SHORT_BODY    4
 #define PDV_HEADER    6
@@ -22,31 +18,14 @@ enum { ASSOCIATE_AC = 2, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT };
 /* What is awaited. */
 enum { ASSOCIATION, ECHO, RELEASE };
 
-static const char *const awaited[] = {
-	[ASSOCIATION] = "no answer to A-ASSOCIATE-RQ",
-	[ECHO] = "no answer to C-ECHO-RQ",
-	[RELEASE] = "no answer to A-RELEASE-RQ",
-};
+/* What was sent to get it. */
+static const char *const asked[] = {"A-ASSOCIATE-RQ", "C-ECHO-RQ", "A-RELEASE-RQ"};
 
 /* Reasons that we abort with (PS3.8 Table 9-26). */
 enum { UNEXPECTED_PDU = 2, INVALID_VALUE = 6 };
 
-#define CONTEXT_ID	       1
-#define APPLICATION_CONTEXT    "1.2.840.10008.3.1.1.1"
-#define VERIFICATION	       "1.2.840.10008.1.1"
-#define IMPLICIT_VR_LE	       "1.2.840.10008.1.2"
-#define IMPLEMENTATION_CLASS   "2.25.169947841910747547988124586065008214864"
-#define IMPLEMENTATION_VERSION "GANTRY"
-
-#define NO_DATA_SET    0x0101
-#define COMMAND	       1 /* bits of a PDV's control byte */
-#define LAST	       2
-#define C_ECHO_RQ      0x0030
 #define C_ECHO_RSP     0x8030
 #define STATUS_SUCCESS 0
-
-static const uint8_t release_rq[] = {RELEASE_RQ, 0, 0, 0, 0, 4, 0, 0, 0, 0};
-static const uint8_t release_rp[] = {RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0};
 
 static unsigned be16(const uint8_t *b)
 {
@@ -68,152 +47,30 @@ static uint32_t le32(const uint8_t *b)
 	return (uint32_t)le16(b + 2) << 16 | le16(b);
 }
 
-/* A writer whose buffer is known to suffice. */
-struct writer {
-	uint8_t *buf;
-	size_t len, size;
-};
-
-static void put(struct writer *w, const void *data, size_t len)
+static const char *how_far(const struct gt_probe *p)
 {
-	assert(len <= w->size - w->len);
-	memcpy(w->buf + w->len, data, len);
-	w->len += len;
+	return p->dicom.pdu_len > 0 || p->dicom.command_len > 0 ? "incomplete" : "no";
 }
 
-static void put_be16(struct writer *w, size_t v)
+static void say_awaited(struct gt_probe *p)
 {
-	put(w, (uint8_t[]){(uint8_t)(v >> 8), (uint8_t)v}, 2);
-}
-
-static void put_be32(struct writer *w, size_t v)
-{
-	put_be16(w, v >> 16);
-	put_be16(w, v & 0xffff);
-}
-
-static void put_le16(struct writer *w, unsigned v)
-{
-	put(w, (uint8_t[]){(uint8_t)v, (uint8_t)(v >> 8)}, 2);
-}
-
-static void put_item(struct writer *w, uint8_t type, const void *value, size_t len)
-{
-	put(w, (uint8_t[]){type, 0}, 2);
-	put_be16(w, len);
-	put(w, value, len);
-}
-
-static void put_text(struct writer *w, uint8_t type, const char *text)
-{
-	put_item(w, type, text, strlen(text));
-}
-
-/* An AE title is 16 characters, blanks at its end (PS3.5 6.2). */
-static void put_ae_title(struct writer *w, const char *title)
-{
-	char padded[17];
-
-	snprintf(padded, sizeof(padded), "%-16s", title);
-	put(w, padded, 16);
-}
-
-static void queue_pdu(struct gt_probe *p, uint8_t type, const struct writer *body)
-{
-	uint8_t header[PDU_HEADER];
-	struct writer w = {header, 0, sizeof(header)};
-
-	put(&w, (uint8_t[]){type, 0}, 2);
-	put_be32(&w, body->len);
-	gt_probe_queue(p, header, sizeof(header));
-	gt_probe_queue(p, body->buf, body->len);
-}
-
-static void queue_associate(struct gt_probe *p)
-{
-	uint8_t body[512], items[128];
-	struct writer w = {body, 0, sizeof(body)};
-	struct writer context = {items, 0, sizeof(items)};
-	static const uint8_t zeros[32];
-
-	put_be16(&w, 1); /* protocol version */
-	put(&w, zeros, 2);
-	put_ae_title(&w, p->ask->called_aet);
-	put_ae_title(&w, p->ask->calling_aet);
-	put(&w, zeros, 32);
-	put_text(&w, 0x10, APPLICATION_CONTEXT);
-
-	put(&context, (uint8_t[]){CONTEXT_ID, 0, 0, 0}, 4);
-	put_text(&context, 0x30, VERIFICATION);
-	put_text(&context, 0x40, IMPLICIT_VR_LE);
-	put_item(&w, 0x20, context.buf, context.len);
-
-	struct writer user = {items, 0, sizeof(items)};
-
-	put(&user, (uint8_t[]){0x51, 0}, 2);
-	put_be16(&user, 4);
-	put_be32(&user, GT_PROBE_PDU_MAX);
-	put_text(&user, 0x52, IMPLEMENTATION_CLASS);
-	put_text(&user, 0x55, IMPLEMENTATION_VERSION);
-	put_item(&w, 0x50, user.buf, user.len);
-	queue_pdu(p, 1, &w);
-}
-
-/* An element of the command set: group 0000, Implicit VR Little Endian (PS3.7 6.3.1). */
-static void put_element(struct writer *w, unsigned element, const void *value, size_t len)
-{
-	put_le16(w, 0);
-	put_le16(w, element);
-	put_le16(w, (unsigned)len);
-	put_le16(w, 0);
-	put(w, value, len);
-}
-
-static void put_us(struct writer *w, unsigned element, unsigned value)
-{
-	put_element(w, element, (uint8_t[]){(uint8_t)value, (uint8_t)(value >> 8)}, 2);
-}
-
-static void queue_echo(struct gt_probe *p)
-{
-	uint8_t elements[128], body[192];
-	struct writer command = {elements, 0, sizeof(elements)};
-	struct writer w = {body, 0, sizeof(body)};
-
-	put_element(&command, 0x0002, VERIFICATION "\0", sizeof(VERIFICATION));
-	put_us(&command, 0x0100, C_ECHO_RQ);
-	put_us(&command, 0x0110, p->dicom.message_id);
-	put_us(&command, 0x0800, NO_DATA_SET);
-
-	put_be32(&w, 2 + 12 + command.len);
-	put(&w, (uint8_t[]){CONTEXT_ID, COMMAND | LAST}, 2);
-	put_element(&w, 0x0000, (uint8_t[]){(uint8_t)command.len, 0, 0, 0}, 4);
-	put(&w, command.buf, command.len);
-	queue_pdu(p, P_DATA, &w);
-}
-
-static void await(struct gt_probe *p, int state)
-{
-	p->state = (uint8_t)state;
 	if (p->verdict == GT_PROBE_RUNNING)
-		gt_probe_say(p, "%s", awaited[state]);
+		gt_probe_say(p, "%s answer to %s", how_far(p), asked[p->state]);
 }
 
 static void release(struct gt_probe *p)
 {
 	assert(p->verdict != GT_PROBE_RUNNING);
-	gt_probe_queue(p, release_rq, sizeof(release_rq));
-	await(p, RELEASE);
+	gt_dicom_queue_short(p, GT_DICOM_RELEASE_RQ, 0, 0);
+	p->state = RELEASE;
 }
 
 /* Ends the association as PS3.8 9.2 wants it for what a server must not send. */
 static void abort_association(struct gt_probe *p, uint8_t reason)
 {
-	const uint8_t pdu[] = {ABORT, 0, 0, 0, 0, 4, 0, 0, 2 /* service-provider */, reason};
-
 	assert(p->verdict != GT_PROBE_RUNNING);
-	gt_probe_finish(p);
-	gt_probe_queue(p, pdu, sizeof(pdu));
+	gt_dicom_queue_short(p, GT_DICOM_ABORT, 2 /* service-provider */, reason);
+	p->over = true;
 }
 
 static void malformed(struct gt_probe *p, const char *what)
@@ -272,14 +129,14 @@ static void read_context(struct gt_probe *p, const uint8_t *b, size_t len)
 	len -= 4;
 	if (!next_item(&b, &len, &type, &value, &value_len) || type != 0x40) {
 		malformed(p, "A-ASSOCIATE-AC: no transfer syntax in its presentation context");
-	} else if (!is_uid(value, value_len, IMPLICIT_VR_LE)) {
+	} else if (!is_uid(value, value_len, GT_DICOM_IMPLICIT_VR_LE)) {
 		gt_probe_settle(p, GT_PROBE_SICK,
 				"A-ASSOCIATE-AC: a transfer syntax that was not proposed: %.*s",
 				value_len < 64 ? (int)value_len : 64, (const char *)value);
 		abort_association(p, INVALID_VALUE);
 	} else {
-		queue_echo(p);
-		await(p, ECHO);
+		gt_dicom_queue_echo(p);
+		p->state = ECHO;
 	}
 }
 
@@ -296,7 +153,7 @@ static void read_accept(struct gt_probe *p, const uint8_t *b, size_t len)
 			malformed(p, "A-ASSOCIATE-AC: an item ends outside of it");
 			return;
 		}
-		if (type == 0x21 && value_len >= 4 && value[0] == CONTEXT_ID) {
+		if (type == 0x21 && value_len >= 4 && value[0] == GT_DICOM_CONTEXT_ID) {
 			context = value;
 			context_len = value_len;
 		}
@@ -328,12 +185,12 @@ static void read_abort(struct gt_probe *p, const uint8_t *b)
 static void read_release_rq(struct gt_probe *p)
 {
 	if (p->state == ASSOCIATION || p->dicom.collided) {
-		unexpected(p, RELEASE_RQ);
+		unexpected(p, GT_DICOM_RELEASE_RQ);
 		return;
 	}
 	gt_probe_settle(p, GT_PROBE_SICK,
 			"server asks for the release instead of answering C-ECHO-RQ");
-	gt_probe_queue(p, release_rp, sizeof(release_rp));
+	gt_dicom_queue_short(p, GT_DICOM_RELEASE_RP, 0, 0);
 	/* Release collision: the requestor answers, and then waits for its answer (AR-8, AR-9). */
 	if (p->state == RELEASE)
 		p->dicom.collided = true;
@@ -409,14 +266,14 @@ static void read_data(struct gt_probe *p, const uint8_t *b, size_t len)
 
 		size_t pdv = 4 + be32(b), fragment = pdv - PDV_HEADER;
 
-		if (b[4] != CONTEXT_ID || (b[5] & COMMAND) == 0) {
+		if (b[4] != GT_DICOM_CONTEXT_ID || (b[5] & GT_DICOM_COMMAND) == 0) {
 			malformed(p, "P-DATA-TF: not a command in the accepted context");
 		} else if (fragment > sizeof(d->command) - d->command_len) {
 			malformed(p, "C-ECHO-RSP: longer than 1 KiB");
 		} else {
 			memcpy(d->command + d->command_len, b + PDV_HEADER, fragment);
 			d->command_len = (uint16_t)(d->command_len + fragment);
-			if (b[5] & LAST)
+			if (b[5] & GT_DICOM_LAST)
 				read_command(p, d->command, d->command_len);
 		}
 		b += pdv;
@@ -426,23 +283,23 @@ static void read_data(struct gt_probe *p, const uint8_t *b, size_t len)
 
 static void read_pdu(struct gt_probe *p)
 {
-	const uint8_t *body = p->dicom.pdu + PDU_HEADER;
-	size_t len = (size_t)p->dicom.pdu_len - PDU_HEADER;
+	const uint8_t *body = p->dicom.pdu + GT_DICOM_PDU_HEADER;
+	size_t len = (size_t)p->dicom.pdu_len - GT_DICOM_PDU_HEADER;
 	uint8_t type = p->dicom.pdu[0];
 
-	if (type == ABORT)
+	if (type == GT_DICOM_ABORT)
 		read_abort(p, body);
-	else if (type == RELEASE_RQ)
+	else if (type == GT_DICOM_RELEASE_RQ)
 		read_release_rq(p);
-	else if (type == ASSOCIATE_AC && p->state == ASSOCIATION)
+	else if (type == GT_DICOM_ASSOCIATE_AC && p->state == ASSOCIATION)
 		read_accept(p, body, len);
-	else if (type == ASSOCIATE_RJ && p->state == ASSOCIATION)
+	else if (type == GT_DICOM_ASSOCIATE_RJ && p->state == ASSOCIATION)
 		read_reject(p, body);
-	else if (type == P_DATA && p->state == ECHO)
+	else if (type == GT_DICOM_DATA && p->state == ECHO)
 		read_data(p, body, len);
-	else if (type == RELEASE_RP && p->state == RELEASE)
+	else if (type == GT_DICOM_RELEASE_RP && p->state == RELEASE)
 		gt_probe_finish(p);
-	else if (type != P_DATA || p->state != RELEASE) /* late data is legal (Sta7, AR-6) */
+	else if (type != GT_DICOM_DATA || p->state != RELEASE) /* late data is legal (Sta7, AR-6) */
 		unexpected(p, type);
 }
 
@@ -455,13 +312,13 @@ static bool header_good(struct gt_probe *p)
 	uint32_t min = SHORT_BODY, max = SHORT_BODY;
 
 	if (name == NULL) {
-		gt_probe_stranger(p, "DICOM", header, PDU_HEADER);
+		gt_probe_stranger(p, "DICOM", header, GT_DICOM_PDU_HEADER);
 		return false;
 	}
-	if (header[0] <= ASSOCIATE_AC) {
+	if (header[0] <= GT_DICOM_ASSOCIATE_AC) {
 		min = ASSOCIATE_MIN;
 		max = GT_PROBE_PDU_MAX;
-	} else if (header[0] == P_DATA) {
+	} else if (header[0] == GT_DICOM_DATA) {
 		min = PDV_HEADER;
 		max = GT_PROBE_PDU_MAX;
 	}
@@ -475,8 +332,8 @@ static bool header_good(struct gt_probe *p)
 void gt_probe_dicom_start(struct gt_probe *p, uint32_t id)
 {
 	p->dicom.message_id = (uint16_t)(id % UINT16_MAX + 1);
-	queue_associate(p);
-	await(p, ASSOCIATION);
+	gt_dicom_queue_associate(p);
+	say_awaited(p);
 }
 
 void gt_probe_dicom_input(struct gt_probe *p, const uint8_t *data, size_t len)
@@ -484,9 +341,9 @@ void gt_probe_dicom_input(struct gt_probe *p, const uint8_t *data, size_t len)
 	struct gt_probe_dicom *d = &p->dicom;
 
 	while (len > 0 && !p->over) {
-		size_t whole = PDU_HEADER;
+		size_t whole = GT_DICOM_PDU_HEADER;
 
-		if (d->pdu_len >= PDU_HEADER)
+		if (d->pdu_len >= GT_DICOM_PDU_HEADER)
 			whole += be32(d->pdu + 2);
 
 		size_t take = whole - d->pdu_len < len ? whole - d->pdu_len : len;
@@ -497,7 +354,7 @@ void gt_probe_dicom_input(struct gt_probe *p, const uint8_t *data, size_t len)
 		len -= take;
 		if (d->pdu_len < whole)
 			continue;
-		if (whole == PDU_HEADER) {
+		if (whole == GT_DICOM_PDU_HEADER) {
 			if (!header_good(p))
 				return;
 		} else {
@@ -505,11 +362,13 @@ void gt_probe_dicom_input(struct gt_probe *p, const uint8_t *data, size_t len)
 			d->pdu_len = 0;
 		}
 	}
+	say_awaited(p);
 }
 
 void gt_probe_dicom_closed(struct gt_probe *p)
 {
-	gt_probe_settle(p, GT_PROBE_SICK, "%s: server closed the connection", awaited[p->state]);
+	gt_probe_settle(p, GT_PROBE_SICK, "%s answer to %s: server closed the connection",
+			how_far(p), asked[p->state]);
 }
 
 bool gt_probe_dicom_valid(const struct gt_probe_ask *ask, char why[GT_PROBE_REASON_MAX])

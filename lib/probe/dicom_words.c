@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dicom_words.h"
+#include "dicom.h"
 
 #include <stdio.h>
 

@@ -17,6 +17,8 @@
 #define ACK 0x06
 #define NAK 0x15
 
+static const char stored_not[] = "NAK: the server could not store the message";
+
 /* What is read. */
 enum { BEFORE_FRAME, IN_FRAME, BEHIND_FRAME };
 
@@ -230,7 +232,7 @@ static void end_segment(struct gt_probe *p)
 			h->separator = s.data[3];
 			h->component = s.data[4];
 		} else if (s.len == 1 && s.data[0] == NAK) {
-			fail(p, "NAK: server could not store the message (MLLP Release 2)");
+			fail(p, stored_not);
 		} else if (s.len != 1 || s.data[0] != ACK) {
 			fail(p, "the answer does not begin with MSH");
 		}
@@ -294,6 +296,7 @@ static void begin_message(struct gt_probe *p)
 	h->explained = false;
 	h->segment_len = 0;
 	p->state = IN_FRAME;
+	gt_probe_say(p, "acknowledgment incomplete");
 }
 
 /* In the frame, and the byte that ends it. */
@@ -321,8 +324,10 @@ void gt_probe_hl7_input(struct gt_probe *p, const uint8_t *data, size_t len)
 		case BEFORE_FRAME:
 			if (*data == SB)
 				begin_message(p);
-			else if (*data != '\r' && *data != '\n')
-				gt_probe_stranger(p, "MLLP", data, len);
+			else if (*data == NAK)
+				fail(p, stored_not);
+			else if (!is_end_of_segment((char)*data))
+				gt_probe_stranger(p, "MLLP", data, 1);
 			break;
 		case IN_FRAME:
 			read_message(p, *data);

@@ -266,6 +266,8 @@ static void read_line(struct gt_probe *p, uint8_t b)
 	static const char begin[] = "HTTP/1.";
 	struct gt_probe_http *h = &p->http;
 
+	if (h->header_bytes == 0)
+		gt_probe_say(p, "answer to GET incomplete");
 	if ((p->state == STATUS_LINE || p->state == HEADER) && ++h->header_bytes > HEADER_MAX) {
 		malformed(p, "its header is longer than 32 KiB");
 		return;
