@@ -190,7 +190,8 @@ static void read_msa(struct gt_probe_hl7 *h, struct span s)
 	if (code.len != 2)
 		h->code[0] = '?';
 	h->id_matches = id.len == strlen(h->id) && memcmp(id.data, h->id, id.len) == 0;
-	keep_text(h, part_of(s, h->separator, 3));
+	if (!h->explained)
+		keep_text(h, part_of(s, h->separator, 3));
 }
 
 /*

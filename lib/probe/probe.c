@@ -46,18 +46,19 @@ void gt_probe_finish(struct gt_probe *p)
 
 void gt_probe_stranger(struct gt_probe *p, const char *protocol, const uint8_t *bytes, size_t len)
 {
-	char hex[3 * 8 + 1] = "";
+	char hex[3 * 8 + sizeof(" (hex)")] = "";
 
 	gt_probe_finish(p);
-	/* An alert record of TLS: what its servers answer to anything else. */
-	if (len >= 2 && bytes[0] == 0x15 && bytes[1] == 3) {
+	/* An alert (RFC 8446 5.1), which is what TLS servers answer to anything else. */
+	if (len > 0 && bytes[0] == 0x15) {
 		gt_probe_settle(p, GT_PROBE_SICK, "not %s: the server expects TLS on this port",
 				protocol);
 		return;
 	}
 	for (size_t i = 0; i < len && i < 8; i++)
 		snprintf(hex + 3 * i, 4, " %02x", bytes[i]);
-	gt_probe_settle(p, GT_PROBE_SICK, "not %s: the answer begins with%s (hex)", protocol, hex);
+	gt_probe_settle(p, GT_PROBE_SICK, "not %s: the answer begins with%s", protocol,
+			len == 0 ? " an empty line" : strcat(hex, " (hex)"));
 }
 
 void gt_probe_queue(struct gt_probe *p, const void *data, size_t len)
