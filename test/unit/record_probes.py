@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Records what real servers answer to health checks, and what dcmtk's echoscu asks, as vectors_probe_*.h.
+"""Records what real servers answer to health checks, and what dcmtk's echoscu asks, as vectors_probe_*.h;
+the answers also as seeds of ../fuzz/fuzz_probe.c.
 Run it here as root after `ninja -C BUILD test/lab/probe_tool`, with dcmtk, orthanc, nginx-light and python3-hl7:
 ./record_probes.py BUILD/test/lab/probe_tool && clang-format -i vectors_probe_*.h
 Servers run in a network namespace of their own, and end with it."""
@@ -20,6 +21,8 @@ import hl7
 import hl7.mllp
 
 HERE = pathlib.Path(__file__).resolve().parent
+SEEDS = HERE.parent / 'fuzz' / 'corpus' / 'probe'
+OTHER_SEPARATORS = b'MSH*%~\\&*GANTRY*LB*RIS*HOSP*20250101120000**NMD%N02*OLD1*T*2.5\r\nNTE*1**two\r\n'
 ID = 7  # of all probes: GNT0000000007, message ID 8
 
 
@@ -167,7 +170,7 @@ def record_hl7(tmp):
     hl7_server(2590, ['CA', 'AA'])
     v['ack_ca_aa'] = probe('hl7', 2590, 'accept=1')
     other = tmp / 'other.hl7'
-    other.write_bytes(b'MSH*%~\\&*GANTRY*LB*RIS*HOSP*20250101120000**NMD%N02*OLD1*T*2.5\r\nNTE*1**two\r\n')
+    other.write_bytes(OTHER_SEPARATORS)
     hl7_server(2591, ['AA'])
     v['ack_other_separators'] = probe('hl7', 2591, f'message={other}')
     return v
@@ -237,18 +240,33 @@ def write(name, vectors):
         f.write('#endif\n')
 
 
+def write_seeds(name, vectors):
+    """As fuzz_probe.c reads them: kind and options, the ask's text, pieces."""
+    kind = {'dicom': 1, 'hl7': 2, 'http': 3}[name]
+    for key, data in vectors.items():
+        if key.startswith('echoscu'):
+            continue
+        text = b'gantry: ready</p>' if name == 'http' else OTHER_SEPARATORS if key == 'ack_other_separators' else b''
+        seed = bytes([kind | 4 | (16 if text else 0), len(text)]) + text
+        for i in range(0, len(data), 200):
+            piece = data[i:i + 200]
+            seed += bytes([len(piece)]) + piece
+        (SEEDS / f'{name}_{key}').write_bytes(seed)
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         tmp = pathlib.Path(name)
-        write('dicom', record_dicom(tmp))
+        dicom_vectors.update(record_dicom(tmp))
         hl7_vectors.update(record_hl7(tmp))
-        write('hl7', hl7_vectors)
         http_vectors.update(record_http(tmp))
-        write('http', http_vectors)
+    for kind, vectors in (('dicom', dicom_vectors), ('hl7', hl7_vectors), ('http', http_vectors)):
+        write(kind, vectors)
+        write_seeds(kind, vectors)
 
 
 TOOL = os.path.abspath(sys.argv[1])
-hl7_vectors, http_vectors = {}, {}
+dicom_vectors, hl7_vectors, http_vectors = {}, {}, {}
 if os.environ.get('RECORD_INSIDE') != '1':
     os.environ['RECORD_INSIDE'] = '1'
     os.execvp('unshare', ['unshare', '-n', sys.executable, *sys.argv])

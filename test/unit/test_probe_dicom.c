@@ -232,7 +232,7 @@ static void input_recorded_answers_get_their_verdict(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		for (int end = TALK_STAYS; end <= TALK_CLOSES; end++) {
+		for (enum talk_end end = TALK_STAYS; end <= TALK_CLOSES; end++) {
 			talk_all_splits(&ask, cases[i].bytes, cases[i].len, end, cases[i].verdict,
 					cases[i].reason);
 			talk_all_splits(&reject_is_healthy, cases[i].bytes, cases[i].len, end,

@@ -190,7 +190,7 @@ static void input_recorded_answers_get_their_verdict(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		for (int end = TALK_STAYS; end <= TALK_CLOSES; end++) {
+		for (enum talk_end end = TALK_STAYS; end <= TALK_CLOSES; end++) {
 			struct gt_probe_ask a = ask;
 
 			a.accepted = cases[i].accepted;
