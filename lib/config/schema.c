@@ -253,7 +253,9 @@ static const struct gt_schema_key check_keys[] = {
 		 "knows one of the AE titles not, or has no room for one more association."},
 	{"message", GT_TYPE_TEXT, FIELD(_check, message), ALONE, .def_help = "a built-in probe",
 	 .example = "/etc/gantry/probe.hl7", ONLY(BIT(GT_CHECK_HL7)),
-	 .help = "A file with the message to send."},
+	 .help = "A file with the message to send, without its MLLP frame. Each check puts a "
+		 "control "
+		 "ID of its own into MSH-10; all else is sent as it stands."},
 	{"expect", GT_TYPE_ACKS, FIELD(_check, expect), ALONE, .def = "AA, CA", .example = "AA, CA",
 	 ONLY(BIT(GT_CHECK_HL7)), .help = "Acknowledgment codes that count as healthy."},
 	{"path", GT_TYPE_URL_PATH, FIELD(_check, path), ALONE, .def = "/", .example = "/health",
