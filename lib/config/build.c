@@ -381,6 +381,20 @@ static void on_spoilt(void *ctx, bool heading)
 	b->section = NULL;
 }
 
+/* What `check = tcp` and the like mean where no section is of that name. */
+static void set_builtin_checks(struct gt_build *b)
+{
+	for (const struct gt_schema_value *t = gt_schema_check_types; t->name != NULL; t++) {
+		struct gt_config_check *check = &b->config->builtin_checks[t->value];
+
+		if (t->value == GT_CHECK_EXEC)
+			continue;
+		set_defaults(b, &gt_schema[GT_SECTION_CHECK], check);
+		check->type = (enum gt_check_type)t->value;
+		strcpy(check->name, t->name);
+	}
+}
+
 int gt_build_read(struct gt_build *b, const char *text, size_t len)
 {
 	const struct gt_ini_events events = {.section = on_section,
@@ -392,6 +406,7 @@ int gt_build_read(struct gt_build *b, const char *text, size_t len)
 
 	b->config->main_core = -1;
 	set_defaults(b, &gt_schema[GT_SECTION_GANTRY], b->config);
+	set_builtin_checks(b);
 	if (gt_ini_parse(text, len, &events, b->messages) != 0)
 		return -ENOMEM;
 	close_section(b);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The making of a model, in steps that share one state: build.c fills sections from the file's
- * lines, resolve.c turns names into places, validate.c, subnets.c, claims.c, groups.c and
+ * lines, resolve.c turns names into places, validate.c, subnets.c, checks.c, claims.c, groups.c and
  * way_back.c check the whole. Each step reports all it finds and goes on; the next ones leave out
  * what was refused, so that one mistake is told once. Inside lib/config only.
  */
@@ -44,15 +44,19 @@ struct gt_build_head {
 	struct gt_config_lines lines;
 };
 
-/* In this order; validate and subnets come before claims. 0 or -ENOMEM. */
+/* In this order; validate, subnets and checks come before claims. 0 or -ENOMEM. */
 int gt_build_read(struct gt_build *b, const char *text, size_t len);
 int gt_build_resolve(struct gt_build *b);
 int gt_build_claims(struct gt_build *b);
 int gt_build_groups(struct gt_build *b);
 int gt_build_way_back(struct gt_build *b);
 
+/* The rule of keys that mean something only with some values of another (schema: `when`). */
+void gt_build_when(struct gt_build *b, const struct gt_schema_section *s, const void *object,
+		   const struct gt_config_lines *lines);
 void gt_build_validate(struct gt_build *b);
 void gt_build_subnets(struct gt_build *b);
+void gt_build_checks(struct gt_build *b);
 
 /* Frees what a section's struct owns, not the struct itself. */
 void gt_build_release(const struct gt_schema_section *section, void *object);

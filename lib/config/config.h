@@ -120,7 +120,10 @@ struct gt_config_vip {
 	enum gt_on_down on_down;
 	char check[GT_NAME_MAX + 1]; /* name of a check, a built-in type's name, or "none" */
 	unsigned check_line;	     /* 0: not written, the default */
-	uint32_t idle_timeout_s;     /* 0: by state */
+	/* That check's section, or its type's with all defaults; NULL: none, and by default none
+	 * for what no TCP connection reaches: UDP, and port = any */
+	const struct gt_config_check *checked;
+	uint32_t idle_timeout_s; /* 0: by state */
 	struct gt_addr *snat_addresses;
 	size_t n_snat_addresses;
 	enum gt_encapsulation encapsulation;
@@ -172,6 +175,7 @@ struct gt_config {
 	size_t n_vips;
 	struct gt_config_check *checks;
 	size_t n_checks;
+	struct gt_config_check builtin_checks[GT_CHECK_EXEC]; /* by type, from GT_CHECK_TCP on */
 };
 
 /* Messages about a file, in the order of their lines. */
@@ -217,10 +221,6 @@ void gt_config_reference(const struct gt_config_writer *w);
  * caller.
  */
 int gt_config_unsupported(const struct gt_config *config, struct gt_config_messages *messages);
-
-/* The check that a VIP names: its section, or NULL for a built-in type or none. Any caller. */
-const struct gt_config_check *gt_config_vip_check(const struct gt_config *config,
-						  const struct gt_config_vip *vip);
 
 /*
  * Line of a key, by a section's kind ("vip"), its lines and the key's name; 0: not written. For

@@ -49,6 +49,7 @@ static int build(struct gt_build *b, const char *text, size_t len)
 		return rc;
 	gt_build_validate(b);
 	gt_build_subnets(b);
+	gt_build_checks(b);
 	rc = gt_build_claims(b);
 	if (rc == 0)
 		rc = gt_build_groups(b);
@@ -168,6 +169,8 @@ void gt_config_free(struct gt_config *c)
 		gt_build_release(&gt_schema[GT_SECTION_INTERFACE], &c->interfaces[i]);
 	for (size_t i = 0; i < c->n_checks; i++)
 		gt_build_release(&gt_schema[GT_SECTION_CHECK], &c->checks[i]);
+	for (size_t i = GT_CHECK_TCP; i < GT_CHECK_EXEC; i++)
+		gt_build_release(&gt_schema[GT_SECTION_CHECK], &c->builtin_checks[i]);
 	for (size_t i = 0; i < c->n_vips; i++) {
 		/* Servers own nothing. */
 		free(c->vips[i].servers);
@@ -179,15 +182,6 @@ void gt_config_free(struct gt_config *c)
 	free(c->vips);
 	free(c->file);
 	free(c);
-}
-
-const struct gt_config_check *gt_config_vip_check(const struct gt_config *config,
-						  const struct gt_config_vip *vip)
-{
-	for (size_t i = 0; i < config->n_checks; i++)
-		if (strcmp(config->checks[i].name, vip->check) == 0)
-			return &config->checks[i];
-	return NULL;
 }
 
 char *gt_ports_format(const struct gt_config_vip *vip, char *buf, size_t size)

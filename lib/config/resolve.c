@@ -205,17 +205,20 @@ static void resolve_interface(struct gt_build *b, struct gt_config_vip *v,
 	GT_REFUSE(GT_SECTION_VIP, v, interface_name);
 }
 
-static void resolve_check(struct gt_build *b, const struct gt_config_vip *v,
-			  const struct name *checks)
+static void resolve_check(struct gt_build *b, struct gt_config_vip *v, const struct name *checks)
 {
 	const struct gt_schema_value *type = gt_schema_check_types;
 	size_t n = b->config->n_checks;
+	const struct name *found = find_name(checks, n, v->check);
 	unsigned line = GT_LINE(GT_SECTION_VIP, v, check);
 	struct gt_config_nearest nearest;
 
-	if (!GT_STANDS(GT_SECTION_VIP, v, check) || strcmp(v->check, "none") == 0 ||
-	    find_name(checks, n, v->check) != NULL)
+	if (!GT_STANDS(GT_SECTION_VIP, v, check) || strcmp(v->check, "none") == 0)
 		return;
+	if (found != NULL) {
+		v->checked = &b->config->checks[found->index];
+		return;
+	}
 	if (strcmp(v->check, "exec") == 0) {
 		gt_config_error(
 			b->messages, line,
@@ -225,8 +228,10 @@ static void resolve_check(struct gt_build *b, const struct gt_config_vip *v,
 	}
 	gt_config_nearest_start(&nearest, v->check, &b->budget);
 	for (; type->name != NULL; type++) {
-		if (strcmp(type->name, v->check) == 0)
+		if (strcmp(type->name, v->check) == 0) {
+			v->checked = &b->config->builtin_checks[type->value];
 			return;
+		}
 		gt_config_nearest_try(&nearest, type->name);
 	}
 	const char *best = nearest_name(b, checks, n, v->check);

@@ -168,7 +168,8 @@ static const struct gt_schema_key vip_keys[] = {
 		 "`snat`, else `silent`."},
 	{"check", GT_TYPE_NAME, FIELD(_vip, check), ALONE, .def = "tcp", .example = "none",
 	 .help = "Name of a `[check NAME]`; or a built-in type with its defaults (`tcp`, `dicom`, "
-		 "`hl7`, `http`, `https`, `icmp`); or `none`."},
+		 "`hl7`, `http`, `https`, `icmp`); or `none`, which is the default with "
+		 "`protocol = udp` and `port = any`, for no TCP connection reaches those."},
 	{"idle_timeout", GT_TYPE_SECONDS, FIELD(_vip, idle_timeout_s), ALONE,
 	 .def_help = "TCP `2h` and 4 minutes, UDP `3m`", .min = 1000, .max = 30U * 24 * 3600 * 1000,
 	 .example = "12h",

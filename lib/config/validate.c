@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Rules about one section at a time, and about what can be counted. Rules about addresses are in
- * subnets.c and claims.c. A rule judges only values that stand. See build.h.
+ * subnets.c and claims.c, those
+ * about checks in checks.c. A rule judges only values that stand. See build.h.
  */
 #include "config/build.h"
 
@@ -11,8 +12,8 @@
 #include <strings.h>
 
 /* Keys that mean something only with some values of another key (schema: `when`). */
-static void check_when(struct gt_build *b, const struct gt_schema_section *s, const void *object,
-		       const struct gt_config_lines *lines)
+void gt_build_when(struct gt_build *b, const struct gt_schema_section *s, const void *object,
+		   const struct gt_config_lines *lines)
 {
 	for (const struct gt_schema_key *k = s->keys; k->name != NULL; k++) {
 		unsigned line = lines->key[k - s->keys];
@@ -203,38 +204,11 @@ static void check_server_port(struct gt_build *b, const struct gt_config_vip *v,
 			gt_ports_format(v, ports, sizeof(ports)));
 }
 
-/* A written check that would find healthy servers down: for a port that no TCP client connects to.
- */
-static void check_check(struct gt_build *b, const struct gt_config_vip *v)
-{
-	const struct gt_config_check *check = gt_config_vip_check(b->config, v);
-	unsigned line = v->check_line;
-
-	if (line == 0 || strcmp(v->check, "none") == 0 || strcmp(v->check, "icmp") == 0)
-		return;
-	if (check != NULL && (check->port != 0 || check->type == GT_CHECK_ICMP ||
-			      check->type == GT_CHECK_EXEC || check->type == GT_CHECK_NONE))
-		return;
-	if (v->protocol == GT_PROTO_UDP)
-		gt_config_warning(
-			b->messages, line,
-			"check = %s connects by TCP to a port that serves UDP; name a [check NAME] "
-			"with port = N, or write icmp",
-			v->check);
-	else if (v->n_ports == 1 && v->ports[0].first == 0)
-		gt_config_warning(
-			b->messages, line,
-			"check = %s has no port to connect to, for the VIP has port = any; name a "
-			"[check NAME] with port = N, or write icmp",
-			v->check);
-}
-
 static void check_vip(struct gt_build *b, struct gt_config_vip *v)
 {
 	bool takes = v->n_servers == 0;
 
 	check_ports(b, v);
-	check_check(b, v);
 	for (size_t i = 0; i < v->n_servers; i++) {
 		const struct gt_config_server *s = &v->servers[i];
 
@@ -250,45 +224,6 @@ static void check_vip(struct gt_build *b, struct gt_config_vip *v)
 				  v->name);
 }
 
-static void check_check_section(struct gt_build *b, const struct gt_config_check *check)
-{
-	char interval[16], timeout[16];
-
-	check_when(b, &gt_schema[GT_SECTION_CHECK], check, &check->lines);
-	if (GT_STANDS(GT_SECTION_CHECK, check, interval_ms) &&
-	    GT_STANDS(GT_SECTION_CHECK, check, timeout_ms) &&
-	    check->timeout_ms > check->interval_ms) {
-		bool written = GT_WRITTEN(GT_SECTION_CHECK, check, timeout_ms);
-
-		gt_value_duration(check->interval_ms, interval, sizeof(interval));
-		gt_value_duration(check->timeout_ms, timeout, sizeof(timeout));
-		gt_config_error(
-			b->messages,
-			written ? GT_LINE(GT_SECTION_CHECK, check, timeout_ms)
-				: GT_LINE(GT_SECTION_CHECK, check, interval_ms),
-			"timeout = %s%s: longer than interval = %s; write a timeout of at most %s, "
-			"or a longer interval",
-			timeout, written ? "" : " by default", interval, interval);
-	}
-	if (!GT_STANDS(GT_SECTION_CHECK, check, type))
-		return;
-	if (check->type == GT_CHECK_EXEC && !GT_WRITTEN(GT_SECTION_CHECK, check, command))
-		gt_config_error(b->messages, check->line,
-				"[check %s] lacks its 'command', which type = exec needs; add for "
-				"example: command = /usr/local/bin/check-pacs",
-				check->name);
-	for (const struct gt_schema_value *t = gt_schema_check_types; t->name != NULL; t++)
-		if (strcmp(t->name, check->name) == 0 && t->value != (int)check->type)
-			gt_config_error(
-				b->messages, check->line,
-				"[check %s] has the name of a built-in check and type = %s; give "
-				"it another name",
-				check->name, gt_check_type_name(check->type));
-	if (strcmp(check->name, "none") == 0)
-		gt_config_error(b->messages, check->line,
-				"[check none]: check = none means no check; give it another name");
-}
-
 void gt_build_validate(struct gt_build *b)
 {
 	struct gt_config *c = b->config;
@@ -297,12 +232,10 @@ void gt_build_validate(struct gt_build *b)
 	check_cores(b);
 	for (size_t i = 0; i < c->n_interfaces; i++)
 		check_interface(b, i);
-	for (size_t i = 0; i < c->n_checks; i++)
-		check_check_section(b, &c->checks[i]);
 	for (size_t i = 0; i < c->n_vips; i++) {
 		struct gt_config_vip *v = &c->vips[i];
 
-		check_when(b, &gt_schema[GT_SECTION_VIP], v, &v->lines);
+		gt_build_when(b, &gt_schema[GT_SECTION_VIP], v, &v->lines);
 		check_vip(b, v);
 		before = services;
 		services += count_services(v);

@@ -128,8 +128,7 @@ static void check_nat_port(struct gt_build *b, const struct gt_config_vip *v,
 /* An archive knows a modality by its address, too, and would see gantry's. */
 static void check_dicom(struct gt_build *b, const struct gt_config_vip *v)
 {
-	const struct gt_config_check *check = gt_config_vip_check(b->config, v);
-	bool dicom = check != NULL ? check->type == GT_CHECK_DICOM : strcmp(v->check, "dicom") == 0;
+	bool dicom = v->checked != NULL && v->checked->type == GT_CHECK_DICOM;
 
 	if (dicom && GT_STANDS(GT_SECTION_VIP, v, mode) && v->mode == GT_MODE_SNAT)
 		gt_config_warning(

@@ -47,6 +47,14 @@ static const struct mistake mistakes[] = {
 	 "[vip pacs]\ninterface = lan\naddress = 192.0.2.100\nport = 104, 105\nmode = nat\n" SERVER
 	 "port = 11112\n",
 	 11, "replies get the VIP's port back", 0, 0},
+	/* checks through the VIP */
+	{"parse_via_vip_with_nat_refused",
+	 LAN "kernel = gantry0\n" PACS "check = c\nmode = nat\n" SERVER
+	     "[check c]\ntype = tcp\nvia = vip\n",
+	 9, "via = vip works with mode = dr only", 0, 0},
+	{"parse_via_vip_without_kernel_refused",
+	 LAN PACS "check = c\n" SERVER "[check c]\ntype = dicom\nvia = vip\n", 8,
+	 "needs the host's kernel on [interface lan]", 0, 0},
 	/* form */
 	{"parse_empty_file_refused", "", 1, "there is no [interface NAME]", 0, 0},
 	{"parse_unknown_section_guessed", BASE "[vpi x]\n", 10, "did you mean [vip NAME]?", 0, 0},

@@ -153,6 +153,8 @@ static void parse_smallest_file_gets_defaults(void **state)
 	assert_int_equal(v->on_down, GT_ON_DOWN_BY_MODE);
 	assert_string_equal(v->check, "tcp");
 	assert_int_equal(v->check_line, 0);
+	assert_int_equal(v->checked->type, GT_CHECK_TCP);
+	assert_int_equal(v->checked->fall, 3);
 	assert_int_equal(v->idle_timeout_s, 0);
 	assert_int_equal(v->n_snat_addresses, 0);
 	assert_int_equal(v->encapsulation, GT_ENCAP_IPIP);
@@ -334,7 +336,7 @@ static void parse_whole_contract_fills_vips_and_servers(void **state)
 	assert_int_equal(pacs->servers[0].interface, 0);
 	assert_int_equal(pacs->servers[1].interface, 1); /* of the subnet, not of the VIP */
 	assert_true(pacs->servers[1].has_mac);
-	assert_string_equal(gt_config_vip_check(c, pacs)->name, "archive");
+	assert_string_equal(pacs->checked->name, "archive");
 	assert_int_equal(hl7->interface, 1);
 	assert_int_equal(hl7->mode, GT_MODE_SNAT);
 	assert_int_equal(hl7->policy, GT_POLICY_FAILOVER);
@@ -342,7 +344,9 @@ static void parse_whole_contract_fills_vips_and_servers(void **state)
 	assert_int_equal(hl7->n_snat_addresses, 2);
 	assert_int_equal(hl7->servers[0].port, 6661);
 	assert_int_equal(hl7->servers[0].interface, 0); /* by the only gateway */
-	assert_null(gt_config_vip_check(c, hl7));
+	assert_int_equal(hl7->checked->type, GT_CHECK_HL7);
+	assert_int_equal(hl7->checked->interval_ms, 2000);
+	assert_string_equal(hl7->checked->expect, "AA, CA");
 	assert_int_equal(syslog_->protocol, GT_PROTO_UDP);
 	assert_string_equal(gt_ports_format(syslog_, text, sizeof(text)), "any");
 	assert_int_equal(syslog_->encapsulation, GT_ENCAP_GUE);
@@ -584,8 +588,26 @@ static void parse_check_section_named_as_its_type_is_used(void **state)
 						     "[check dicom]\ntype = dicom\nfall = 9\n");
 
 	(void)state;
-	assert_int_equal(gt_config_vip_check(c, &c->vips[0])->fall, 9);
+	assert_int_equal(c->vips[0].checked->fall, 9);
 	gt_config_free(c);
+}
+
+/* What nobody asked for must not turn servers down that no TCP client connects to. */
+static void parse_default_check_where_tcp_cannot_connect_is_none(void **state)
+{
+	static const char *const texts[] = {
+		LAN PACS "protocol = udp\n" SERVER,
+		LAN PACS "protocol = udp\ncheck = none\n" SERVER,
+		LAN "[vip pacs]\ninterface = lan\naddress = 192.0.2.100\nport = any\n" SERVER,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct gt_config *c = parse_quietly(texts[i]);
+
+		assert_null(c->vips[0].checked);
+		gt_config_free(c);
+	}
 }
 
 static void parse_keys_without_effect_warned(void **state)
@@ -831,6 +853,7 @@ int main(void)
 		cmocka_unit_test(parse_tunnel_across_families_accepted),
 		cmocka_unit_test(parse_dr_server_with_the_vips_port_accepted),
 		cmocka_unit_test(parse_check_section_named_as_its_type_is_used),
+		cmocka_unit_test(parse_default_check_where_tcp_cannot_connect_is_none),
 		cmocka_unit_test(parse_keys_without_effect_warned),
 		cmocka_unit_test(parse_10000_vips_takes_under_a_second),
 		cmocka_unit_test(parse_too_many_sections_refused),
