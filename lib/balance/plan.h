@@ -39,6 +39,7 @@ struct gt_server_state {
 	enum gt_admin admin;
 	uint16_t weight;
 	bool resolved;
+	bool lost; /* not resolved, and its station was asked in vain */
 	struct gt_mac mac;
 	/* Of a VIP with policy = failover: it had everything in the last plan, and with
 	 * sticky_failover = yes it keeps that. */

@@ -7,6 +7,7 @@
  *   So VIPs with the same names choose among the same ones. A VIP that has none left but such takes
  *   them: half of an archive is better than nothing.
  * - the fallback only if there is no other
+ * - whose station answers for its address; if none's does, all: the drop says then what is wanting
  * - with policy = failover only the first of them in the file's order; with sticky_failover the one
  *   that had it in the last plan, as long as it may.
  *
@@ -18,7 +19,7 @@
 #include <stdlib.h>
 
 /* How good a choice a server is; only the best there are take new connections. */
-enum rank { NEVER, FALLBACK, HALF, WHOLE };
+enum rank { NEVER, LOST_FALLBACK, LOST, FALLBACK, HALF, WHOLE };
 
 static bool takes(const struct gt_plan *plan, uint16_t server)
 {
@@ -37,14 +38,16 @@ static uint8_t *find_broken(const struct gt_plan *plan)
 }
 
 static enum rank rank_server(const struct gt_plan *plan, const struct gt_config_vip *c, size_t j,
-			     uint16_t server, const uint8_t *broken)
+			     uint16_t server, bool lost, const uint8_t *broken)
 {
 	uint16_t name = plan->servers[server].group_name;
 
 	if (!takes(plan, server))
 		return NEVER;
 	if (strcmp(c->servers[j].name, c->fallback) == 0)
-		return FALLBACK;
+		return lost ? LOST_FALLBACK : FALLBACK;
+	if (lost)
+		return LOST;
 	return name != 0 && broken[name] ? HALF : WHOLE;
 }
 
@@ -56,7 +59,7 @@ static void choose(struct gt_plan *plan, const struct gt_config_vip *c, const ui
 	uint8_t best = NEVER;
 
 	for (size_t j = 0; j < c->n_servers; j++) {
-		ranks[j] = (uint8_t)rank_server(plan, c, j, numbers[j], broken);
+		ranks[j] = (uint8_t)rank_server(plan, c, j, numbers[j], states[j].lost, broken);
 		if (ranks[j] > best)
 			best = ranks[j];
 	}

@@ -19,6 +19,9 @@
 /* Longest frame that this room makes: a tagged neighbour solicitation has 90 bytes. */
 #define GT_NEIGHBOUR_FRAME_MAX 96
 
+/* Unanswered questions after which a neighbour counts as silent. */
+#define GT_NEIGHBOUR_SILENT_TRIES 3
+
 /* Conflicts that are remembered; a further one takes the place of the one not seen for longest. */
 #define GT_NEIGHBOUR_CONFLICTS_MAX 64
 

@@ -8,7 +8,7 @@
 #include "neighbour/table.h"
 
 #define QUESTION_MS	  1000
-#define QUESTIONS_FIRST	  3    /* unanswered: then SILENT */
+#define QUESTIONS_FIRST	  GT_NEIGHBOUR_SILENT_TRIES
 #define QUESTION_LATER_MS 5000 /* and more seldom */
 #define REFRESH_UNICAST	  3    /* RFC 4861 10: MAX_UNICAST_SOLICIT */
 #define REFRESH_ALL	  6    /* and MAX_MULTICAST_SOLICIT */

@@ -15,6 +15,9 @@ struct gt_retired {
 /* The states that a configuration begins with: all up. NULL: no memory. */
 struct gt_server_state *gt_node_first_states(const struct gt_config *config);
 
+/* One for each server, nobody checks it. NULL: no memory. */
+struct gt_health *gt_node_first_healths(const struct gt_config *config);
+
 /* Puts the neighbours' MACs into the states. */
 void gt_node_resolve(struct gt_node *node);
 

@@ -25,6 +25,17 @@ struct gt_server_state *gt_node_first_states(const struct gt_config *config)
 	return states;
 }
 
+struct gt_health *gt_node_first_healths(const struct gt_config *config)
+{
+	const struct gt_health_rule unwatched = {0};
+	size_t n = gt_plan_count_servers(config);
+	struct gt_health *healths = calloc(n > 0 ? n : 1, sizeof(*healths));
+
+	for (size_t i = 0; healths != NULL && i < n; i++)
+		gt_health_start(&healths[i], &unwatched, true);
+	return healths;
+}
+
 void gt_node_resolve(struct gt_node *node)
 {
 	size_t k = 0;
@@ -38,9 +49,13 @@ void gt_node_resolve(struct gt_node *node)
 				node->neighbours, s->interface, gt_node_next_hop(node->config, s));
 			struct gt_server_state *state = &node->states[k];
 
+			bool known = n != NULL && n->state != GT_NEIGHBOUR_UNRESOLVED;
+
 			/* Its own line wins over what another VIP's server of this address says. */
-			state->resolved =
-				s->has_mac || (n != NULL && n->state != GT_NEIGHBOUR_UNRESOLVED);
+			state->resolved = s->has_mac || known;
+			state->lost =
+				!state->resolved && n != NULL &&
+				(n->confirmed_ms != 0 || n->tries >= GT_NEIGHBOUR_SILENT_TRIES);
 			if (state->resolved)
 				state->mac = s->has_mac ? s->mac : n->mac;
 		}
@@ -182,7 +197,8 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	nb.ctx = node;
 	node->neighbours = gt_neighbours_create(&nb);
 	node->states = gt_node_first_states(config);
-	if (node->neighbours == NULL || node->states == NULL)
+	node->healths = gt_node_first_healths(config);
+	if (node->neighbours == NULL || node->states == NULL || node->healths == NULL)
 		goto fail;
 	for (size_t i = 0; i < config->n_interfaces; i++)
 		gt_neighbours_interface(node->neighbours, (uint8_t)i, &macs[i],
@@ -211,6 +227,7 @@ void gt_node_destroy(struct gt_node *node)
 	gt_plan_free(node->plan);
 	gt_neighbours_destroy(node->neighbours);
 	free(node->states);
+	free(node->healths);
 	gt_config_free(node->config);
 	free(node);
 }

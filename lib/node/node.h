@@ -16,10 +16,13 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "neighbour/neighbour.h"
+#include "probe/health.h"
 
 struct gt_node_hooks {
 	/* Send a frame unasked. NULL: never (replay). */
 	void (*emit)(void *ctx, uint8_t interface, const uint8_t *frame, size_t len);
+	/* Connections that a server has now, by its number in the plan. NULL: not known. */
+	uint64_t (*active)(void *ctx, uint32_t server);
 	void *ctx;
 	struct gt_log log;
 };
@@ -27,6 +30,7 @@ struct gt_node_hooks {
 struct gt_node {
 	struct gt_config *config;	/* owned */
 	struct gt_server_state *states; /* in the plan's order: VIP by VIP */
+	struct gt_health *healths;	/* of the same servers, by checks */
 	struct gt_mac macs[GT_INTERFACES_MAX];
 	struct gt_neighbours *neighbours;
 	struct gt_counters counters; /* of what was punted */
@@ -37,6 +41,9 @@ struct gt_node {
 	/* MACs that changed in minute `moves_minute`: who spoofs ARP must not fill the log */
 	uint64_t moves_minute;
 	unsigned moves_told;
+	/* The same of servers that cannot be checked */
+	uint64_t blind_minute;
+	unsigned blind_told;
 	struct gt_retired *retired; /* older plans that workers may still read */
 	struct gt_node_hooks hooks;
 };
@@ -74,6 +81,15 @@ enum gt_node_action {
  * NULL. */
 int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *server, long value,
 		char *error, size_t error_size);
+
+/*
+ * From now on a server, by its index in the states, is checked by this rule; NULL: by none, and up.
+ * What is known of it stays if the rule's id is the same as before; its state in any case.
+ */
+void gt_node_watch(struct gt_node *node, size_t index, const struct gt_health_rule *rule);
+
+/* A check of a server that is watched has ended: its state, and the log, follow. */
+void gt_node_health(struct gt_node *node, size_t index, const struct gt_health_result *result);
 
 /*
  * May a reload lead from one configuration to another? Not if interfaces (name, device, mac, vlan,

@@ -50,7 +50,7 @@ static int check_restart_keys(const struct gt_node *node, const struct gt_config
  * that very key.
  */
 static void inherit_states(const struct gt_node *node, const struct gt_config *config,
-			   struct gt_server_state *states)
+			   struct gt_server_state *states, struct gt_health *healths)
 {
 	size_t k = 0;
 	char name[2 * GT_NAME_MAX + 2];
@@ -67,6 +67,7 @@ static void inherit_states(const struct gt_node *node, const struct gt_config *c
 			if (old == NULL || !gt_addr_equal(&was->address, &now->address))
 				continue;
 			states[k].up = old->up;
+			healths[k] = node->healths[old - node->states];
 			states[k].current = old->current;
 			if (was->state == now->state)
 				states[k].admin = old->admin;
@@ -80,6 +81,7 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, 
 {
 	struct gt_config *old_config = node->config;
 	struct gt_server_state *old_states = node->states, *states;
+	struct gt_health *old_healths = node->healths, *healths;
 	struct gt_retired *r;
 	struct gt_plan *plan;
 	int ret = check_restart_keys(node, config, error, error_size);
@@ -87,24 +89,30 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, 
 	if (ret != 0)
 		return ret;
 	states = gt_node_first_states(config);
+	healths = gt_node_first_healths(config);
 	r = malloc(sizeof(*r));
-	ret = states != NULL && r != NULL ? gt_node_want_neighbours(node, config, true) : -ENOMEM;
+	ret = states != NULL && healths != NULL && r != NULL
+		      ? gt_node_want_neighbours(node, config, true)
+		      : -ENOMEM;
 	if (ret != 0)
 		goto fail;
-	inherit_states(node, config, states);
+	inherit_states(node, config, states, healths);
 	node->config = config;
 	node->states = states;
+	node->healths = healths;
 	gt_node_resolve(node);
 	ret = gt_node_build(node, config, &plan);
 	if (ret != 0) {
 		node->config = old_config;
 		node->states = old_states;
+		node->healths = old_healths;
 		gt_node_want_neighbours(node, config, false);
 		goto fail;
 	}
 	gt_node_want_neighbours(node, old_config, false);
 	gt_node_retire(node, r, plan, old_config);
 	free(old_states);
+	free(old_healths);
 	gt_log(&node->hooks.log, LOG_NOTICE, "reloaded %s: %zu VIPs, %zu servers", config->file,
 	       config->n_vips, gt_plan_count_servers(config));
 	return 0;
@@ -112,6 +120,7 @@ fail:
 	if (error != NULL)
 		snprintf(error, error_size, "%s: %s", config->file, strerror(-ret));
 	free(states);
+	free(healths);
 	free(r);
 	return ret;
 }

@@ -20,6 +20,7 @@
 #include "probe/probe.h"
 
 struct gt_health_rule {
+	uint64_t id;	      /* of what is asked of whom: results of another say nothing */
 	uint32_t interval_ms; /* between the starts of two checks; 0: nobody checks it */
 	uint32_t timeout_ms;  /* at most the interval */
 	uint32_t rise, fall;  /* at least 1 */

@@ -176,7 +176,11 @@ static uint64_t play(const struct gt_health_rule *r, uint64_t fault_ms, uint64_t
 static void next_dead_at_any_moment_is_down_in_time(void **state)
 {
 	const struct gt_health_rule rules[] = {
-		{2000, 1000, 2, 3}, {2000, 2000, 2, 3}, {100, 10, 1, 1}, {1000, 1000, 5, 10}};
+		{1, 2000, 1000, 2, 3},
+		{1, 2000, 2000, 2, 3},
+		{1, 100, 10, 1, 1},
+		{1, 1000, 1000, 5, 10},
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
