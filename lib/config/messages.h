@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Messages about a configuration file: collected, sorted by line, and fit for a terminal whatever
- * the file holds. And guesses at what a mistyped word was meant to be. Inside lib/config only.
+ * the file holds. And guesses at what a mistyped word was meant to be. Inside lib/config, and for
+ * rules that need more than the file (app/gantry/ask.c).
  */
 #ifndef GT_CONFIG_MESSAGES_H
 #define GT_CONFIG_MESSAGES_H
