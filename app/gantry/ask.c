@@ -150,7 +150,8 @@ int gt_ask_create(const struct gt_config_check *c, struct gt_ask **out, char *wh
 		rc = read_message(ask, c->message, why, size);
 	if (rc == 0 && !fill(ask, c))
 		rc = refuse(why, size, -ENOMEM, "no memory");
-	/* Each server's authority fits, whatever its address: 64 bytes hold the longest. */
+	/* The longest that a server's can be, to see that it fits. */
+	strcpy(ask->probe.authority, "[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535");
 	if (rc == 0 && !gt_probe_ask_valid(&ask->probe, reason))
 		rc = refuse(why, size, -EINVAL, "%s", reason);
 	if (rc != 0) {
@@ -179,22 +180,6 @@ void gt_ask_release(struct gt_ask *ask)
 	free(ask);
 }
 
-/* Which key of a check's section is to blame, and its value. */
-static const char *blamed_key(const struct gt_config_check *c, const char **value)
-{
-	switch (c->type) {
-	case GT_CHECK_HL7:
-		*value = c->message != NULL ? c->message : "";
-		return "message";
-	case GT_CHECK_DICOM:
-		*value = c->called_aet;
-		return "called_aet";
-	default:
-		*value = c->path;
-		return "path";
-	}
-}
-
 int gt_ask_check_all(const struct gt_config *config, struct gt_config_messages *messages)
 {
 	bool wrong = false;
@@ -211,11 +196,12 @@ int gt_ask_check_all(const struct gt_config *config, struct gt_config_messages *
 		if (rc == 0)
 			continue;
 
-		const char *value, *key = blamed_key(c, &value);
-		unsigned line = gt_config_line("check", &c->lines, key);
-
-		gt_config_error(messages, line != 0 ? line : c->line, "%s = %s: %s", key,
-				gt_config_quote(value, quoted), why);
+		if (c->message != NULL)
+			gt_config_error(messages, gt_config_line("check", &c->lines, "message"),
+					"message = %s: %s", gt_config_quote(c->message, quoted),
+					why);
+		else
+			gt_config_error(messages, c->line, "[check %s]: %s", c->name, why);
 		wrong = true;
 	}
 	gt_config_messages_sort(messages);

@@ -193,7 +193,8 @@ static int print_summary(const struct gt_config *c)
 static int check(const char *file)
 {
 	struct gt_config *config;
-	int rc = gt_load_config(file, GT_LOAD_UNSUPPORTED_ERRORS | GT_LOAD_WARNINGS, &config);
+	int rc = gt_load_config(
+		file, GT_LOAD_UNSUPPORTED_ERRORS | GT_LOAD_WARNINGS | GT_LOAD_CHECKS, &config);
 
 	if (rc != GT_EXIT_OK)
 		return rc;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "ask.h"
 #include "commands.h"
 
 static void tell(const char *file, const struct gt_config_messages *messages, bool warnings)
@@ -27,12 +28,13 @@ int gt_load_config(const char *file, unsigned flags, struct gt_config **out)
 	struct gt_config_messages messages = {0};
 	int rc = gt_config_load(file, out, &messages);
 
-	if (rc == 0 && (flags & GT_LOAD_UNSUPPORTED_ERRORS)) {
+	if (rc == 0 && (flags & GT_LOAD_UNSUPPORTED_ERRORS))
 		rc = gt_config_unsupported(*out, &messages);
-		if (rc != 0) {
-			gt_config_free(*out);
-			*out = NULL;
-		}
+	if (rc == 0 && (flags & GT_LOAD_CHECKS))
+		rc = gt_ask_check_all(*out, &messages);
+	if (rc != 0) {
+		gt_config_free(*out);
+		*out = NULL;
 	}
 	tell(file, &messages, flags & GT_LOAD_WARNINGS);
 	gt_config_messages_free(&messages);

@@ -13,6 +13,8 @@ enum gt_load_flags {
 	GT_LOAD_UNSUPPORTED_ERRORS = 1,
 	/* Print warnings too (check, run). */
 	GT_LOAD_WARNINGS = 2,
+	/* Files that checks need must be there and right (check, run; replay checks nobody). */
+	GT_LOAD_CHECKS = 4,
 };
 
 /*

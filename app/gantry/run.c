@@ -245,6 +245,7 @@ int gt_command_run(int argc, char **argv)
 		return GT_EXIT_USAGE;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	rc = gt_load_config(file, GT_LOAD_UNSUPPORTED_ERRORS | GT_LOAD_WARNINGS, &config);
+	rc = gt_load_config(file, GT_LOAD_UNSUPPORTED_ERRORS | GT_LOAD_WARNINGS | GT_LOAD_CHECKS,
+			    &config);
 	return rc != GT_EXIT_OK ? rc : serve(config);
 }
