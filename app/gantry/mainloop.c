@@ -23,6 +23,7 @@
 #include "events.h"
 #include "node/snat_alarm.h"
 #include "notify.h"
+#include "prober.h"
 
 #define WAKE_MS		 1
 #define NODE_TICK_MS	 100
@@ -261,6 +262,8 @@ static void become_ready(struct loop *l)
 	       n_servers, plural(n_servers), r->n_lcores, plural(r->n_lcores), c->control);
 	fflush(stdout);
 	gt_notify("READY=1");
+	/* Without memory for checks it still forwards; the log says so. */
+	gt_prober_configure(r->prober, r->node, l->now_ms);
 	l->ready = true;
 }
 
@@ -362,6 +365,7 @@ static int watch(struct loop *l)
 	if (l->epoll_fd < 0 || l->signal_fd < 0 ||
 	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->signal_fd, &e) != 0)
 		return -errno;
+	gt_prober_watch(l->r->prober, l->epoll_fd);
 	return gt_control_watch(l->r->control, l->epoll_fd, GT_TOKEN(GT_SOURCE_CONTROL, 0));
 }
 
@@ -385,6 +389,9 @@ static int take_events(struct loop *l, int wait_ms)
 		case GT_SOURCE_CONTROL:
 			gt_control_event(l->r->control, token, l->now_ms);
 			break;
+		case GT_SOURCE_PROBER:
+			gt_prober_event(l->r->prober, token, events[i].events, l->now_ms);
+			break;
 		default:
 			break;
 		}
@@ -404,6 +411,7 @@ int gt_mainloop(struct gt_run *r)
 		soon = take_punted(&l);
 		take_missed(&l);
 		soon = gt_control_run(r->control, l.now_ms) || soon;
+		gt_prober_run(r->prober, l.now_ms);
 		renew_plan(&l);
 		pass_time(&l);
 	}

@@ -21,6 +21,7 @@
 #include "load.h"
 #include "mainloop.h"
 #include "notify.h"
+#include "prober.h"
 #include "say.h"
 #include "version.h"
 
@@ -87,9 +88,22 @@ static int create_workers(struct gt_run *r)
 	return rc;
 }
 
+/* The node's hook: connections that a server has at all workers. */
+static uint64_t count_active(void *ctx, uint32_t server)
+{
+	const struct gt_run *r = ctx;
+	int64_t sum = 0;
+
+	for (unsigned i = 0; i < r->n_lcores; i++)
+		sum += __atomic_load_n(&r->lcores[i]->worker->servers[server].active,
+				       __ATOMIC_RELAXED);
+	return sum > 0 ? (uint64_t)sum : 0;
+}
+
 static int create_node(struct gt_run *r)
 {
-	struct gt_node_hooks hooks = {.emit = gt_mainloop_emit, .ctx = r, .log = r->log};
+	struct gt_node_hooks hooks = {
+		.emit = gt_mainloop_emit, .active = count_active, .ctx = r, .log = r->log};
 	struct gt_mac macs[GT_INTERFACES_MAX];
 	int rc;
 
@@ -104,7 +118,10 @@ static int create_node(struct gt_run *r)
 		return rc;
 	}
 	r->shared->plan = r->node->plan;
-	return 0;
+	r->prober = gt_prober_create(&r->log);
+	if (r->prober == NULL)
+		gt_log(&r->log, LOG_ERR, "no memory for the health checks");
+	return r->prober != NULL ? 0 : -ENOMEM;
 }
 
 static int launch(struct gt_run *r)
@@ -177,6 +194,7 @@ static void go_down(struct gt_run *r, bool served)
 	stop_workers(r);
 	if (served)
 		summarize(r);
+	gt_prober_destroy(r->prober);
 	gt_node_destroy(r->node);
 	for (unsigned i = 0; i < r->n_lcores; i++)
 		gt_lcore_destroy(r->lcores[i]);

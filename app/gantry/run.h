@@ -19,6 +19,7 @@
 #include "worker.h"
 
 struct gt_control;
+struct gt_prober;
 
 struct gt_run {
 	struct gt_log log;
@@ -30,6 +31,7 @@ struct gt_run {
 	struct gt_budget budget;
 	struct gt_ports ports;
 	struct gt_node *node;
+	struct gt_prober *prober;
 	struct gt_shared *shared;
 	struct gt_lcore *lcores[GT_WORKERS_MAX];
 	unsigned n_lcores;

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the prober and its transports share: a target, which is one check and whom it asks, and how
+ * a kind of transport carries it. A transport is four functions; each of the first three may end
+ * the check by gt_target_done, and must not touch its own state after that.
+ */
+#ifndef GT_APP_PROBER_TARGET_H
+#define GT_APP_PROBER_TARGET_H
+
+#include "ask.h"
+#include "node/node.h"
+
+struct gt_target;
+
+struct gt_transport {
+	/* Begins a check: t->state is NULL. */
+	void (*start)(struct gt_target *t);
+	/* Something that was given to gt_target_watch is ready. */
+	void (*event)(struct gt_target *t, uint32_t events);
+	/* The time is over: it ends here. */
+	void (*timeout)(struct gt_target *t);
+	/* Closes and frees whatever t->state has. Called once for each start. */
+	void (*stop)(struct gt_target *t);
+};
+
+extern const struct gt_transport gt_transport_stream; /* tcp, dicom, hl7, http */
+
+struct gt_target {
+	/* Whom and what */
+	const struct gt_transport *transport;
+	struct gt_ask *ask;
+	struct gt_probe_ask probe; /* the ask's, with this server's authority */
+	struct gt_addr address;
+	uint16_t port;
+	bool has_source; /* an own address of the interface that the kernel has, too */
+	struct gt_addr source;
+	char interface[GT_NAME_MAX + 1]; /* that leads there; for messages */
+	/* Who shares it: indices in the node's states */
+	uint32_t *servers;
+	size_t n_servers;
+	/* The check that is under way */
+	void *state; /* the transport's */
+	bool running;
+	uint64_t started_ms, started_us;
+	/* The engine's */
+	struct gt_prober *prober;
+	char *key; /* equal keys are one check */
+	uint64_t id;
+	uint32_t slot;
+	bool wanted; /* by the configuration that is being taken */
+	uint64_t due_ms;
+	size_t heap; /* its place there */
+};
+
+/* The check has a result. The reason is copied. Stops the transport. */
+void gt_target_done(struct gt_target *t, enum gt_health_outcome outcome, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Puts a descriptor of this check into main's epoll set, or changes what is waited for. 0, -errno.
+ */
+int gt_target_watch(struct gt_target *t, int fd, uint32_t events, bool again);
+
+/* Numbers that differ from check to check. */
+uint32_t gt_target_serial(struct gt_target *t);
+
+#endif
