@@ -115,10 +115,24 @@ static int print_interfaces(const struct gt_config *c)
 	return print(&t);
 }
 
+/* "dicom every 2s", or "none". */
+static const char *check_words(const struct gt_config_vip *v, char *buf, size_t size)
+{
+	const struct gt_config_check *c = v->checked;
+	bool named = c != NULL && strcmp(c->name, gt_check_type_name(c->type)) != 0;
+
+	if (c == NULL)
+		return "none";
+	snprintf(buf, size, "%s%s%s%s every %gs%s", c->name, named ? " (" : "",
+		 named ? gt_check_type_name(c->type) : "", named ? ")" : "",
+		 (double)c->interval_ms / 1000, c->via == GT_VIA_VIP ? " via the VIP" : "");
+	return buf;
+}
+
 static int print_vips(const struct gt_config *c)
 {
 	struct table t = {.columns = 6};
-	char text[GT_ADDR_STRLEN], ports[64];
+	char text[GT_ADDR_STRLEN], ports[64], check[128];
 
 	printf("\nvips\n");
 	cell(&t, "NAME");
@@ -136,13 +150,15 @@ static int print_vips(const struct gt_config *c)
 		     gt_ports_format(v, ports, sizeof(ports)));
 		cell(&t, "%s", v->interface_name);
 		cell(&t, "%zu", v->n_servers);
-		cell(&t, "mode = %s, %s, persistence = %s%s%s%s%s", gt_mode_name(v->mode),
+		cell(&t, "mode = %s, %s, persistence = %s%s%s%s%s, check = %s",
+		     gt_mode_name(v->mode),
 		     v->policy == GT_POLICY_BALANCE ? gt_scheduler_name(v->scheduler)
 		     : v->sticky_failover	    ? "sticky failover"
 						    : "failover",
 		     gt_persistence_name(v->persistence),
 		     v->persistence_group[0] != '\0' ? " in group " : "", v->persistence_group,
-		     v->fallback[0] != '\0' ? ", fallback = " : "", v->fallback);
+		     v->fallback[0] != '\0' ? ", fallback = " : "", v->fallback,
+		     check_words(v, check, sizeof(check)));
 	}
 	return print(&t);
 }

@@ -81,7 +81,43 @@ static bool set_identity(json_t *o, const struct gt_plan_names *names)
 				   names->state.resolved ? json_string(mac) : json_null()) == 0;
 }
 
-static json_t *server_object(const struct entry *e, struct gt_worker *const *workers, unsigned n)
+static json_t *age_of(uint64_t then_ms, uint64_t now_ms)
+{
+	if (then_ms == 0)
+		return json_null();
+	return json_integer(now_ms > then_ms ? (json_int_t)((now_ms - then_ms) / 1000) : 0);
+}
+
+/* What checks say of a server: beyond what the contract asks. Ages are null for what never was. */
+static json_t *check_object(const struct gt_health *h, uint64_t now_ms)
+{
+	static const char *const results[] = {
+		[GT_HEALTH_UNCHECKED] = "unchecked",
+		[GT_HEALTH_HEALTHY] = "healthy",
+		[GT_HEALTH_SICK] = "failed",
+	};
+	bool tried = h->last.ended_ms != 0;
+
+	return json_pack(
+		"{s:s, s:s, s:o, s:o, s:I, s:o, s:I, s:I}", "result", results[h->last.outcome],
+		"reason", tried ? h->last.reason : "not checked yet", "age_s",
+		age_of(h->last.ended_ms, now_ms), "duration_us",
+		tried ? json_integer((json_int_t)h->last.duration_us) : json_null(), "against",
+		(json_int_t)h->against, "changed_s", age_of(h->changed_ms, now_ms), "healthy",
+		(json_int_t)h->healthy, "failed", (json_int_t)h->sick);
+}
+
+/* True, too, where nobody checks it: nothing is said then. */
+static bool set_check(json_t *o, const struct gt_node *node, const struct gt_plan_names *names)
+{
+	const struct gt_health *h = node->healths != NULL ? &node->healths[names->index] : NULL;
+
+	return h == NULL || h->rule.interval_ms == 0 ||
+	       json_object_set_new(o, "check", check_object(h, node->now_ms)) == 0;
+}
+
+static json_t *server_object(const struct gt_node *node, const struct entry *e,
+			     struct gt_worker *const *workers, unsigned n)
 {
 	struct gt_server_counters sum = {0};
 	json_t *o = json_object();
@@ -103,6 +139,7 @@ static json_t *server_object(const struct entry *e, struct gt_worker *const *wor
 	    /* A connection may move between the reading of two workers' halves of the sum. */
 	    set(o, "active", sum.active < 0 ? 0 : (uint64_t)sum.active) &&
 	    set(o, "open", sum.open < 0 ? 0 : (uint64_t)sum.open) && set_identity(o, e->names) &&
+	    set_check(o, node, e->names) &&
 	    /* Only where replies come back through us. */
 	    (!has_way_back(e->names->vip) ||
 	     (set(o, "reply_frames", sum.reply_frames) && set(o, "reply_bytes", sum.reply_bytes))))
@@ -112,7 +149,8 @@ static json_t *server_object(const struct entry *e, struct gt_worker *const *wor
 }
 
 /* servers: those of this VIP, n_servers of them. */
-static json_t *vip_object(const struct entry *e, const struct entry *servers, size_t n_servers,
+static json_t *vip_object(const struct gt_node *node, const struct entry *e,
+			  const struct entry *servers, size_t n_servers,
 			  struct gt_worker *const *workers, unsigned n)
 {
 	struct gt_vip_counters sum = {0};
@@ -128,7 +166,7 @@ static json_t *vip_object(const struct entry *e, const struct entry *servers, si
 	}
 	for (size_t i = 0; i < n_servers; i++)
 		if (json_object_set_new(list, servers[i].names->server->name,
-					server_object(&servers[i], workers, n)) != 0)
+					server_object(node, &servers[i], workers, n)) != 0)
 			goto fail;
 	if (set(o, "frames", sum.frames) && set(o, "bytes", sum.bytes) &&
 	    set(o, "connections", sum.connections) && set(o, "untracked", sum.untracked) &&
@@ -142,8 +180,9 @@ fail:
 	return NULL;
 }
 
-static json_t *vips_object(const struct gt_plan *plan, struct gt_worker *const *workers, unsigned n)
+static json_t *vips_object(const struct gt_node *node, struct gt_worker *const *workers, unsigned n)
 {
+	const struct gt_plan *plan = node->plan;
 	size_t n_vips, n_servers, next = 0;
 	struct entry *vips = sort_names(plan->vip_names, plan->n_vips, &n_vips);
 	struct entry *servers = sort_names(plan->server_names, plan->n_servers, &n_servers);
@@ -156,7 +195,7 @@ static json_t *vips_object(const struct gt_plan *plan, struct gt_worker *const *
 		while (next < n_servers && servers[next].names->vip == vips[i].names->vip)
 			next++;
 		good = json_object_set_new(o, vips[i].names->vip->name,
-					   vip_object(&vips[i], &servers[first], next - first,
+					   vip_object(node, &vips[i], &servers[first], next - first,
 						      workers, n)) == 0;
 	}
 	free(vips);
@@ -240,7 +279,7 @@ json_t *gt_report_status(const struct gt_node *node, struct gt_worker *const *wo
 	/* jansson refuses a NULL value and a NULL object alike: no memory anywhere ends here. */
 	if (json_object_set_new(o, "frames", frames_object(&sum)) == 0 &&
 	    json_object_set_new(o, "drops", drops_object(&sum)) == 0 &&
-	    json_object_set_new(o, "vips", vips_object(node->plan, workers, n)) == 0 &&
+	    json_object_set_new(o, "vips", vips_object(node, workers, n)) == 0 &&
 	    json_object_set_new(o, "connections", connections_object(&sum, workers, n)) == 0 &&
 	    (!node->snat || json_object_set_new(o, "snat", snat_object(workers, n)) == 0))
 		return o;

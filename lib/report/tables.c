@@ -202,12 +202,33 @@ static void state_cell(struct table *t, const json_t *server)
 	cell(t, "%s%s", state != NULL ? state : "-", lost ? ", no MAC" : "");
 }
 
+/* What its checks say, and for how long its state has been what it is. */
+static void check_cells(struct table *t, const json_t *check)
+{
+	const char *result = json_string_value(json_object_get(check, "result"));
+	const char *reason = json_string_value(json_object_get(check, "reason"));
+	json_t *duration = json_object_get(check, "duration_us");
+	json_t *changed = json_object_get(check, "changed_s");
+
+	if (json_is_integer(changed))
+		cell(t, "%" JSON_INTEGER_FORMAT "s", json_integer_value(changed));
+	else
+		cell(t, "-");
+	if (result == NULL)
+		cell(t, "-");
+	else if (json_is_integer(duration) && strcmp(result, "unchecked") != 0)
+		cell(t, "%s in %.1f ms: %s", result, json_number_value(duration) / 1000,
+		     reason != NULL ? reason : "-");
+	else
+		cell(t, "%s: %s", result, reason != NULL ? reason : "-");
+}
+
 void gt_table_servers(FILE *out, const json_t *vips)
 {
 	static const struct column columns[] = {
 		{"vip", false},	  {"server", false}, {"address", false}, {"state", false},
 		{"weight", true}, {"frames", true},  {"bytes", true},	 {"connections", true},
-		{"active", true}, {"open", true},
+		{"active", true}, {"open", true},    {"since", true},	 {"check", false},
 	};
 	struct table t = TABLE(columns);
 	json_t *all = json_object_get(vips, "vips"), *vip, *server;
@@ -229,6 +250,7 @@ void gt_table_servers(FILE *out, const json_t *vips)
 			key_cell(&t, server, "connections");
 			key_cell(&t, server, "active");
 			key_cell(&t, server, "open");
+			check_cells(&t, json_object_get(server, "check"));
 		}
 	}
 	print(out, &t);

@@ -278,6 +278,138 @@ static void frame_another_owner_of_the_vip_told_as_an_error(void **state)
 	gt_node_destroy(node);
 }
 
+/* ---- what checks say ---- */
+
+static const struct gt_health_rule rule = {
+	.id = 1, .interval_ms = 2000, .timeout_ms = 1000, .rise = 2, .fall = 3};
+
+static uint64_t twelve(void *ctx, uint32_t server)
+{
+	(void)ctx;
+	return server != 0 ? 12 : 0;
+}
+
+static void check_says(struct gt_node *node, size_t index, enum gt_health_outcome outcome,
+		       const char *reason, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++) {
+		const struct gt_health_result r = {outcome, reason, node->now_ms,
+						   node->now_ms + 100, 100000};
+
+		gt_node_health(node, index, &r);
+		node->now_ms += 1000;
+	}
+}
+
+static void health_falls_and_rises_flags_and_log_follow(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A B, &h);
+
+	(void)state;
+	node->hooks.active = twelve;
+	gt_node_watch(node, 0, &rule);
+	gt_node_watch(node, 1, &rule);
+	check_says(node, 0, GT_HEALTH_SICK, "no answer to C-ECHO", 2);
+	assert_false(gt_node_refresh(node));
+	check_says(node, 0, GT_HEALTH_SICK, "no answer to C-ECHO", 1);
+	assert_true(gt_node_refresh(node));
+	assert_int_equal(flags(node, "a"), 0);
+	assert_string_equal(h.log, "4 server pacs/a: down after 3 failures in 2.1 s: no answer to "
+				   "C-ECHO; its 12 connections move to b\n");
+	check_says(node, 1, GT_HEALTH_SICK, "port 104: connection refused", 3);
+	assert_non_null(strstr(h.log, "3 server pacs/b: down after 3 failures in 2.1 s: port 104: "
+				      "connection refused; its 12 connections are lost; no other "
+				      "server of this VIP may take new connections\n"));
+	check_says(node, 0, GT_HEALTH_HEALTHY, "C-ECHO succeeded", 2);
+	assert_true(gt_node_refresh(node));
+	assert_int_equal(flags(node, "a"), GT_SERVER_KEEPS | GT_SERVER_TAKES);
+	assert_non_null(strstr(h.log, "5 server pacs/a: up after 2 successes in 1.1 s: C-ECHO "
+				      "succeeded; it was down for 5 s\n"));
+	assert_int_equal(h.lines, 3);
+	gt_node_destroy(node);
+}
+
+static void health_that_cannot_be_told_leaves_the_state(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A B, &h);
+
+	(void)state;
+	gt_node_watch(node, 0, &rule);
+	check_says(node, 0, GT_HEALTH_UNCHECKED, "no route from this host", 100);
+	assert_false(gt_node_refresh(node));
+	assert_string_equal(h.log, "4 server pacs/a is not checked: no route from this host\n");
+	check_says(node, 0, GT_HEALTH_HEALTHY, "connected", 1);
+	assert_non_null(strstr(h.log, "5 server pacs/a is checked again\n"));
+	gt_node_destroy(node);
+}
+
+/* Down stays down over a reload; another check begins anew; no check: nothing says it is down. */
+static void health_over_reloads_kept_while_the_check_is_the_same(void **state)
+{
+	struct gt_health_rule other = rule;
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A B, &h);
+
+	(void)state;
+	gt_node_watch(node, 1, &rule);
+	check_says(node, 1, GT_HEALTH_SICK, "refused", 3);
+	assert_int_equal(gt_node_reload(node, parse(LAN PACS B A), NULL, 0), 0);
+	assert_int_equal(flags(node, "b"), GT_SERVER_RESOLVED);
+	gt_node_watch(node, 0, &rule);
+	assert_int_equal(node->healths[0].sick, 3);
+	other.id = 2;
+	gt_node_watch(node, 0, &other);
+	assert_int_equal(node->healths[0].sick, 0);
+	assert_false(node->healths[0].up);
+	gt_node_watch(node, 0, NULL);
+	assert_true(gt_node_refresh(node));
+	assert_true(flags(node, "b") & GT_SERVER_TAKES);
+	assert_non_null(strstr(h.log, "server pacs/b: up, for it is not checked any more"));
+	gt_node_destroy(node);
+}
+
+static void health_of_1000_blind_servers_told_ten_times(void **state)
+{
+	struct gt_health_result r = {GT_HEALTH_UNCHECKED, "no route", 0, 1, 0};
+	char text[65536];
+	size_t used = (size_t)snprintf(text, sizeof(text), LAN PACS);
+	struct heard h;
+	struct gt_node *node;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+					 "[server pacs/s%u]\naddress = 2001:db8::1:%x\n", i, i + 1);
+	memcpy(strstr(text, "192.0.2.100"), "2001:db8::f", 11);
+	node = make(text, &h);
+	for (unsigned i = 0; i < 1000; i++) {
+		gt_node_watch(node, i, &rule);
+		gt_node_health(node, i, &r);
+	}
+	assert_int_equal(h.lines, 11);
+	assert_non_null(strstr(h.log, "more servers are not checked"));
+	gt_node_destroy(node);
+}
+
+/* Whose station answers nobody takes no new connections, unless nobody's does. */
+static void tick_a_silent_server_takes_nothing_while_another_answers(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN PACS A B, &h);
+
+	(void)state;
+	for (uint64_t now = 1000; now < 5000; now += 100)
+		gt_node_tick(node, now);
+	assert_true(gt_node_refresh(node));
+	assert_int_equal(flags(node, "a"), GT_SERVER_KEEPS);
+	assert_int_equal(flags(node, "b"), GT_SERVER_KEEPS | GT_SERVER_TAKES | GT_SERVER_RESOLVED);
+	act(node, GT_ACTION_DISABLE, "pacs/b", 0);
+	assert_int_equal(flags(node, "a"), GT_SERVER_KEEPS | GT_SERVER_TAKES);
+	gt_node_destroy(node);
+}
+
 static void frame_a_mac_that_flaps_told_ten_times_a_minute(void **state)
 {
 	struct heard h;
@@ -317,6 +449,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(create_two_servers_static_one_resolved),
 		cmocka_unit_test(act_each_action_flags_follow),
+		cmocka_unit_test(health_falls_and_rises_flags_and_log_follow),
+		cmocka_unit_test(health_that_cannot_be_told_leaves_the_state),
+		cmocka_unit_test(health_over_reloads_kept_while_the_check_is_the_same),
+		cmocka_unit_test(health_of_1000_blind_servers_told_ten_times),
+		cmocka_unit_test(tick_a_silent_server_takes_nothing_while_another_answers),
 		cmocka_unit_test(act_wrong_names_told_what_there_is),
 		cmocka_unit_test(reload_operators_word_kept_unless_the_file_changed_it),
 		cmocka_unit_test(reload_another_address_another_server),

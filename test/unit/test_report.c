@@ -117,6 +117,48 @@ static void status_of_nothing_has_all_keys_in_order(void **state)
 	free(text);
 }
 
+static json_t *check_of(json_t *status, const char *vip, const char *server)
+{
+	json_t *v = json_object_get(json_object_get(status, "vips"), vip);
+
+	return json_object_get(json_object_get(json_object_get(v, "servers"), server), "check");
+}
+
+/* What checks said of a server: the numbers of the record, ages by the node's clock. */
+static void status_of_a_checked_server_tells_its_last_check(void **state)
+{
+	struct world *w = *state;
+	struct gt_health healths[3] = {
+		{.rule.interval_ms = 1000,
+		 .against = 1,
+		 .changed_ms = 4000,
+		 .healthy = 7,
+		 .sick = 3,
+		 .last = {GT_HEALTH_SICK, 9500, 1234, "port 104: refused"}},
+		{.rule.interval_ms = 1000}, /* due, not tried yet; the third: nobody checks it */
+	};
+	char *text;
+	json_t *o;
+
+	w->node.healths = healths;
+	w->node.now_ms = 65000;
+	w->server_names[1].index = 1; /* pacs/second */
+	w->server_names[2].index = 2; /* hl7/third */
+	o = gt_report_status(&w->node, w->workers, 2);
+	text = json_dumps(check_of(o, "pacs", "first"), JSON_COMPACT);
+	assert_string_equal(text, "{\"result\":\"failed\",\"reason\":\"port 104: refused\","
+				  "\"age_s\":55,\"duration_us\":1234,\"against\":1,"
+				  "\"changed_s\":61,\"healthy\":7,\"failed\":3}");
+	free(text);
+	text = json_dumps(check_of(o, "pacs", "second"), JSON_COMPACT);
+	assert_string_equal(text, "{\"result\":\"unchecked\",\"reason\":\"not checked yet\","
+				  "\"age_s\":null,\"duration_us\":null,\"against\":0,"
+				  "\"changed_s\":null,\"healthy\":0,\"failed\":0}");
+	free(text);
+	assert_null(check_of(o, "hl7", "third"));
+	json_decref(o);
+}
+
 static json_int_t number(const json_t *o, const char *path)
 {
 	char copy[128], *rest = NULL;
@@ -255,14 +297,20 @@ static void table_servers_lines_up(void **state)
 		gt_table_servers,
 		"{\"vips\":{\"pacs\":{\"servers\":{"
 		"\"a\":{\"state\":\"up\",\"frames\":1234567,\"bytes\":5,\"connections\":12,"
-		"\"active\":3,\"open\":2,\"weight\":100,\"address\":\"192.0.2.11\",\"mac\":null},"
+		"\"active\":3,\"open\":2,\"weight\":100,\"address\":\"192.0.2.11\",\"mac\":null,"
+		"\"check\":{\"result\":\"failed\",\"reason\":\"port 104: connection refused\","
+		"\"duration_us\":1240,\"changed_s\":75}},"
+		"\"b\":{\"state\":\"up\",\"check\":{\"result\":\"unchecked\",\"reason\":"
+		"\"not checked yet\",\"duration_us\":null,\"changed_s\":null}},"
 		"\"archive\":{\"state\":\"disabled\",\"frames\":0,\"bytes\":77,\"mac\":null}}}}}",
 		"vip   server   address     state       weight   frames  bytes  connections  "
-		"active  open\n"
+		"active  open  since  check\n"
 		"pacs  a        192.0.2.11  up, no MAC     100  1234567      5           12       "
-		"3     2\n"
+		"3     2    75s  failed in 1.2 ms: port 104: connection refused\n"
+		"pacs  b        -           up               -        -      -            -       "
+		"-     -      -  unchecked: not checked yet\n"
 		"pacs  archive  -           disabled         -        0     77            -       "
-		"-     -\n");
+		"-     -      -  -\n");
 }
 
 static void table_vips_counts_servers(void **state)
@@ -360,6 +408,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(status_state_names_what_counts_most, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(status_of_a_checked_server_tells_its_last_check,
+						setup, teardown),
 		cmocka_unit_test(tables_of_nothing_say_none),
 		cmocka_unit_test(table_servers_lines_up),
 		cmocka_unit_test(table_vips_counts_servers),
