@@ -13,7 +13,7 @@
 #include "node/node.h"
 
 /* Checks that begin in one turn of main's loop, which turns once a millisecond at least. */
-#define GT_PROBER_STARTS_MAX 16
+#define GT_PROBER_STARTS_MAX 64
 
 struct gt_prober;
 
