@@ -48,7 +48,7 @@ type = http
 path = /system
 expect_body = "DicomAet"
 interval = 1s
-timeout = 500ms
+timeout = 1s
 [check connect]
 type = tcp
 interval = 1s
