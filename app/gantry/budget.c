@@ -12,6 +12,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include "kernel.h"
 #include "pipeline/pipeline.h"
 
 #define MB (1U << 20)
@@ -29,6 +30,8 @@ static uint32_t count_buffers(const struct gt_config *config, const struct gt_de
 	for (size_t i = 0; i < config->n_interfaces; i++)
 		n += 2U * GT_DESCRIPTORS * config->workers + devices[i].buffers_more;
 	n += config->workers * (GT_PUNT_RING + GT_BURST_MAX + GT_RELEASED_MAX);
+	if (gt_kernel_wanted(config))
+		n += config->workers * GT_KERNEL_RING;
 	if (config->workers > 1)
 		n += config->workers * GT_HANDED_RING;
 	n += (config->workers + 1U) * GT_BUFFERS_CACHED * 3 / 2;

@@ -53,6 +53,9 @@ static int prepare(struct gt_run *r)
 	rc = gt_cpus_choose(r->config, nic_node, &r->log, &r->cpus);
 	if (rc != 0)
 		return rc;
+	rc = gt_kernel_create(&r->kernel, r->config, &r->log);
+	if (rc != 0)
+		return rc;
 	gt_budget_plan(r->config, r->devices, &r->budget);
 	return gt_budget_check(r->config, &r->budget, &r->cpus, &r->log);
 }
@@ -131,6 +134,8 @@ static int come_up(struct gt_run *r)
 		rc = gt_ports_open(&r->ports, r->config, r->devices, &r->budget, r->cpus.node,
 				   &r->log);
 	if (rc == 0)
+		rc = gt_kernel_set_up(&r->kernel, r->config, &r->ports);
+	if (rc == 0)
 		rc = create_workers(r);
 	if (rc == 0)
 		rc = create_node(r);
@@ -177,6 +182,7 @@ static void go_down(struct gt_run *r, bool served)
 	stop_workers(r);
 	if (served)
 		summarize(r);
+	gt_kernel_close(&r->kernel);
 	gt_node_destroy(r->node);
 	for (unsigned i = 0; i < r->n_lcores; i++)
 		gt_lcore_destroy(r->lcores[i]);

@@ -77,7 +77,7 @@ int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *se
 
 /*
  * May a reload lead from one configuration to another? Not if interfaces (name, device, mac, vlan,
- * mtu), workers or connections differ: they are settled at the start. Any caller.
+ * mtu, kernel), workers or connections differ: they are settled at the start. Any caller.
  */
 bool gt_node_may_reload(const struct gt_config *from, const struct gt_config *to);
 

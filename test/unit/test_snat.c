@@ -33,9 +33,11 @@ static struct gt_snat make(uint32_t sessions, uint16_t worker, uint16_t n_worker
 
 static struct gt_snat_pair_key pair(uint32_t server, uint16_t port)
 {
-	return (struct gt_snat_pair_key){gt_addr_from_v4(rte_cpu_to_be_32(0x0a000000 + server)),
-					 gt_addr_from_v4(rte_cpu_to_be_32(0xc0000202)),
-					 rte_cpu_to_be_16(port), 6};
+	return (struct gt_snat_pair_key){
+		.server = gt_addr_from_v4(rte_cpu_to_be_32(0x0a000000 + server)),
+		.source = gt_addr_from_v4(rte_cpu_to_be_32(0xc0000202)),
+		.port = rte_cpu_to_be_16(port),
+		.protocol = 6};
 }
 
 static void open_gives_each_port_of_a_pair_once(void **state)
