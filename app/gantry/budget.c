@@ -53,21 +53,18 @@ static unsigned count_nodes(const struct gt_config *config, const struct gt_devi
 }
 
 /*
- * A pool's memory. DPDK lets no buffer lie across a page's end: nothing with hugepages, but of
- * ordinary pages of 4 KB the usual buffer takes a whole one.
+ * A pool's memory. DPDK lets no buffer lie across the end of a hugepage; on ordinary memory they
+ * stand side by side (ports.c).
  */
 static uint64_t count_pool_bytes(const struct gt_config *config, uint64_t buffers)
 {
-	uint64_t page = config->hugepages ? 2ULL * MB : (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t page = 2ULL * MB;
 	uint64_t size = rte_mempool_calc_obj_size(
 		(uint32_t)sizeof(struct rte_mbuf) + config->buffer_size, 0, NULL);
-
 	/* The ring of free ones: a power of two of pointers. */
 	uint64_t ring = rte_align64pow2(buffers + 1) * sizeof(void *);
 
-	if (size > page)
-		return ring + buffers * ((size + page - 1) / page * page);
-	return ring + (buffers / (page / size) + 1) * page;
+	return ring + (config->hugepages ? (buffers / (page / size) + 1) * page : buffers * size);
 }
 
 void gt_budget_plan(const struct gt_config *config, const struct gt_device devices[],
