@@ -12,7 +12,7 @@ device=${1:-af_packet}
 export LAB_SECONDS=${LAB_SECONDS:-1}
 rounds=${LAB_ROUNDS:-1}
 own=192.0.2.2 own6=2001:db8::2
-lab_begin_on "$device" ping curl storescp storescu echoscu haproxy keepalived bird birdc iperf3 nft tcpdump tshark
+lab_begin_on "$device" ping arping curl storescp storescu echoscu haproxy keepalived bird birdc iperf3 nft tcpdump tshark
 
 # ---- the balancer: what af_packet receives, the kernel below is to forget (docs/kernel.md) ----
 
@@ -315,6 +315,6 @@ refused() { # PATTERN COMMAND...
 check 'a name that is taken is told' refused 'kernel = tap0: this host has an interface of that name' \
 	lab_in lb timeout 20 "$GANTRY" run "$lab_dir/gantry.ini"
 ip -n "$lab_id-lb" link del dev tap0
-check 'CAP_NET_ADMIN missing is told' refused 'needs CAP_NET_ADMIN' \
+check 'CAP_NET_ADMIN missing is told' refused 'CAP_NET_ADMIN' \
 	lab_in lb timeout 20 setpriv --bounding-set -net_admin --inh-caps -net_admin "$GANTRY" run "$lab_dir/gantry.ini"
 lab_finish
