@@ -100,6 +100,18 @@ static bool may_follow(const struct gt_worker *worker, const struct gt_path *pat
 	return true;
 }
 
+/* For an own address, and none of ours after all: the kernel's, if it has the address by this
+ * interface. */
+static void leave(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p)
+{
+	const struct gt_plan_address *a = gt_plan_find_address(worker->plan, &p->dst);
+
+	if (a != NULL && gt_is_kernels(f, a))
+		gt_worker_to_kernel(worker, f, p);
+	else
+		gt_worker_drop(worker, f, GT_DROP_OWN_ADDRESS);
+}
+
 static void apply_fate(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p,
 		       struct gt_fragment_fate fate)
 {
@@ -110,7 +122,7 @@ static void apply_fate(struct gt_worker *worker, struct gt_frame *f, const struc
 	else if (fate.verdict == GT_HAND)
 		hand(worker, f, fate.server, GT_STEERED_HOME);
 	else if (fate.verdict == GT_KERNEL)
-		gt_worker_to_kernel(worker, f, p);
+		leave(worker, f, p);
 	else if (fate.verdict == GT_DROP)
 		gt_worker_drop(worker, f, (enum gt_drop_reason)fate.reason);
 	else if (may_follow(worker, &path, p, &fate))
@@ -234,15 +246,6 @@ static void decide_path(struct gt_worker *worker, struct gt_frame *f, struct gt_
 		gt_forward(worker, f, &w->packet, &w->path);
 }
 
-/* For an own address, and none of ours after all: the kernel's, if it has the address. */
-static void leave(struct gt_worker *worker, struct gt_frame *f, const struct gt_work *w)
-{
-	if (gt_is_kernels(f, w->address))
-		gt_worker_to_kernel(worker, f, &w->packet);
-	else
-		gt_worker_drop(worker, f, GT_DROP_OWN_ADDRESS);
-}
-
 void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_work *w,
 		       uint64_t now_ms)
 {
@@ -258,7 +261,7 @@ void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_w
 		break;
 	case TASK_REPLY:
 		if (!is_still_session(worker, w)) {
-			leave(worker, f, w);
+			leave(worker, f, &w->packet);
 			break;
 		}
 		if (w->path.kind == GT_PATH_SESSION_REPLY)
@@ -269,7 +272,7 @@ void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_w
 		if (is_still_session(worker, w))
 			gt_forward_error(worker, f, &w->packet, &w->embedded, &w->path);
 		else
-			leave(worker, f, w);
+			leave(worker, f, &w->packet);
 		break;
 	case TASK_HAND:
 		hand(worker, f, w->owner, w->stage);
@@ -280,7 +283,7 @@ void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_w
 		break;
 	case TASK_TUNNEL_ERROR:
 		if (!gt_tunnel_error(worker, f, &w->packet))
-			leave(worker, f, w);
+			leave(worker, f, &w->packet);
 		return;
 	case TASK_KERNEL:
 		gt_worker_to_kernel(worker, f, &w->packet);
