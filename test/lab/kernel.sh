@@ -177,7 +177,7 @@ vrrp() { # INTERFACE PRIORITY-OF-51 PRIORITY-OF-52
 		END
 	done
 }
-state_of() { grep -oE "\\(v$2\\) Entering [A-Z]+ STATE" "$lab_dir/log/keepalived.$1" | tail -1 | grep -oE 'MASTER|BACKUP'; }
+state_of() { grep -oE "\(v$2\\) Entering [A-Z]+ STATE" "$lab_dir/log/keepalived.$1" | tail -1 | grep -oE 'MASTER|BACKUP'; }
 states() { echo "$(state_of lb 51) $(state_of us 51) $(state_of lb 52) $(state_of us 52)"; }
 states_are() { [ "$(states)" = "$1" ]; }
 vrrp tap0 150 50 >"$lab_dir/keepalived.lb"
@@ -302,6 +302,43 @@ check 'started again: the same rules, once' is "$(rules)" "$before"
 check 'and the address answers' pings ct $own
 check 'stops in order' lab_gantry_stop
 check 'and leaves nothing behind' is "$(rules; ip -n "$lab_id-lb" -o link show type tun)" ''
+
+# ---- a reload's other addresses: the TAP follows ----
+
+tap_config() { # ADDRESSES GATEWAYS
+	cat <<-END
+		[interface lan]
+		device = net_null0
+		address = $1
+		${2:+gateway = $2}
+		kernel = tap5
+		[vip a]
+		interface = lan
+		address = 192.0.2.100
+		port = 104
+		check = none
+		[server a/a]
+		address = 192.0.2.11
+	END
+}
+tap_config '192.0.2.2/24, 192.0.2.3/24, 2001:db8::2/64' '192.0.2.1, 2001:db8::1' >"$lab_dir/tap1.ini"
+tap_config '192.0.2.3/24, 203.0.113.2/25' 203.0.113.1 >"$lab_dir/tap2.ini"
+tap_config '192.0.2.2/24, 192.0.2.3/24, 2001:db8::2/64' '192.0.2.1, 2001:db8::1' >"$lab_dir/tap3.ini"
+tap_config '192.0.2.3/24, 2001:db8::3/64' '' >"$lab_dir/tap4.ini"
+cat >"$lab_dir/tap.sh" <<-'END'
+	table=$(ip rule | awk '/proto 71/ {print $5; exit}')
+	echo "$(ip -j address show dev tap5 | jq -r '[.[0].addr_info[] | select(.scope == "global") | .local] | sort | join(" ")')" \
+		"rules $({ ip rule; ip -6 rule; } | awk '/proto 71/ {print $3}' | sort | paste -sd ' ')" \
+		"routes $({ ip -j route show table $table; ip -j -6 route show table $table; } | jq -rs 'add | [.[] |
+			if .gateway then "\(.dst) via \(.gateway)" else .dst end] | sort | join(", ")')"
+END
+all_of_it='192.0.2.2 192.0.2.3 2001:db8::2 rules 192.0.2.2 192.0.2.3 2001:db8::2 routes 192.0.2.0/24, 2001:db8::/64, default via 192.0.2.1, default via 2001:db8::1'
+: "${READDRESS:=$lab_root/build/test/lab/readdress}"
+readdressed() { lab_in lb timeout 20 "$READDRESS" "bash $lab_dir/tap.sh" "$lab_dir"/tap[1-4].ini 2>>"$lab_dir/log/readdress"; }
+check 'addresses and gateways come and go' is "$(readdressed)" "$all_of_it
+192.0.2.3 203.0.113.2 rules 192.0.2.3 203.0.113.2 routes 192.0.2.0/24, 203.0.113.0/25, default via 203.0.113.1
+$all_of_it
+192.0.2.3 2001:db8::3 rules 192.0.2.3 2001:db8::3 routes 192.0.2.0/24, 2001:db8::/64"
 
 # ---- what the host does not allow ----
 
