@@ -171,8 +171,8 @@ static void summarize(const struct gt_run *r)
 		gt_counters_add(&sum, &r->lcores[i]->worker->counters);
 	gt_log(&r->log, LOG_NOTICE,
 	       "stopped after %" PRIu64 " s: %" PRIu64 " frames in, %" PRIu64 " forwarded, %" PRIu64
-	       " answered, %" PRIu64 " dropped",
-	       s, sum.in, sum.forwarded, sum.answered, gt_counters_dropped(&sum));
+	       " answered, %" PRIu64 " to the kernel, %" PRIu64 " dropped",
+	       s, sum.in, sum.forwarded, sum.answered, sum.kernel, gt_counters_dropped(&sum));
 }
 
 /* Undoes whatever come_up did, in reverse. */

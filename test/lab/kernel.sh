@@ -81,7 +81,7 @@ pings() { # NODE TARGET [OPTION...]
 }
 check 'ping the balancer' pings ct $own
 check 'by IPv6' pings ct $own6
-check 'whole frames, not to be fragmented' pings ct $own -s 1472 -M do
+check 'whole frames, not to be fragmented' pings ct $own -s 1472 -M "do"
 check '8000 bytes, in fragments of IPv6' pings ct $own6 -s 8000
 # The kernel puts IPv4 fragments together before af_packet has them (docs/lab.md).
 [ "$device" = af_packet ] || check '8000 bytes, in fragments of IPv4' pings ct $own -s 8000
@@ -90,8 +90,8 @@ check 'by IPv6, in fragments' pings lb 2001:db8::11 -s 8000
 check 'a client by its source address' pings lb 192.0.2.52 -I $own
 if [ "$device" = af_packet ]; then
 	ip -n "$lab_id-us" address add 10.9.0.9/24 dev big
-	check 'MTU 9000, not to be fragmented' pings us 10.9.0.2 -s 8972 -M do
-	check 'nor on the way there' pings lb 10.9.0.9 -s 8972 -M do
+	check 'MTU 9000, not to be fragmented' pings us 10.9.0.2 -s 8972 -M "do"
+	check 'nor on the way there' pings lb 10.9.0.9 -s 8972 -M "do"
 fi
 
 # ---- a VLAN: this kernel has no tagged interfaces, so scapy is the peer ----
