@@ -123,13 +123,14 @@ fi
 
 lab_start http.lb lb /usr/bin/python3 -m http.server -d "$lab_dir" -b $own 8000
 lab_start http.ct ct /usr/bin/python3 -m http.server -d "$lab_dir" -b 192.0.2.51 8000
-for node in pacs1 pacs2; do
-	lab_start "http.$node" $node /usr/bin/python3 -m http.server -d "$lab_dir" 8080
+for node in $lab_servers; do
+	lab_start "http.$node" "$node" /usr/bin/python3 -m http.server -d "$lab_dir" 8080
 done
 lab_wait 10 lab_listens lb 8000
 lab_wait 10 lab_listens ct 8000
-lab_wait 10 lab_listens pacs1 8080
-lab_wait 10 lab_listens pacs2 8080
+for node in $lab_servers; do
+	lab_wait 10 lab_listens "$node" 8080
+done
 check '30 MB by HTTP from the balancer' lab_download ct http://$own:8000/file "$lab_dir/file"
 check '30 MB by HTTP to the balancer' lab_download lb http://192.0.2.51:8000/file "$lab_dir/file" --interface $own
 
@@ -266,7 +267,7 @@ measure() { # one round: no flood, one that the worker drops, one that goes to t
 	flood_end
 }
 if [ -z "$testpmd" ]; then
-	echo '      no dpdk-testpmd: no flood'
+	echo '      no dpdk-testpmd (scripts/setup): no flood'
 else
 	for ((round = 0; round < rounds; round++)); do
 		measure
