@@ -12,6 +12,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include "kernel.h"
 #include "pipeline/pipeline.h"
 
 #define MB (1U << 20)
@@ -29,6 +30,8 @@ static uint32_t count_buffers(const struct gt_config *config, const struct gt_de
 	for (size_t i = 0; i < config->n_interfaces; i++)
 		n += 2U * GT_DESCRIPTORS * config->workers + devices[i].buffers_more;
 	n += config->workers * (GT_PUNT_RING + GT_BURST_MAX + GT_RELEASED_MAX);
+	if (gt_kernel_wanted(config))
+		n += config->workers * GT_KERNEL_RING;
 	if (config->workers > 1)
 		n += config->workers * GT_HANDED_RING;
 	n += (config->workers + 1U) * GT_BUFFERS_CACHED * 3 / 2;
@@ -50,21 +53,18 @@ static unsigned count_nodes(const struct gt_config *config, const struct gt_devi
 }
 
 /*
- * A pool's memory. DPDK lets no buffer lie across a page's end: nothing with hugepages, but of
- * ordinary pages of 4 KB the usual buffer takes a whole one.
+ * A pool's memory. DPDK lets no buffer lie across the end of a hugepage; on ordinary memory they
+ * stand side by side (ports.c).
  */
 static uint64_t count_pool_bytes(const struct gt_config *config, uint64_t buffers)
 {
-	uint64_t page = config->hugepages ? 2ULL * MB : (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t page = 2ULL * MB;
 	uint64_t size = rte_mempool_calc_obj_size(
 		(uint32_t)sizeof(struct rte_mbuf) + config->buffer_size, 0, NULL);
-
 	/* The ring of free ones: a power of two of pointers. */
 	uint64_t ring = rte_align64pow2(buffers + 1) * sizeof(void *);
 
-	if (size > page)
-		return ring + buffers * ((size + page - 1) / page * page);
-	return ring + (buffers / (page / size) + 1) * page;
+	return ring + (config->hugepages ? (buffers / (page / size) + 1) * page : buffers * size);
 }
 
 void gt_budget_plan(const struct gt_config *config, const struct gt_device devices[],

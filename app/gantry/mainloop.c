@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +35,9 @@
 #define PUNTED_MAX 256
 /* Events of a turn: after a plan that took long to build, a thousand checks may have answers. */
 #define EVENTS_MAX 256
+/* Frames for the host's kernel in a millisecond: a system call each, of 1 to 2 us (measured). */
+#define KERNEL_MAX	  256
+#define KERNEL_MAX_SHARED 64
 /* Answers that wait for a plan; those beyond go at once. */
 #define HELD_MAX 64
 
@@ -49,6 +53,8 @@ struct loop {
 		uint8_t out_if;
 	} held[HELD_MAX]; /* answers that wait until all workers use a plan, in order */
 	unsigned n_held;
+	uint64_t kernel_ms; /* in which kernel_left more frames may go to the kernel */
+	unsigned kernel_left;
 	uint64_t token; /* of the newest publication */
 	uint64_t now_ms, node_tick_ms, second_ms, loads_ms, links_until_ms, plan_again_ms;
 	uint32_t n_missed[GT_WORKERS_MAX]; /* of each worker, that main has asked for */
@@ -66,13 +72,6 @@ uint64_t gt_clock_ms(void)
 
 /* ---- frames ---- */
 
-/* Hands a frame to the worker that sends for main. False: its ring is full. */
-static bool transmit(struct gt_run *r, struct rte_mbuf *m, uint8_t out_if, uint8_t verdict)
-{
-	gt_transmit_mark(m, out_if, verdict);
-	return rte_ring_sp_enqueue(r->lcores[0]->transmit, m) == 0;
-}
-
 void gt_mainloop_emit(void *ctx, uint8_t interface, const uint8_t *frame, size_t len)
 {
 	struct gt_run *r = ctx;
@@ -81,7 +80,7 @@ void gt_mainloop_emit(void *ctx, uint8_t interface, const uint8_t *frame, size_t
 
 	if (data != NULL) {
 		memcpy(data, frame, len);
-		if (transmit(r, m, interface, GT_TX_UNASKED))
+		if (gt_lcore_transmit(r->lcores[0], m, interface, GT_TX_UNASKED))
 			return;
 	}
 	/* It is sent again by its own timer. The node has counted it: undo that. */
@@ -95,7 +94,7 @@ static void answer(struct gt_run *r, struct rte_mbuf *m, uint8_t out_if)
 {
 	struct gt_counters *c = &r->node->counters;
 
-	if (transmit(r, m, out_if, GT_ANSWER))
+	if (gt_lcore_transmit(r->lcores[0], m, out_if, GT_ANSWER))
 		return;
 	c->answered--;
 	c->drops[GT_DROP_TX_FULL]++;
@@ -127,6 +126,7 @@ static void handle_punted(struct loop *l, struct rte_mbuf *m)
 	struct gt_node *node = l->r->node;
 	struct gt_frame f;
 
+	gt_kernel_copy(&l->r->kernel, m);
 	gt_mbuf_frame(m, (uint8_t)m->port, &f);
 	gt_node_frame(node, &f, l->now_ms);
 	if (f.verdict != GT_ANSWER) {
@@ -159,11 +159,26 @@ static bool take_punted(struct loop *l)
 	return more;
 }
 
+/*
+ * So many a millisecond, not a turn: a flood toward the own addresses costs main no more than that,
+ * also where it shares its CPU with a worker.
+ */
+static void take_kernel(struct loop *l)
+{
+	if (l->kernel_ms != l->now_ms) {
+		l->kernel_ms = l->now_ms;
+		l->kernel_left = l->r->cpus.shared ? KERNEL_MAX_SHARED : KERNEL_MAX;
+	}
+	l->kernel_left -= gt_kernel_take(l->r, l->kernel_left);
+}
+
 void gt_mainloop_drain(struct gt_run *r)
 {
 	struct loop l = {.r = r, .now_ms = gt_clock_ms()};
 
 	while (take_punted(&l))
+		;
+	while (gt_kernel_take(r, UINT_MAX))
 		;
 	release_held(&l, UINT64_MAX);
 }
@@ -374,6 +389,8 @@ static int watch(struct loop *l)
 	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->signal_fd, &e) != 0)
 		return -errno;
 	gt_prober_watch(l->r->prober, l->epoll_fd);
+	if (gt_kernel_watch(&l->r->kernel, l->epoll_fd) != 0)
+		return -errno;
 	return gt_control_watch(l->r->control, l->epoll_fd, GT_TOKEN(GT_SOURCE_CONTROL, 0));
 }
 
@@ -400,6 +417,9 @@ static int take_events(struct loop *l, int wait_ms)
 		case GT_SOURCE_PROBER:
 			gt_prober_event(l->r->prober, token, events[i].events, l->now_ms);
 			break;
+		case GT_SOURCE_KERNEL:
+			gt_kernel_event(l->r, (unsigned)GT_TOKEN_ID(token));
+			break;
 		default:
 			break;
 		}
@@ -417,6 +437,7 @@ int gt_mainloop(struct gt_run *r)
 	while (rc == 0 && !l.stop) {
 		rc = take_events(&l, soon ? 0 : WAKE_MS);
 		soon = take_punted(&l);
+		take_kernel(&l);
 		take_missed(&l);
 		soon = gt_control_run(r->control, l.now_ms) || soon;
 		gt_prober_run(r->prober, l.now_ms);

@@ -96,6 +96,19 @@ static void punt(struct gt_lcore *l, struct gt_frame *f)
 	rte_pktmbuf_free(m);
 }
 
+/* What yields has half of the ring, so that a flood leaves room for the rest. */
+static void to_kernel(struct gt_lcore *l, struct gt_frame *f)
+{
+	struct rte_mbuf *m = f->owner;
+	bool room = !f->yields || rte_ring_free_count(l->kernel) > GT_KERNEL_RING / 2;
+
+	m->port = f->in_if;
+	if (room && rte_ring_sp_enqueue(l->kernel, m) == 0)
+		return;
+	gt_worker_unkernel(l->worker, f);
+	rte_pktmbuf_free(m);
+}
+
 /* To the worker that owns it; the mbuf tells what a frame knows beside its bytes. */
 static void hand(struct gt_lcore *l, struct gt_frame *f)
 {
@@ -132,7 +145,9 @@ static void carry_out(struct gt_lcore *l, struct gt_frame *frames, unsigned n)
 			break;
 		case GT_HELD:
 			break;
-		case GT_KERNEL: /* this version has no kernel path: no plan asks for it */
+		case GT_KERNEL:
+			to_kernel(l, f);
+			break;
 		case GT_DROP:
 			dropped[n_dropped++] = m;
 			break;

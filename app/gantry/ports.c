@@ -11,6 +11,7 @@
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 
 #include "eal.h"
 #include "rss.h"
@@ -45,6 +46,35 @@ static struct rte_mempool *find_pool(const struct gt_ports *ports, int node)
 	return NULL;
 }
 
+/*
+ * rte_pktmbuf_pool_create with one choice of its own. On ordinary memory it would let no buffer lie
+ * across the end of a page, so that each takes a whole one of 4 KB; but net_af_xdp registers with
+ * the kernel as many bytes as the buffers have, and not those of the gaps between them: a frame in
+ * one of the last buffers would be lost, and the buffer with it. No device does DMA there, so they
+ * stand side by side.
+ */
+static struct rte_mempool *create_pool(const char *name, const struct gt_config *config,
+				       uint32_t buffers, int node)
+{
+	struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size =
+							   (uint16_t)config->buffer_size};
+	unsigned flags = config->hugepages ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+	struct rte_mempool *pool = rte_mempool_create_empty(
+		name, buffers, (unsigned)sizeof(struct rte_mbuf) + config->buffer_size,
+		GT_BUFFERS_CACHED, sizeof(private), node, flags);
+
+	if (pool == NULL)
+		return NULL;
+	rte_pktmbuf_pool_init(pool, &private);
+	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0 ||
+	    rte_mempool_populate_default(pool) < 0) {
+		rte_mempool_free(pool);
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+}
+
 static int get_pool(struct gt_ports *ports, const struct opening *o, const struct gt_budget *budget)
 {
 	struct gt_port *p = o->port;
@@ -54,8 +84,7 @@ static int get_pool(struct gt_ports *ports, const struct opening *o, const struc
 	if (p->pool != NULL)
 		return 0;
 	snprintf(name, sizeof(name), "gantry-%d", p->node);
-	p->pool = rte_pktmbuf_pool_create(name, budget->buffers, GT_BUFFERS_CACHED, 0,
-					  (uint16_t)o->config->buffer_size, p->node);
+	p->pool = create_pool(name, o->config, budget->buffers, p->node);
 	if (p->pool != NULL)
 		return 0;
 	gt_log(o->log, LOG_ERR,

@@ -294,8 +294,8 @@ static int judge_reload(const struct gt_config *from, const struct gt_config *to
 {
 	if (gt_node_may_reload(from, to))
 		return -1;
-	return wrong("--event %s: %s has other interfaces (name, device, mac, vlan, mtu), workers "
-		     "or connections than %s; a reload cannot change them",
+	return wrong("--event %s: %s has other interfaces (name, device, mac, vlan, mtu, kernel), "
+		     "workers or connections than %s; a reload cannot change them",
 		     e->text, to->file, from->file);
 }
 

@@ -54,6 +54,9 @@ static int prepare(struct gt_run *r)
 	rc = gt_cpus_choose(r->config, nic_node, &r->log, &r->cpus);
 	if (rc != 0)
 		return rc;
+	rc = gt_kernel_create(&r->kernel, r->config, &r->log);
+	if (rc != 0)
+		return rc;
 	gt_budget_plan(r->config, r->devices, &r->budget);
 	return gt_budget_check(r->config, &r->budget, &r->cpus, &r->log);
 }
@@ -148,6 +151,8 @@ static int come_up(struct gt_run *r)
 		rc = gt_ports_open(&r->ports, r->config, r->devices, &r->budget, r->cpus.node,
 				   &r->log);
 	if (rc == 0)
+		rc = gt_kernel_set_up(&r->kernel, r->config, &r->ports);
+	if (rc == 0)
 		rc = create_workers(r);
 	if (rc == 0)
 		rc = create_node(r);
@@ -183,8 +188,8 @@ static void summarize(const struct gt_run *r)
 		gt_counters_add(&sum, &r->lcores[i]->worker->counters);
 	gt_log(&r->log, LOG_NOTICE,
 	       "stopped after %" PRIu64 " s: %" PRIu64 " frames in, %" PRIu64 " forwarded, %" PRIu64
-	       " answered, %" PRIu64 " dropped",
-	       s, sum.in, sum.forwarded, sum.answered, gt_counters_dropped(&sum));
+	       " answered, %" PRIu64 " to the kernel, %" PRIu64 " dropped",
+	       s, sum.in, sum.forwarded, sum.answered, sum.kernel, gt_counters_dropped(&sum));
 }
 
 /* Undoes whatever come_up did, in reverse. */
@@ -195,6 +200,7 @@ static void go_down(struct gt_run *r, bool served)
 	if (served)
 		summarize(r);
 	gt_prober_destroy(r->prober);
+	gt_kernel_close(&r->kernel);
 	gt_node_destroy(r->node);
 	for (unsigned i = 0; i < r->n_lcores; i++)
 		gt_lcore_destroy(r->lcores[i]);

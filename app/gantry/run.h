@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "cpus.h"
 #include "devices.h"
+#include "kernel.h"
 #include "node/node.h"
 #include "ports.h"
 #include "worker.h"
@@ -30,6 +31,7 @@ struct gt_run {
 	struct gt_cpus cpus;
 	struct gt_budget budget;
 	struct gt_ports ports;
+	struct gt_kernel kernel;
 	struct gt_node *node;
 	struct gt_prober *prober;
 	struct gt_shared *shared;

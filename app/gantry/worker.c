@@ -10,6 +10,7 @@
 #include <rte_launch.h>
 #include <rte_malloc.h>
 
+#include "kernel.h"
 #include "poll.h"
 
 _Static_assert(GT_HEADROOM == RTE_PKTMBUF_HEADROOM, "the core may use all of an mbuf's headroom");
@@ -73,6 +74,11 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 		l->ports[i] = ports->list[i].id;
 	l->punt = create_ring("punt", index, GT_PUNT_RING, cpus->node, ONE_TO_ONE);
 	l->transmit = create_ring("transmit", index, GT_TRANSMIT_RING, cpus->node, ONE_TO_ONE);
+	if (gt_kernel_wanted(config)) {
+		l->kernel = create_ring("kernel", index, GT_KERNEL_RING, cpus->node, ONE_TO_ONE);
+		if (l->kernel == NULL)
+			goto no_memory;
+	}
 	/* All other workers put frames in. */
 	shared->handed[index] =
 		create_ring("handed", index, GT_HANDED_RING, cpus->node, RING_F_SC_DEQ);
@@ -103,6 +109,7 @@ void gt_lcore_destroy(struct gt_lcore *l)
 		return;
 	free_ring(l->punt);
 	free_ring(l->transmit);
+	free_ring(l->kernel);
 	free_ring(l->shared->handed[l->index]);
 	gt_worker_destroy(l->worker);
 	rte_free(l);

@@ -5,6 +5,8 @@
  * no lock and shares no mutable state with another worker.
  *
  *   worker -> main   ring `punt`: frames with verdict PUNT, as mbufs whose port is the interface
+ *   worker -> main   ring `kernel`: frames with verdict KERNEL, for the host's kernel; one of its
+ *                    own, so that a flood of them does not cost main an ARP request
  *   main -> worker   ring `transmit`: what main sends. DPDK's TX queues are for one thread each,
  *                    and several virtual devices have but one: so main has none of its own.
  *   worker -> worker ring `handed`: frames of connections that the other one owns
@@ -52,6 +54,7 @@ struct gt_lcore {
 	struct gt_worker *worker;
 	struct gt_shared *shared;
 	struct rte_ring *punt, *transmit;
+	struct rte_ring *kernel; /* NULL: no interface has a kernel path */
 	unsigned index;
 	unsigned id; /* EAL's */
 	int cpu;
@@ -88,6 +91,14 @@ static inline void gt_transmit_mark(struct rte_mbuf *m, uint8_t out_if, uint8_t 
 {
 	m->port = out_if;
 	m->hash.usr = verdict;
+}
+
+/* Hands a frame of main's to the worker that sends it. False: its ring is full. Main. */
+static inline bool gt_lcore_transmit(struct gt_lcore *l, struct rte_mbuf *m, uint8_t out_if,
+				     uint8_t verdict)
+{
+	gt_transmit_mark(m, out_if, verdict);
+	return rte_ring_sp_enqueue(l->transmit, m) == 0;
 }
 
 /* An mbuf gets the bytes of its frame, which the core may have moved or cut. Any caller. */

@@ -34,7 +34,10 @@ static int begin(struct gt_plan_builder *b, const struct gt_mac *macs)
 	plan->n_interfaces = (unsigned)b->config->n_interfaces;
 	for (size_t i = 0; i < b->config->n_interfaces; i++)
 		plan->interfaces[i] = (struct gt_plan_interface){
-			macs[i], b->config->interfaces[i].vlan, b->config->interfaces[i].mtu};
+			.mac = macs[i],
+			.vlan = b->config->interfaces[i].vlan,
+			.mtu = b->config->interfaces[i].mtu,
+			.kernel = b->config->interfaces[i].kernel != NULL};
 	return 0;
 }
 

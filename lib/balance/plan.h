@@ -89,6 +89,7 @@ struct gt_plan_address {
 	bool used;
 	bool vip;	   /* a VIP, else an own address */
 	bool source;	   /* SNAT uses it: replies to it are looked up */
+	bool kernel;	   /* an own address that the host's kernel has, too, by in_if's TAP */
 	bool answers_echo; /* a VIP with a healthy server */
 };
 
@@ -165,6 +166,7 @@ struct gt_plan_interface {
 	struct gt_mac mac;
 	uint16_t vlan; /* 0: none */
 	uint16_t mtu;  /* bytes of IP */
+	bool kernel;   /* the host's kernel has a TAP for it */
 };
 
 /* For people: what the number of a VIP or a server stands for. Workers do not read it. */

@@ -243,8 +243,13 @@ int gt_plan_make_addresses(struct gt_plan_builder *b)
 	for (size_t i = 0; i < b->config->n_interfaces; i++) {
 		const struct gt_config_interface *c = &b->config->interfaces[i];
 
-		for (size_t j = 0; j < c->n_addresses; j++)
-			gt_plan_put_address(b->plan, &c->addresses[j].addr)->in_if = (uint8_t)i;
+		for (size_t j = 0; j < c->n_addresses; j++) {
+			struct gt_plan_address *a =
+				gt_plan_put_address(b->plan, &c->addresses[j].addr);
+
+			a->in_if = (uint8_t)i;
+			a->kernel = c->kernel != NULL;
+		}
 	}
 	return 0;
 }

@@ -61,6 +61,8 @@
 	  "ARP or NDP that told gantry something and wants no answer")                             \
 	X(PUNT_FULL, "punt-full",                                                                  \
 	  "main cannot keep up with ARP and NDP: a flood, or main is stuck")                       \
+	X(KERNEL_FULL, "kernel-full",                                                              \
+	  "the host's kernel got more than main can hand it: a flood, or its TAP is down")         \
 	X(HAND_FULL, "hand-full", "the worker that owns the frame could not keep up")              \
 	X(TX_FULL, "tx-full", "the device took no more frames")
 

@@ -47,6 +47,8 @@ struct gt_frame {
 	uint8_t to_worker; /* out: with GT_HAND */
 	uint8_t steered;   /* enum gt_steered: 0 as it comes from a device; the core's while it is
 			      handed */
+	uint8_t yields;	   /* out: with GT_KERNEL: what a flood is made of, so that it yields to the
+			      rest where room is short */
 	void *owner;	   /* the caller's own; the core only carries it */
 };
 

@@ -30,7 +30,8 @@ struct gt_fragment_key {
 
 /* The fate of all fragments of a datagram: a verdict with its reason or server. */
 struct gt_fragment_fate {
-	uint8_t verdict; /* GT_SEND, GT_ANSWER, GT_HAND (`server` is the worker) or GT_DROP */
+	uint8_t verdict; /* GT_SEND, GT_ANSWER, GT_HAND (`server` is the worker), GT_KERNEL or
+			    GT_DROP */
 	uint8_t reason;
 	/* with GT_SEND: the pipeline's path */
 	uint8_t path;

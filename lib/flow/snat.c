@@ -309,12 +309,18 @@ static uint32_t take_block(struct gt_snat *s, const struct gt_snat_pair *p, uint
 	return block;
 }
 
+/* Ports that are the pair's, over all workers. */
+static uint32_t count_ports(const struct gt_snat_pair *p)
+{
+	return p->key.shared ? GT_SNAT_PORT_KERNEL - GT_SNAT_PORT_FIRST : GT_SNAT_PORTS;
+}
+
 static uint16_t take_fresh(struct gt_snat *s, struct gt_snat_pair *p, uint32_t tick)
 {
 	uint32_t port = own_port(s, p, p->fresh), i = port - GT_SNAT_PORT_FIRST;
 
 	p->fresh = port;
-	if (port > UINT16_MAX)
+	if (i >= count_ports(p))
 		return 0;
 	if (p->blocks[i / BLOCK_PORTS] == NO_BLOCK) {
 		uint32_t block = take_block(s, p, tick);
@@ -470,6 +476,7 @@ unsigned gt_snat_fullest_percent(const struct gt_snat *s, uint32_t tick,
 		/* A pair without traffic has nobody to count its ports ripe. */
 		if (tail != NULL && ((tick - tail->since) & GT_TICK_MASK) < GT_SNAT_REST_TICKS)
 			n += p->resting;
+		n = n * (GT_SNAT_PORTS / 1024) / (count_ports(p) / 1024);
 		if (n > most && key != NULL)
 			*key = p->key;
 		if (n > most)

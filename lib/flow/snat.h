@@ -23,11 +23,12 @@
 #include "base/tick.h"
 #include "base/toeplitz.h"
 
-#define GT_SNAT_PORT_FIRST 1024U
-#define GT_SNAT_PORTS	   64512U /* of a pair, over all workers */
-#define GT_SNAT_REST_TICKS GT_TICKS(120)
-#define GT_SNAT_PAIRS_MAX  16384 /* pairs in use at once, each worker */
-#define GT_SNAT_NONE	   UINT32_MAX
+#define GT_SNAT_PORT_FIRST  1024U
+#define GT_SNAT_PORTS	    64512U /* of a pair, over all workers */
+#define GT_SNAT_PORT_KERNEL 32768U /* and above: net.ipv4.ip_local_port_range begins there */
+#define GT_SNAT_REST_TICKS  GT_TICKS(120)
+#define GT_SNAT_PAIRS_MAX   16384 /* pairs in use at once, each worker */
+#define GT_SNAT_NONE	    UINT32_MAX
 /* A client repeats its SYN after a second: one that was silent for longer has given up, or never
  * was. */
 #define GT_SNAT_YIELD_TICKS GT_TICKS(3)
@@ -54,6 +55,9 @@ struct gt_snat_pair_key {
 	struct gt_addr server, source;
 	rte_be16_t port;
 	uint8_t protocol;
+	/* The host's kernel uses the source address too, with ports from GT_SNAT_PORT_KERNEL on: of
+	 * a new pair. It does not tell pairs apart. */
+	bool shared;
 };
 
 struct gt_snat {

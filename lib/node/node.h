@@ -93,7 +93,7 @@ void gt_node_health(struct gt_node *node, size_t index, const struct gt_health_r
 
 /*
  * May a reload lead from one configuration to another? Not if interfaces (name, device, mac, vlan,
- * mtu), workers or connections differ: they are settled at the start. Any caller.
+ * mtu, kernel), workers or connections differ: they are settled at the start. Any caller.
  */
 bool gt_node_may_reload(const struct gt_config *from, const struct gt_config *to);
 

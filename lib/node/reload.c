@@ -11,6 +11,8 @@ static bool same_interface(const struct gt_config_interface *a, const struct gt_
 {
 	return strcmp(a->name, b->name) == 0 && strcmp(a->device, b->device) == 0 &&
 	       a->vlan == b->vlan && a->mtu == b->mtu && a->has_mac == b->has_mac &&
+	       (a->kernel == NULL) == (b->kernel == NULL) &&
+	       (a->kernel == NULL || strcmp(a->kernel, b->kernel) == 0) &&
 	       (!a->has_mac || gt_mac_equal(&a->mac, &b->mac));
 }
 
@@ -39,7 +41,8 @@ static int check_restart_keys(const struct gt_node *node, const struct gt_config
 			 config->file);
 	else if (error != NULL)
 		snprintf(error, size,
-			 "%s: interfaces (name, device, mac, vlan, mtu), workers and connections "
+			 "%s: interfaces (name, device, mac, vlan, mtu, kernel), workers and "
+			 "connections "
 			 "cannot change while running: restart gantry for that",
 			 config->file);
 	return -EXDEV;

@@ -14,13 +14,14 @@
 
 /* Group addresses that an interface listens to: broadcast, all nodes, solicited nodes (RFC
  * 4291 2.7.1). */
-static bool is_own_group(const uint8_t *mac)
+static bool is_own_group(const struct gt_plan_interface *in, const uint8_t *mac)
 {
 	static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 	static const uint8_t all_nodes[6] = {0x33, 0x33, 0, 0, 0, 1};
 	static const uint8_t solicited[3] = {0x33, 0x33, 0xff};
 
-	return memcmp(mac, broadcast, 6) == 0 || memcmp(mac, solicited, 3) == 0 ||
+	/* Which groups the host's programs have joined, its kernel knows. */
+	return in->kernel || memcmp(mac, broadcast, 6) == 0 || memcmp(mac, solicited, 3) == 0 ||
 	       memcmp(mac, all_nodes, 6) == 0;
 }
 
@@ -74,7 +75,8 @@ static bool find_session(const struct gt_worker *worker, const struct gt_addr *s
 			 rte_be16_t server_port, const struct gt_addr *source, rte_be16_t port,
 			 uint8_t protocol, struct gt_work *w)
 {
-	struct gt_snat_pair_key key = {*server, *source, server_port, protocol};
+	struct gt_snat_pair_key key = {
+		.server = *server, .source = *source, .port = server_port, .protocol = protocol};
 	uint32_t session = gt_snat_find(&worker->snat, &key, rte_be_to_cpu_16(port));
 
 	/* A reload may have taken the server, and its VIP, away. */
@@ -180,6 +182,57 @@ static bool classify_nat_reply(const struct gt_plan *plan, const struct gt_frame
 	return true;
 }
 
+/* ---- to the host's kernel ---- */
+
+static bool is_link_local(const struct gt_addr *a)
+{
+	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
+/* A solicitation for a link-local address that main does not answer for: the kernel's, perhaps. */
+static bool asks_kernel(const struct gt_plan *plan, const struct gt_frame *f,
+			const struct gt_packet *p)
+{
+	struct gt_addr target;
+
+	if (!plan->interfaces[f->in_if].kernel || p->icmp_type != 135 || p->l4_off + 24U > f->len)
+		return false;
+	memcpy(target.b, f->data + p->l4_off + 8, sizeof(target.b));
+	return is_link_local(&target) && gt_plan_find_address(plan, &target) == NULL;
+}
+
+/*
+ * What is for no address of ours and the kernel's all the same: groups (VRRP, OSPF, router
+ * advertisements, mDNS), and its link-local address, which no file names. Whether it wants it, it
+ * judges itself; what comes by a group address it never forwards.
+ */
+static bool may_be_kernels(const struct gt_plan *plan, const struct gt_frame *f,
+			   const struct gt_packet *p)
+{
+	return plan->interfaces[f->in_if].kernel && (p->link_group || is_link_local(&p->dst));
+}
+
+/* A packet for an own address. */
+static enum gt_drop_reason classify_own(const struct gt_worker *worker, const struct gt_frame *f,
+					struct gt_work *w)
+{
+	const struct gt_packet *p = &w->packet;
+
+	if (w->address->source && classify_session(worker, f, w))
+		return GT_PARSE_OK;
+	if (is_icmp(p) && gt_icmp_is_error(p)) {
+		w->task = TASK_TUNNEL_ERROR;
+		return GT_PARSE_OK;
+	}
+	if (!gt_is_kernels(f, w->address))
+		return GT_DROP_OWN_ADDRESS;
+	w->task = TASK_KERNEL;
+	/* The later ones may be of a session's reply as well: classify_session makes them ask. */
+	if (w->address->source && p->fragment == GT_FRAGMENT_FIRST)
+		w->task = TASK_FIRST_KERNEL;
+	return GT_PARSE_OK;
+}
+
 /* A packet for a VIP's address. */
 static enum gt_drop_reason classify_vip(const struct gt_plan *plan, const struct gt_frame *f,
 					struct gt_work *w)
@@ -221,27 +274,29 @@ static enum gt_drop_reason classify_ip(const struct gt_worker *worker, struct gt
 	/* Before the source is judged: another station that answers for a VIP must be heard of. */
 	if (is_neighbour_discovery(p) && (w->address != NULL || p->dst.b[0] == 0xff)) {
 		f->verdict = GT_PUNT;
+		w->task = asks_kernel(plan, f, p) ? TASK_KERNEL : TASK_DONE;
 		return GT_PARSE_OK;
 	}
 	source = gt_plan_find_address(plan, &p->src);
-	if (source != NULL)
-		return source->vip ? GT_DROP_SOURCE_VIP : GT_DROP_MARTIAN;
+	if (source != NULL && !source->vip)
+		return GT_DROP_MARTIAN;
+	if (source != NULL) {
+		/* But a server of `dr` answers a check through the VIP (via = vip) from there. */
+		if (w->address == NULL || p->link_group || !gt_is_kernels(f, w->address))
+			return GT_DROP_SOURCE_VIP;
+		w->task = TASK_KERNEL;
+		return GT_PARSE_OK;
+	}
 	if (w->address == NULL) {
 		if (classify_nat_reply(plan, f, w))
 			return GT_PARSE_OK;
-		return GT_DROP_NOT_OURS;
+		w->task = TASK_KERNEL;
+		return may_be_kernels(plan, f, p) ? GT_PARSE_OK : GT_DROP_NOT_OURS;
 	}
 	/* RFC 1122 3.3.6: what came by a link-layer broadcast is not for a unicast address. */
 	if (p->link_group)
 		return GT_DROP_LINK_GROUP;
-	if (w->address->vip)
-		return classify_vip(plan, f, w);
-	if (w->address->source && classify_session(worker, f, w))
-		return GT_PARSE_OK;
-	if (!is_icmp(p) || !gt_icmp_is_error(p))
-		return GT_DROP_OWN_ADDRESS;
-	w->task = TASK_TUNNEL_ERROR;
-	return GT_PARSE_OK;
+	return w->address->vip ? classify_vip(plan, f, w) : classify_own(worker, f, w);
 }
 
 static enum gt_drop_reason classify(const struct gt_worker *worker, struct gt_frame *f,
@@ -253,7 +308,7 @@ static enum gt_drop_reason classify(const struct gt_worker *worker, struct gt_fr
 	w->task = TASK_DONE;
 	if (bad == GT_DROP_SHORT)
 		return bad;
-	if (w->packet.link_group ? !is_own_group(f->data)
+	if (w->packet.link_group ? !is_own_group(in, f->data)
 				 : memcmp(f->data, in->mac.b, sizeof(in->mac.b)) != 0)
 		return GT_DROP_OTHER_MAC;
 	if (f->data[6] & 1)
@@ -299,7 +354,7 @@ static void find_owner(const struct gt_worker *worker, const struct gt_frame *f,
 	const struct gt_packet *p = &w->packet;
 	uint16_t self = worker->steer.worker, owner;
 
-	if (f->steered == GT_STEERED_HOME || w->task == TASK_DONE)
+	if (f->steered == GT_STEERED_HOME || w->task == TASK_DONE || w->task == TASK_KERNEL)
 		return;
 	w->stage = GT_STEERED_HOME;
 	if (p->fragment != GT_FRAGMENT_NONE && f->steered == GT_STEERED_NOT) {

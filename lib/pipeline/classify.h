@@ -18,6 +18,8 @@ enum gt_task {
 	TASK_TUNNEL_ERROR,   /* an ICMP error to an own address: about a tunnel, perhaps */
 	TASK_ECHO,	     /* an echo request, or its first fragment */
 	TASK_LATER_FRAGMENT, /* shares its first fragment's fate */
+	TASK_KERNEL,	     /* the host's */
+	TASK_FIRST_KERNEL,   /* the host's first fragment, whose later ones must hear of it */
 	TASK_FIRST_DROPPED,  /* a first fragment with its verdict: the later ones must hear of it */
 };
 
@@ -34,6 +36,13 @@ struct gt_work {
 	struct gt_flow_key key;
 	uint64_t hash;
 };
+
+/* Is it for an own address of the interface that it came in by, which the host's kernel has, too?
+ * Worker. */
+static inline bool gt_is_kernels(const struct gt_frame *f, const struct gt_plan_address *address)
+{
+	return address->kernel && address->in_if == f->in_if;
+}
 
 /*
  * Counts a frame in, parses it, and finds what is left to do with it: w->task, with what belongs to

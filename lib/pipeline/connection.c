@@ -267,6 +267,7 @@ static uint32_t open_session(struct gt_worker *w, uint16_t vip, uint16_t server,
 		struct gt_snat_session *session;
 
 		key.source = w->plan->sources[s->first_source + at];
+		key.shared = gt_plan_find_address(w->plan, &key.source)->kernel;
 		index = open_pair(w, &key, i >= s->n_sources);
 		if (index == GT_SNAT_NONE)
 			continue;

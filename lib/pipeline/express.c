@@ -161,9 +161,8 @@ static inline bool classify_ipv6(const struct gt_plan *plan, const struct gt_fra
 	struct gt_addr client;
 
 	/* Of addresses that begin by 0 some are no unicast, or IPv4-mapped; no network has them. */
-	if (f->len < IP_OFF + 40 || ip[0] >> 4 != 6 || IP_OFF + 40 + payload > f->wire_len ||
-	    ip[8] == 0 || ip[8] == 0xff || ip[24] == 0 ||
-	    !is_l4(l4, protocol, payload, f->len - IP_OFF - 40))
+	if (ip[0] >> 4 != 6 || IP_OFF + 40 + payload > f->wire_len || ip[8] == 0 || ip[8] == 0xff ||
+	    ip[24] == 0 || !is_l4(l4, protocol, payload, f->len - IP_OFF - 40))
 		return false;
 	x->service = find_service(plan, gt_plan_hash_words(dst[0], dst[1]), dst,
 				  (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)protocol << 16);
@@ -201,7 +200,8 @@ static inline bool classify(const struct gt_worker *w, uint32_t interfaces,
 	type = gt_copy_be16(d + 12);
 	if (type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4))
 		return classify_ipv4(w->plan, f, x, key);
-	return type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6) && classify_ipv6(w->plan, f, x, key);
+	return type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6) && f->len >= IP_OFF + 40 &&
+	       classify_ipv6(w->plan, f, x, key);
 }
 
 /* ---- stages 3 and 4 ---- */

@@ -3,6 +3,7 @@
 #ifndef GT_PIPELINE_INTERNAL_H
 #define GT_PIPELINE_INTERNAL_H
 
+#include "packet/parse.h"
 #include "pipeline/pipeline.h"
 
 static inline void gt_worker_drop(struct gt_worker *w, struct gt_frame *frame,
@@ -12,6 +13,12 @@ static inline void gt_worker_drop(struct gt_worker *w, struct gt_frame *frame,
 	frame->reason = (uint8_t)reason;
 	w->counters.drops[reason]++;
 }
+
+/*
+ * To the host's kernel. UDP, ICMP, what opens a connection and fragments yield: floods are made of
+ * them, and what goes on (a health check, SSH, BGP, routing protocols) is to get through.
+ */
+void gt_worker_to_kernel(struct gt_worker *w, struct gt_frame *frame, const struct gt_packet *p);
 
 /* The MAC of the next hop is not known: drops the frame and has main ask. */
 void gt_worker_miss(struct gt_worker *w, struct gt_frame *frame, uint8_t interface,

@@ -100,6 +100,18 @@ static bool may_follow(const struct gt_worker *worker, const struct gt_path *pat
 	return true;
 }
 
+/* For an own address, and none of ours after all: the kernel's, if it has the address by this
+ * interface. */
+static void leave(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p)
+{
+	const struct gt_plan_address *a = gt_plan_find_address(worker->plan, &p->dst);
+
+	if (a != NULL && gt_is_kernels(f, a))
+		gt_worker_to_kernel(worker, f, p);
+	else
+		gt_worker_drop(worker, f, GT_DROP_OWN_ADDRESS);
+}
+
 static void apply_fate(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p,
 		       struct gt_fragment_fate fate)
 {
@@ -109,6 +121,8 @@ static void apply_fate(struct gt_worker *worker, struct gt_frame *f, const struc
 		gt_answer_echo(worker, f, p);
 	else if (fate.verdict == GT_HAND)
 		hand(worker, f, fate.server, GT_STEERED_HOME);
+	else if (fate.verdict == GT_KERNEL)
+		leave(worker, f, p);
 	else if (fate.verdict == GT_DROP)
 		gt_worker_drop(worker, f, (enum gt_drop_reason)fate.reason);
 	else if (may_follow(worker, &path, p, &fate))
@@ -183,13 +197,17 @@ static void decide_later_fragment(struct gt_worker *worker, struct gt_frame *f,
 static bool is_still_session(const struct gt_worker *worker, const struct gt_work *w)
 {
 	const struct gt_packet *p = &w->packet, *e = &w->embedded;
-	struct gt_snat_pair_key key = {p->src, p->dst, p->src_port, p->protocol};
+	struct gt_snat_pair_key key = {
+		.server = p->src, .source = p->dst, .port = p->src_port, .protocol = p->protocol};
 	rte_be16_t port = p->dst_port;
 
 	if (w->path.kind != GT_PATH_SESSION_REPLY)
 		return true;
 	if (w->task == TASK_REPLY_ERROR) {
-		key = (struct gt_snat_pair_key){e->dst, e->src, e->dst_port, e->protocol};
+		key = (struct gt_snat_pair_key){.server = e->dst,
+						.source = e->src,
+						.port = e->dst_port,
+						.protocol = e->protocol};
 		port = e->src_port;
 	}
 	return gt_snat_is(&worker->snat, w->path.session, &key, rte_be_to_cpu_16(port));
@@ -243,7 +261,7 @@ void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_w
 		break;
 	case TASK_REPLY:
 		if (!is_still_session(worker, w)) {
-			gt_worker_drop(worker, f, GT_DROP_OWN_ADDRESS);
+			leave(worker, f, &w->packet);
 			break;
 		}
 		if (w->path.kind == GT_PATH_SESSION_REPLY)
@@ -254,7 +272,7 @@ void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_w
 		if (is_still_session(worker, w))
 			gt_forward_error(worker, f, &w->packet, &w->embedded, &w->path);
 		else
-			gt_worker_drop(worker, f, GT_DROP_OWN_ADDRESS);
+			leave(worker, f, &w->packet);
 		break;
 	case TASK_HAND:
 		hand(worker, f, w->owner, w->stage);
@@ -265,8 +283,14 @@ void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_w
 		break;
 	case TASK_TUNNEL_ERROR:
 		if (!gt_tunnel_error(worker, f, &w->packet))
-			gt_worker_drop(worker, f, GT_DROP_OWN_ADDRESS);
+			leave(worker, f, &w->packet);
 		return;
+	case TASK_KERNEL:
+		gt_worker_to_kernel(worker, f, &w->packet);
+		return;
+	case TASK_FIRST_KERNEL:
+		gt_worker_to_kernel(worker, f, &w->packet);
+		break;
 	case TASK_ECHO:
 		if (w->address->answers_echo)
 			gt_answer_echo(worker, f, &w->packet);

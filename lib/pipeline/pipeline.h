@@ -140,6 +140,9 @@ void gt_worker_unsent(struct gt_worker *w, const struct gt_frame *frame);
  */
 void gt_worker_unhanded(struct gt_worker *w, struct gt_frame *frame);
 
+/* A frame with verdict KERNEL for which there is no room: counted as kernel-full. Worker. */
+void gt_worker_unkernel(struct gt_worker *w, struct gt_frame *frame);
+
 /* A frame with verdict PUNT for which main has no room: counted as punt-full. Worker. */
 void gt_worker_unpunted(struct gt_worker *w, struct gt_frame *frame);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A worker's birth, end, and what time alone brings; see pipeline.h. */
 #include "pipeline/pipeline.h"
+
+#include <netinet/in.h>
+
 #include "pipeline/internal.h"
 
 /* The whole table is swept so often... */
@@ -86,6 +89,16 @@ void gt_worker_expire_held(struct gt_worker *w, uint64_t now_ms, bool all)
 	w->n_released += n;
 }
 
+void gt_worker_to_kernel(struct gt_worker *w, struct gt_frame *frame, const struct gt_packet *p)
+{
+	bool opens = (p->tcp_flags & (GT_TCP_SYN | GT_TCP_ACK)) == GT_TCP_SYN;
+
+	frame->verdict = GT_KERNEL;
+	frame->yields = p->protocol == IPPROTO_UDP || p->protocol == IPPROTO_ICMP ||
+			p->protocol == IPPROTO_ICMPV6 || opens || p->fragment != GT_FRAGMENT_NONE;
+	w->counters.kernel++;
+}
+
 void gt_worker_miss(struct gt_worker *w, struct gt_frame *frame, uint8_t interface,
 		    const struct gt_addr *hop)
 {
@@ -148,6 +161,12 @@ void gt_worker_unhanded(struct gt_worker *w, struct gt_frame *frame)
 {
 	w->counters.handed--;
 	gt_worker_drop(w, frame, GT_DROP_HAND_FULL);
+}
+
+void gt_worker_unkernel(struct gt_worker *w, struct gt_frame *frame)
+{
+	w->counters.kernel--;
+	gt_worker_drop(w, frame, GT_DROP_KERNEL_FULL);
 }
 
 void gt_worker_unpunted(struct gt_worker *w, struct gt_frame *frame)

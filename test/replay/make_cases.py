@@ -15,7 +15,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "make")]
 sys.dont_write_bytecode = True
 
 import casemaker  # noqa: E402
-import drops, events, forward, formats, fragments, icmp, neighbours, schedulers, tables, tunnels  # noqa: E402,F401,E401
+import drops, events, forward, formats, fragments, icmp, kernel, neighbours, schedulers, tables, tunnels  # noqa: E402,F401,E401
 import wayback  # noqa: E402,F401
 
 

@@ -241,7 +241,7 @@ class Life(Case):
             self.assertLess(g.stop_s, STOP_S)
             self.assertFalse(os.path.exists(g.control))
             self.assertRegex(g.err[-1], r"NOTICE: stopped after \d+ s: \d+ frames in, "
-                                        r"\d+ forwarded, \d+ answered, \d+ dropped$")
+                                        r"\d+ forwarded, \d+ answered, \d+ to the kernel, \d+ dropped$")
             self.assertNotIn("ERROR", "".join(g.err))
 
     def test_sighup_changes_nothing(self):
@@ -372,10 +372,12 @@ class Refusals(Case):
         self.assertIn("usage: gantry run CONFIG", p.stdout)
 
     def test_not_in_this_version(self):
-        p = subprocess.run([GANTRY, "run", self.config(interface="kernel = tap0")],
+        p = subprocess.run([GANTRY, "run", self.config(
+            more="[vip web]\ninterface = lan\naddress = 192.0.2.101\nport = 80\nmode = proxy\ncheck = none\n"
+                 "[server web/a]\naddress = 192.0.2.11\n")],
                            capture_output=True, timeout=10, text=True)
         self.assertEqual(p.returncode, 2, p)
-        self.assertIn(".ini:10: ", p.stderr)
+        self.assertIn("mode = proxy: ", p.stderr)
 
 
 class Frames(Case):
@@ -394,7 +396,7 @@ class Frames(Case):
         self.assertEqual(status["drops"], {"other-mac": 1})
         self.assertEqual(status["vips"]["pacs"]["servers"]["a"]["connections"], 200)
         self.assertEqual(g.stop(), 0)
-        self.assertIn("201 frames in, 200 forwarded, 0 answered, 1 dropped", g.err[-1])
+        self.assertIn("201 frames in, 200 forwarded, 0 answered, 0 to the kernel, 1 dropped", g.err[-1])
         sent = [f for f in read_pcap(self.path("out.pcap")) if f[12:14] == b"\x08\x00"]
         self.assertEqual(sent, [SERVER_MAC + LAN_MAC + f[12:] for f in frames])
 
@@ -422,7 +424,7 @@ class Frames(Case):
         head[24:26] = struct.pack("!H", checksum(bytes(head[14:34])))
         g = self.pcap([bytes(head)])
         self.assertEqual(g.stop(), 0)
-        self.assertIn("1 frames in, 0 forwarded, 0 answered, 1 dropped", g.err[-1])
+        self.assertIn("1 frames in, 0 forwarded, 0 answered, 0 to the kernel, 1 dropped", g.err[-1])
 
     def test_tap_answers_arp_and_echo(self):
         if os.geteuid() != 0:

@@ -289,8 +289,10 @@ void support_config_free(struct gt_config *c)
 {
 	if (c == NULL)
 		return;
-	for (size_t i = 0; i < c->n_interfaces; i++)
+	for (size_t i = 0; i < c->n_interfaces; i++) {
 		free(c->interfaces[i].addresses);
+		free(c->interfaces[i].kernel);
+	}
 	for (size_t i = 0; i < c->n_vips; i++) {
 		free(c->vips[i].ports);
 		free(c->vips[i].servers);

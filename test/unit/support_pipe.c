@@ -318,8 +318,11 @@ static void check_verdict(struct support_pipe *p, const struct gt_frame *f,
 	case GT_PUNT:
 		DIE_UNLESS(f->len == came.len && memcmp(f->data, came.bytes, came.len) == 0);
 		return;
-	case GT_HELD:
 	case GT_KERNEL:
+		DIE_UNLESS(p->plan->interfaces[f->in_if].kernel);
+		DIE_UNLESS(f->len == came.len && memcmp(f->data, came.bytes, came.len) == 0);
+		return;
+	case GT_HELD:
 	case GT_HAND:
 		break;
 	}

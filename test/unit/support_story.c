@@ -122,6 +122,8 @@ static struct gt_config *make_first(const struct support_story_params *params)
 
 	support_pipe_add_nat(c);
 	vip(c, "all")->on_down = GT_ON_DOWN_RESET;
+	/* In all configurations: that needs a restart. */
+	c->interfaces[0].kernel = strdup("tap0");
 	for (size_t i = 0; i < c->n_vips && params->same_tunnels; i++)
 		c->vips[i].encapsulation = params->encapsulation;
 	return c;

@@ -504,9 +504,48 @@ static void burst_of_64_equals_64_bursts_of_one(void **state)
 	support_pipe_close(&b);
 }
 
+/* ---- to the host's kernel ---- */
+
+/* Of what is for the kernel, that which a flood can be made of yields; an open connection does not.
+ */
+static void burst_for_the_kernel_tells_what_yields(void **state)
+{
+	static const struct {
+		uint8_t protocol, flags, yields;
+	} cases[] = {
+		{TCP, GT_TCP_SYN, 1}, {TCP, GT_TCP_SYN | GT_TCP_ACK, 0},
+		{TCP, GT_TCP_ACK, 0}, {TCP, GT_TCP_RST, 0},
+		{UDP, 0, 1},	      {1, 0, 1},
+		{112, 0, 0}, /* VRRP */
+	};
+	struct support_pipe p = open_pipe();
+
+	(void)state;
+	p.config->interfaces[0].kernel = strdup("tap0");
+	support_pipe_replan(&p);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct support_packet packet = {.src = support_addr("203.0.113.9"),
+						.dst = support_addr("192.0.2.2"),
+						.protocol = cases[i].protocol,
+						.flags = cases[i].flags,
+						.icmp_type = 8,
+						.sport = 1000,
+						.dport = 22,
+						.payload_len = 40};
+		struct gt_frame f = support_pipe_send(&p, &packet);
+
+		assert_int_equal(f.verdict, GT_KERNEL);
+		assert_int_equal(f.yields, cases[i].yields);
+		support_pipe_done(&f);
+	}
+	assert_int_equal(p.worker->counters.kernel, 7);
+	support_pipe_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(burst_for_the_kernel_tells_what_yields),
 		cmocka_unit_test(burst_fragments_in_every_order_go_to_one_server),
 		cmocka_unit_test(burst_fragments_of_an_echo_are_answered_in_every_order),
 		cmocka_unit_test(burst_fragments_share_the_drop_of_their_first),

@@ -33,9 +33,11 @@ static struct gt_snat make(uint32_t sessions, uint16_t worker, uint16_t n_worker
 
 static struct gt_snat_pair_key pair(uint32_t server, uint16_t port)
 {
-	return (struct gt_snat_pair_key){gt_addr_from_v4(rte_cpu_to_be_32(0x0a000000 + server)),
-					 gt_addr_from_v4(rte_cpu_to_be_32(0xc0000202)),
-					 rte_cpu_to_be_16(port), 6};
+	return (struct gt_snat_pair_key){
+		.server = gt_addr_from_v4(rte_cpu_to_be_32(0x0a000000 + server)),
+		.source = gt_addr_from_v4(rte_cpu_to_be_32(0xc0000202)),
+		.port = rte_cpu_to_be_16(port),
+		.protocol = 6};
 }
 
 static void open_gives_each_port_of_a_pair_once(void **state)
@@ -59,6 +61,25 @@ static void open_gives_each_port_of_a_pair_once(void **state)
 	assert_true(gt_snat_open(&s, &b, 7) != GT_SNAT_NONE);
 	assert_int_equal(s.live, 64513);
 	free(seen);
+	gt_snat_destroy(&s);
+}
+
+/* 1024 to 32767: net.ipv4.ip_local_port_range of Linux begins with 32768 (ip-sysctl.rst). */
+static void open_leaves_the_kernels_ports_of_a_shared_address(void **state)
+{
+	struct gt_snat s = make(70000, 0, 1);
+	struct gt_snat_pair_key a = pair(1, 104), found;
+
+	(void)state;
+	a.shared = true;
+	for (unsigned i = 0; i < 31744; i++) {
+		uint32_t n = gt_snat_open(&s, &a, 7);
+
+		assert_true(n != GT_SNAT_NONE);
+		assert_in_range(s.sessions[n].port, 1024, 32767);
+	}
+	assert_int_equal(gt_snat_open(&s, &a, 7), GT_SNAT_NONE);
+	assert_int_equal(gt_snat_fullest_percent(&s, 7, &found), 100);
 	gt_snat_destroy(&s);
 }
 
@@ -526,6 +547,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(open_gives_each_port_of_a_pair_once),
+		cmocka_unit_test(open_leaves_the_kernels_ports_of_a_shared_address),
 		cmocka_unit_test(open_pairs_differ_in_each_part_of_the_key),
 		cmocka_unit_test(find_unknown_gives_none),
 		cmocka_unit_test(close_port_rests_120_seconds_first_in_first_out),

@@ -212,6 +212,10 @@ class Case:
         self.put(frame, wire_len, file)
         self.count_drop(reason)
 
+    def kernel(self, frame, file="in"):
+        self.put(frame, file=file)
+        self.frames["kernel"] += 1
+
     def count_drop(self, reason, n=1):
         self.frames["dropped"] += n
         self.drops[reason] = self.drops.get(reason, 0) + n
