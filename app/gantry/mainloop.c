@@ -389,6 +389,7 @@ static int watch(struct loop *l)
 	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->signal_fd, &e) != 0)
 		return -errno;
 	gt_prober_watch(l->r->prober, l->epoll_fd);
+	gt_prober_kernel(l->r->prober, &l->r->kernel);
 	if (gt_kernel_watch(&l->r->kernel, l->epoll_fd) != 0)
 		return -errno;
 	return gt_control_watch(l->r->control, l->epoll_fd, GT_TOKEN(GT_SOURCE_CONTROL, 0));

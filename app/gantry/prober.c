@@ -190,6 +190,11 @@ void gt_prober_watch(struct gt_prober *p, int epoll_fd)
 	p->epoll_fd = epoll_fd;
 }
 
+void gt_prober_kernel(struct gt_prober *p, struct gt_kernel *kernel)
+{
+	p->kernel = kernel;
+}
+
 void gt_prober_destroy(struct gt_prober *p)
 {
 	if (p == NULL)
@@ -197,6 +202,9 @@ void gt_prober_destroy(struct gt_prober *p)
 	for (size_t i = 0; i < p->slots_capacity; i++)
 		if (p->slots[i].target != NULL)
 			gt_prober_remove(p, p->slots[i].target);
+	if (p->kernel != NULL)
+		p->kernel->redirect = NULL;
+	free(p->via);
 	free(p->heap.list);
 	free(p->slots);
 	free(p);

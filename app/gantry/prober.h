@@ -10,6 +10,7 @@
 #ifndef GT_APP_PROBER_H
 #define GT_APP_PROBER_H
 
+#include "kernel.h"
 #include "node/node.h"
 
 /* Checks that begin in one turn of main's loop, which turns once a millisecond at least. */
@@ -24,6 +25,9 @@ void gt_prober_destroy(struct gt_prober *p);
 
 /* The epoll set in which its checks wait: before the first gt_prober_configure. */
 void gt_prober_watch(struct gt_prober *p, int epoll_fd);
+
+/* The TAPs through which `via = vip` goes: before the first gt_prober_configure. */
+void gt_prober_kernel(struct gt_prober *p, struct gt_kernel *kernel);
 
 /*
  * Checks the servers of the node's configuration from now on: once before main's loop begins to

@@ -20,8 +20,13 @@ struct gt_prober {
 	} * slots;
 	size_t slots_capacity;
 	uint32_t free_from;	    /* no slot below is free */
+	struct gt_kernel *kernel;   /* NULL: there is none */
+	struct gt_via_table *via;   /* see prober_via.c; NULL: no check goes through a VIP */
 	struct gt_target_heap heap; /* of all targets */
 };
+
+/* The host's routes for the targets that go through VIPs. 0, -ENOMEM. */
+int gt_prober_route(struct gt_prober *p);
 
 /* Room for n more targets. 0, -ENOMEM. */
 int gt_prober_reserve(struct gt_prober *p, size_t n);

@@ -97,12 +97,15 @@ static char *make_key(const struct plan *plan, const struct wish *w)
 {
 	const struct gt_addr *source = find_source(plan->config, w->server);
 	const struct gt_ask *ask = w->ask;
-	char to[GT_ADDR_STRLEN], from[GT_ADDR_STRLEN] = "", *key;
+	bool via = w->vip->checked->via == GT_VIA_VIP;
+	char to[GT_ADDR_STRLEN], from[GT_ADDR_STRLEN] = "", vip[GT_ADDR_STRLEN] = "", *key;
 
 	gt_addr_format(&w->server->address, to);
 	if (source != NULL)
 		gt_addr_format(source, from);
-	if (asprintf(&key, "%s %u from %s every %u %u %u %u: %s", to, w->port, from,
+	if (via)
+		gt_addr_format(&w->vip->address, vip);
+	if (asprintf(&key, "%s %u from %s via %s every %u %u %u %u: %s", to, w->port, from, vip,
 		     ask->interval_ms, ask->timeout_ms, ask->rise, ask->fall, ask->words) < 0)
 		return NULL;
 	return key;
@@ -236,6 +239,8 @@ static struct gt_target *make_target(const struct plan *plan, struct wish *w)
 	if (source != NULL)
 		t->source = *source;
 	strcpy(t->interface, plan->config->interfaces[w->server->interface].name);
+	t->via = w->vip->checked->via == GT_VIA_VIP;
+	t->vip = w->vip->address;
 	write_authority(t);
 	t->key = w->key;
 	t->id = gt_siphash(&fixed, t->key, strlen(t->key));
@@ -409,6 +414,9 @@ int gt_prober_configure(struct gt_prober *p, struct gt_node *node, uint64_t now_
 		rc = make_targets(&plan);
 	if (rc == 0) {
 		put_into_force(&plan);
+		rc = gt_prober_route(p);
+	}
+	if (rc == 0) {
 		allow_descriptors(p);
 		tell_routes(p);
 	} else {

@@ -148,11 +148,24 @@ static int bind_source(const struct gt_target *t, int fd)
 	return bind(fd, (const struct sockaddr *)&from, len);
 }
 
+static bool register_via(struct gt_target *t, int fd)
+{
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
+	in_port_t port;
+
+	if (getsockname(fd, (struct sockaddr *)&own, &len) != 0)
+		return false;
+	port = own.ss_family == AF_INET ? ((struct sockaddr_in *)&own)->sin_port
+					: ((struct sockaddr_in6 *)&own)->sin6_port;
+	return gt_target_via(t, &t->source, ntohs(port));
+}
+
 static void start(struct gt_target *t)
 {
 	struct stream *s = malloc(sizeof(*s));
 	struct sockaddr_storage to;
-	socklen_t len = fill_sockaddr(&to, &t->address, t->port);
+	socklen_t len = fill_sockaddr(&to, t->via ? &t->vip : &t->address, t->port);
 
 	t->state = s;
 	if (s == NULL) {
@@ -179,6 +192,11 @@ static void start(struct gt_target *t)
 			broken(t, errno);
 		else
 			cannot(t, "connect", errno);
+		return;
+	}
+	/* The first segment waits in the TAP until main reads it, later in this turn. */
+	if (t->via && !register_via(t, s->fd)) {
+		gt_target_done(t, GT_HEALTH_SICK, "no answer to ARP/NDP yet");
 		return;
 	}
 	if (gt_target_watch(t, s->fd, EPOLLIN | EPOLLOUT, false) != 0)

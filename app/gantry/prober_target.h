@@ -32,7 +32,9 @@ struct gt_target {
 	struct gt_probe_ask probe; /* the ask's, with this server's authority */
 	struct gt_addr address;
 	uint16_t port;
-	bool has_source; /* an own address of the interface that the kernel has, too */
+	bool via;	    /* to the VIP's address, by the MAC of its first server */
+	struct gt_addr vip; /* where `via` */
+	bool has_source;    /* an own address of the interface that the kernel has, too */
 	struct gt_addr source;
 	char interface[GT_NAME_MAX + 1]; /* that leads there; for messages */
 	/* Who shares it: indices in the node's states */
@@ -59,6 +61,10 @@ void gt_target_done(struct gt_target *t, enum gt_health_outcome outcome, const c
 /* Puts a descriptor of this check into main's epoll set, or changes what is waited for. 0, -errno.
  */
 int gt_target_watch(struct gt_target *t, int fd, uint32_t events, bool again);
+
+/* A connection through the VIP has this own address and port: frames of it get the MAC that the
+ * server has now. False: it is not known. */
+bool gt_target_via(struct gt_target *t, const struct gt_addr *own, uint16_t port);
 
 /* Numbers that differ from check to check. */
 uint32_t gt_target_serial(struct gt_target *t);

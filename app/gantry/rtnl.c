@@ -173,6 +173,24 @@ int gt_rtnl_remove_route(struct gt_rtnl *n, const struct gt_rtnl_route *route)
 	return change_route(n, RTM_DELROUTE, 0, route);
 }
 
+/* ---- neighbours ---- */
+
+int gt_rtnl_set_neighbour(struct gt_rtnl *n, unsigned index, const struct gt_addr *addr,
+			  const struct gt_mac *mac)
+{
+	uint8_t buf[REQUEST_BYTES];
+	struct ndmsg *m;
+	struct nlmsghdr *h =
+		begin(buf, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*m), (void **)&m);
+
+	m->ndm_family = family_of(addr);
+	m->ndm_ifindex = (int)index;
+	m->ndm_state = NUD_PERMANENT;
+	put_address(h, NDA_DST, addr);
+	mnl_attr_put(h, NDA_LLADDR, sizeof(mac->b), mac->b);
+	return request(n, h);
+}
+
 /* ---- rules ---- */
 
 static int change_rule(struct gt_rtnl *n, uint16_t type, uint16_t flags, const struct gt_addr *from,

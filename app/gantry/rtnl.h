@@ -50,6 +50,10 @@ struct gt_rtnl_route {
 int gt_rtnl_set_route(struct gt_rtnl *n, const struct gt_rtnl_route *route);
 int gt_rtnl_remove_route(struct gt_rtnl *n, const struct gt_rtnl_route *route);
 
+/* A neighbour that is never asked for, in the place of what is known of it. 0, -errno. */
+int gt_rtnl_set_neighbour(struct gt_rtnl *n, unsigned index, const struct gt_addr *addr,
+			  const struct gt_mac *mac);
+
 /* The rule `from ADDRESS lookup TABLE`. 0, also if it is there, -errno. */
 int gt_rtnl_add_rule(struct gt_rtnl *n, const struct gt_addr *from, uint32_t table);
 int gt_rtnl_remove_rule(struct gt_rtnl *n, const struct gt_addr *from, uint32_t table);
