@@ -93,7 +93,7 @@ static json_t *interfaces_object(struct gt_run *r)
 {
 	json_t *o = json_object();
 
-	gt_ports_update_links(&r->ports, true);
+	gt_ports_update_links(&r->ports, &r->events);
 	for (unsigned i = 0; i < r->ports.n; i++)
 		json_object_set_new(o, r->ports.list[i].name, interface_object(r, i));
 	return o;

@@ -200,6 +200,7 @@ static int serve(struct gt_config *config)
 	r.started_ms = gt_clock_ms();
 	memcpy(r.name, config->name, sizeof(r.name));
 	r.log = gt_say_log(r.name);
+	r.events = (struct gt_events){.log = r.log};
 	gt_mainloop_block_signals();
 	rc = come_up(&r);
 	if (rc == 0) {

@@ -68,6 +68,8 @@ static void inherit_states(const struct gt_node *node, const struct gt_config *c
 				continue;
 			states[k].up = old->up;
 			states[k].current = old->current;
+			states[k].slow_tenths = old->slow_tenths;
+			states[k].slow_since_ms = old->slow_since_ms;
 			if (was->state == now->state)
 				states[k].admin = old->admin;
 			if (was->weight == now->weight)

@@ -202,6 +202,18 @@ static void state_cell(struct table *t, const json_t *server)
 	cell(t, "%s%s", state != NULL ? state : "-", lost ? ", no MAC" : "");
 }
 
+static void weight_cell(struct table *t, const json_t *server)
+{
+	const json_t *now = json_object_get(server, "weight_now");
+
+	if (json_is_integer(now))
+		cell(t, "%" JSON_INTEGER_FORMAT ", now %" JSON_INTEGER_FORMAT,
+		     json_integer_value(json_object_get(server, "weight")),
+		     json_integer_value(now));
+	else
+		key_cell(t, server, "weight");
+}
+
 void gt_table_servers(FILE *out, const json_t *vips)
 {
 	static const struct column columns[] = {
@@ -223,7 +235,7 @@ void gt_table_servers(FILE *out, const json_t *vips)
 			cell(&t, "%s", server_name);
 			key_cell(&t, server, "address");
 			state_cell(&t, server);
-			key_cell(&t, server, "weight");
+			weight_cell(&t, server);
 			key_cell(&t, server, "frames");
 			key_cell(&t, server, "bytes");
 			key_cell(&t, server, "connections");
