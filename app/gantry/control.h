@@ -58,7 +58,8 @@ struct gt_reply {
 	/* An order whose answer is made when `plan` is in use: its words. */
 	struct {
 		char server[160];
-		char done[96];
+		char done[480];
+		bool counts; /* what remains is part of the answer */
 	} order;
 };
 

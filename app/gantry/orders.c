@@ -85,7 +85,8 @@ void gt_order_settled(void *ctx, struct gt_reply *reply)
 
 	if (reply->text.n > 0)
 		return;
-	o = remaining_object(r, reply->order.server);
+	o = reply->order.counts ? remaining_object(r, reply->order.server)
+				: json_pack("{s:s}", "server", reply->order.server);
 	json_object_set_new(o, "done", json_string(reply->order.done));
 	gt_say(reply, o);
 }
@@ -109,6 +110,7 @@ static void act(struct gt_run *r, struct gt_reply *reply, const struct gt_reques
 	}
 	strcpy(reply->order.server, server);
 	snprintf(reply->order.done, sizeof(reply->order.done), "%s", done);
+	reply->order.counts = action == GT_ACTION_DRAIN || action == GT_ACTION_DISABLE;
 	reply->plan = r->plans + 1;
 }
 

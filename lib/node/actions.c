@@ -119,8 +119,9 @@ void gt_node_explain_unknown(const struct gt_node *node, const char *name, char 
 		return;
 	}
 	list_names(node->config, name, names, sizeof(names));
-	snprintf(error, size, "no server '%s'%s; %s", name,
-		 strchr(name, '/') == NULL ? " (it is VIP/SERVER, or an address)" : "", names);
+	snprintf(error, size, "no server %s'%s'%s; %s", strchr(name, '*') != NULL ? "fits " : "",
+		 name, strchr(name, '/') == NULL ? " (it is VIP/SERVER, or an address)" : "",
+		 names);
 }
 
 /* ---- what becomes of connections ---- */
@@ -235,7 +236,7 @@ static void tell_weight(struct gt_node *node, const struct gt_node_place *at, ui
 }
 
 static void tell_state(struct gt_node *node, const struct gt_node_place *at,
-		       enum gt_node_action action, const char *old)
+		       enum gt_node_action action, const struct gt_server_state *old)
 {
 	static const char *const texts[] = {
 		[GT_ACTION_UP] = "up",
@@ -245,9 +246,11 @@ static void tell_state(struct gt_node *node, const struct gt_node_place *at,
 		[GT_ACTION_DISABLE] = "disabled",
 	};
 	const struct gt_server_state *s = &node->states[at->index];
-	char fate[GT_NODE_FATE_MAX], slow[64] = "";
+	bool checked = action == GT_ACTION_UP || action == GT_ACTION_DOWN;
+	char fate[GT_NODE_FATE_MAX] = "", slow[64] = "";
 
-	gt_node_fate(node, at->index, fate, sizeof(fate));
+	if (action == GT_ACTION_DOWN || action == GT_ACTION_DISABLE)
+		gt_node_fate(node, at->index, fate, sizeof(fate));
 	if (s->slow_tenths > 0 && may_take(s))
 		snprintf(slow, sizeof(slow), ": grows to weight %u within %u s", s->weight,
 			 at->vip->slow_start_s);
@@ -257,36 +260,42 @@ static void tell_state(struct gt_node *node, const struct gt_node_place *at,
 				       .vip = at->vip->name,
 				       .server = at->server->name,
 				       .what = "state",
-				       .old = old,
+				       .old = gt_server_state_name(old),
 				       .now = gt_server_state_name(s),
-				       .reason = action == GT_ACTION_UP || action == GT_ACTION_DOWN
-							 ? "check"
-							 : "operator"},
+				       .reason = checked ? "check" : "operator"},
 		     "server %s/%s: %s%s%s%s", at->vip->name, at->server->name, texts[action],
 		     fate[0] != '\0' ? ": " : "", fate, slow);
+}
+
+/* What is so already is no news. */
+static void tell_change(struct gt_node *node, const struct gt_node_place *at,
+			enum gt_node_action action, const struct gt_server_state *old)
+{
+	const struct gt_server_state *s = &node->states[at->index];
+
+	if (action == GT_ACTION_WEIGHT && s->weight != old->weight)
+		tell_weight(node, at, old->weight);
+	else if (s->up != old->up || s->admin != old->admin)
+		tell_state(node, at, action, old);
 }
 
 static void act(struct gt_node *node, const struct gt_node_place *at, enum gt_node_action action,
 		long value)
 {
 	struct gt_server_state *s = &node->states[at->index];
-	const char *old = gt_server_state_name(s);
-	uint16_t old_weight = s->weight;
 	bool took = may_take(s);
 
 	apply(s, action, value);
 	node->dirty = true;
 	if (!took && may_take(s))
 		gt_node_begin_slow_start(node, at);
-	if (action == GT_ACTION_WEIGHT)
-		tell_weight(node, at, old_weight);
-	else
-		tell_state(node, at, action, old);
 }
 
 int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *server, long value,
 		char *error, size_t error_size)
 {
+	size_t n = gt_plan_count_servers(node->config);
+	struct gt_server_state *old;
 	struct gt_node_place at = {0};
 
 	if (!gt_node_next_server(node, server, &at)) {
@@ -299,8 +308,20 @@ int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *se
 				 value);
 		return -ERANGE;
 	}
-	do
+	old = malloc(n * sizeof(*old));
+	if (old == NULL) {
+		if (error != NULL)
+			snprintf(error, error_size, "no memory");
+		return -ENOMEM;
+	}
+	memcpy(old, node->states, n * sizeof(*old));
+	/* All of them first: what becomes of the connections of one depends on the others. */
+	at = (struct gt_node_place){0};
+	while (gt_node_next_server(node, server, &at))
 		act(node, &at, action, value);
-	while (gt_node_next_server(node, server, &at));
+	at = (struct gt_node_place){0};
+	while (gt_node_next_server(node, server, &at))
+		tell_change(node, &at, action, &old[at.index]);
+	free(old);
 	return 0;
 }

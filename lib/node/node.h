@@ -119,8 +119,8 @@ enum gt_node_action {
 	GT_ACTION_DISABLE,
 	GT_ACTION_WEIGHT, /* value: 0 to 65535 */
 };
-/* 0, or -ENOENT (no such server; the message says which there are). -ERANGE: weight. error may be
- * NULL. */
+/* 0, or -ENOENT (no such server; the message says which there are), -ERANGE (weight), -ENOMEM, and
+ * nothing changed. error may be NULL. */
 int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *server, long value,
 		char *error, size_t error_size);
 

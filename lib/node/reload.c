@@ -107,8 +107,10 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, 
 	gt_node_want_neighbours(node, old_config, false);
 	gt_node_retire(node, r, plan, old_config);
 	free(old_states);
-	gt_log(&node->hooks.log, LOG_NOTICE, "reloaded %s: %zu VIPs, %zu servers", config->file,
-	       config->n_vips, gt_plan_count_servers(config));
+	gt_node_tell(node,
+		     (struct gt_event){.level = LOG_NOTICE, .kind = "reload", .now = config->file},
+		     "reloaded %s: %zu VIPs, %zu servers", config->file, config->n_vips,
+		     gt_plan_count_servers(config));
 	return 0;
 fail:
 	if (error != NULL)
