@@ -154,11 +154,11 @@ static void find_user(uid_t uid, char *buf, size_t size)
 		fclose(f);
 }
 
-/* Nothing that a client says breaks a line of the log. */
+/* Nothing that a client says breaks a line of the log, or is no text. Names are ASCII. */
 static void make_printable(char *s)
 {
 	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < ' ' || *s == 0x7f)
+		if (*s < ' ' || *s > '~')
 			*s = '?';
 }
 

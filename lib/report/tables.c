@@ -369,7 +369,9 @@ void gt_table_connections(FILE *out, const json_t *connections)
 	};
 	struct table t = TABLE(columns);
 	const json_t *all = json_object_get(connections, "connections");
-	json_int_t total = json_integer_value(json_object_get(connections, "total"));
+	json_t *matched = json_object_get(connections, "matched");
+	json_int_t total = json_integer_value(
+		matched != NULL ? matched : json_object_get(connections, "total"));
 	json_int_t shown = json_integer_value(json_object_get(connections, "shown"));
 
 	for (size_t i = 0; i < json_array_size(all); i++) {
