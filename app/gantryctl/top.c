@@ -271,6 +271,9 @@ static int show_live(struct top *t)
 		}
 	}
 	leave_terminal();
+	/* What was said of it went with the screen. */
+	if (rc != 0)
+		fprintf(stderr, "gantryctl: gantry at %s no longer answers\n", t->o->socket);
 	return rc;
 }
 
