@@ -333,6 +333,16 @@ void gt_control_event(struct gt_control *c, uint64_t token, uint64_t now_ms)
 		advance(c, k, now_ms);
 }
 
+/* Who does not read, or says nothing. */
+static void let_go(struct gt_control *c, struct client *k)
+{
+	if (k->reply.watch)
+		gt_log(&c->log, LOG_NOTICE,
+		       "control: pid %ld (%s) watches and does not read: it is let go",
+		       (long)k->reply.peer.pid, k->reply.peer.comm);
+	close_client(k);
+}
+
 unsigned gt_control_walks(const struct gt_control *c)
 {
 	unsigned n = 0;
@@ -362,7 +372,7 @@ bool gt_control_run(struct gt_control *c, uint64_t now_ms)
 			soon = true;
 		} else if (now_ms - k->active_ms > GT_CONTROL_IDLE_MS &&
 			   (!k->reply.watch || is_answering(k))) {
-			close_client(k);
+			let_go(c, k);
 		}
 	}
 	return soon;
@@ -407,10 +417,7 @@ static void add_to_watcher(struct gt_control *c, struct client *k, const char *l
 	if (t->n == 0)
 		k->active_ms = now_ms;
 	if (t->n + n > GT_CONTROL_UNREAD_MAX || !gt_text_add(t, line, n)) {
-		gt_log(&c->log, LOG_NOTICE,
-		       "control: pid %ld (%s) watches and does not read: it is let go",
-		       (long)k->reply.peer.pid, k->reply.peer.comm);
-		close_client(k);
+		let_go(c, k);
 		return;
 	}
 	advance(c, k, now_ms);

@@ -22,6 +22,7 @@ struct options {
 	const struct command *command;
 	size_t n_arguments;
 	const char *arguments[ARGUMENTS_MAX];
+	char texts[ARGUMENTS_MAX][256]; /* of arguments that were put together */
 };
 
 /* Each: an exit code. */

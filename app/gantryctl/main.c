@@ -118,15 +118,14 @@ static bool parse_duration(const char *s, uint64_t *ms)
 /* What is called NAME=VALUE in a request. */
 static int add_key(struct options *o, const char *name, const char *value)
 {
-	char *argument;
+	char *text = o->texts[o->n_arguments % ARGUMENTS_MAX];
 
 	if (o->n_arguments == ARGUMENTS_MAX)
 		return wrong("too many options", NULL);
-	if (asprintf(&argument, "%s=%s", name, value) < 0) {
-		fputs("gantryctl: no memory\n", stderr);
-		return EXIT_FAILED;
-	}
-	o->arguments[o->n_arguments++] = argument; /* for the life of the process */
+	if ((size_t)snprintf(text, sizeof(o->texts[0]), "%s=%s", name, value) >=
+	    sizeof(o->texts[0]))
+		return wrong("too long:", value);
+	o->arguments[o->n_arguments++] = text;
 	return -1;
 }
 
