@@ -1,33 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The answers to gantryctl; see answers.h. */
+/* Requests, who may answer them, and the trace that orders leave in the log; see answers.h. */
 #include "answers.h"
 
 #include <errno.h>
-#include <jansson.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "connections.h"
-#include "report/report.h"
-#include "run.h"
+#include "requests.h"
 #include "version.h"
-
-#define ARGUMENTS_MAX 3
-
-struct request {
-	json_t *json; /* owns the words of a JSON request */
-	const char *command;
-	const char *arguments[ARGUMENTS_MAX];
-	size_t n_arguments;
-};
 
 /* ---- saying something ---- */
 
-/* Completes an object to an answer, and drops it. Without memory nothing is said, and the client is
- * let go. */
-static void say(struct gt_reply *reply, json_t *object)
+void gt_say(struct gt_reply *reply, json_t *object)
 {
 	json_t *answer = json_pack("{s:s}", "version", GT_VERSION);
 	char *text = NULL;
@@ -42,10 +29,7 @@ static void say(struct gt_reply *reply, json_t *object)
 	json_decref(object);
 }
 
-static void say_error(struct gt_reply *reply, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void say_error(struct gt_reply *reply, const char *fmt, ...)
+void gt_say_error(struct gt_reply *reply, int exit_code, const char *fmt, ...)
 {
 	char text[1024];
 	va_list ap;
@@ -54,165 +38,15 @@ static void say_error(struct gt_reply *reply, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	reply->failed = true;
 	s = json_string(text);
 	/* What a client sent may be no UTF-8. */
-	say(reply, s != NULL ? json_pack("{s:o}", "error", s)
-			     : json_pack("{s:s}", "error", "the request is no UTF-8 text"));
+	if (s == NULL)
+		s = json_string("the request is no UTF-8 text");
+	gt_say(reply, json_pack("{s:o, s:i}", "error", s, "exit_code", exit_code));
 }
 
-/* ---- what is asked for ---- */
-
-static json_t *interface_object(struct gt_run *r, unsigned i)
-{
-	struct gt_port *p = &r->ports.list[i];
-	const struct gt_config_interface *c = &r->node->config->interfaces[i];
-	struct gt_counters sum = {0};
-	struct gt_port_stats stats;
-	char mac[GT_MAC_STRLEN], prefix[GT_PREFIX_STRLEN];
-	json_t *addresses = json_array();
-
-	gt_counters_add(&sum, &r->node->counters);
-	for (unsigned w = 0; w < r->n_lcores; w++)
-		gt_counters_add(&sum, &r->lcores[w]->worker->counters);
-	gt_ports_stats(p, &stats);
-	for (size_t j = 0; j < c->n_addresses; j++)
-		json_array_append_new(addresses,
-				      json_string(gt_prefix_format(&c->addresses[j], prefix)));
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "device",
-			 c->device, "mac", gt_mac_format(&p->mac, mac), "link",
-			 p->link_up ? "up" : "down", "speed_mbps", (json_int_t)p->speed_mbps,
-			 "in_frames", (json_int_t)sum.interfaces[i].in_frames, "in_bytes",
-			 (json_int_t)sum.interfaces[i].in_bytes, "out_frames",
-			 (json_int_t)sum.interfaces[i].out_frames, "out_bytes",
-			 (json_int_t)sum.interfaces[i].out_bytes, "missed",
-			 (json_int_t)stats.missed, "errors", (json_int_t)stats.errors, "addresses",
-			 addresses);
-}
-
-static json_t *interfaces_object(struct gt_run *r)
-{
-	json_t *o = json_object();
-
-	gt_ports_update_links(&r->ports, true);
-	for (unsigned i = 0; i < r->ports.n; i++)
-		json_object_set_new(o, r->ports.list[i].name, interface_object(r, i));
-	return o;
-}
-
-static json_t *workers_array(struct gt_run *r)
-{
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < r->n_lcores; i++)
-		json_array_append_new(list, json_pack("{s:i, s:i, s:f}", "worker", (int)i, "cpu",
-						      r->lcores[i]->cpu, "busy_percent",
-						      r->busy_percent[i]));
-	return list;
-}
-
-static json_t *report(const struct gt_run *r)
-{
-	struct gt_worker *workers[GT_WORKERS_MAX];
-
-	for (unsigned i = 0; i < r->n_lcores; i++)
-		workers[i] = r->lcores[i]->worker;
-	return gt_report_status(r->node, workers, r->n_lcores);
-}
-
-static void answer_status(struct gt_run *r, struct gt_reply *reply, const struct request *q)
-{
-	json_t *o = report(r);
-
-	(void)q;
-	json_object_set_new(o, "node", json_string(r->name));
-	json_object_set_new(o, "uptime_s",
-			    json_integer((json_int_t)((gt_clock_ms() - r->started_ms) / 1000)));
-	json_object_set_new(o, "workers", workers_array(r));
-	json_object_set_new(o, "interfaces", interfaces_object(r));
-	say(reply, o);
-}
-
-/* One key of the report alone. */
-static void answer_part(const struct gt_run *r, struct gt_reply *reply, const char *key)
-{
-	json_t *o = report(r), *part = json_object();
-
-	json_object_set(part, key, json_object_get(o, key));
-	json_decref(o);
-	say(reply, part);
-}
-
-static void answer_vips(struct gt_run *r, struct gt_reply *reply, const struct request *q)
-{
-	(void)q;
-	answer_part(r, reply, "vips");
-}
-
-static void answer_drops(struct gt_run *r, struct gt_reply *reply, const struct request *q)
-{
-	(void)q;
-	answer_part(r, reply, "drops");
-}
-
-static void answer_interfaces(struct gt_run *r, struct gt_reply *reply, const struct request *q)
-{
-	(void)q;
-	say(reply, json_pack("{s:o}", "interfaces", interfaces_object(r)));
-}
-
-static json_int_t age_s(uint64_t since_ms, uint64_t now_ms)
-{
-	return now_ms > since_ms ? (json_int_t)((now_ms - since_ms) / 1000) : 0;
-}
-
-static json_t *neighbour_object(const struct gt_run *r, const struct gt_neighbour *n,
-				uint64_t now_ms)
-{
-	static const char *const states[] = {
-		[GT_NEIGHBOUR_UNRESOLVED] = "unresolved",
-		[GT_NEIGHBOUR_RESOLVED] = "resolved",
-		[GT_NEIGHBOUR_REFRESHING] = "refreshing",
-		[GT_NEIGHBOUR_STATIC] = "static",
-	};
-	char addr[GT_ADDR_STRLEN], mac[GT_MAC_STRLEN];
-	bool known = n->state != GT_NEIGHBOUR_UNRESOLVED;
-
-	return json_pack(
-		"{s:s, s:s, s:s?, s:s, s:o}", "interface", r->ports.list[n->interface].name,
-		"address", gt_addr_format(&n->addr, addr), "mac",
-		known ? gt_mac_format(&n->mac, mac) : NULL, "state", states[n->state], "age_s",
-		n->confirmed_ms != 0 ? json_integer(age_s(n->confirmed_ms, now_ms)) : json_null());
-}
-
-static json_t *conflict_object(const struct gt_run *r, const struct gt_neighbour_conflict *c,
-			       uint64_t now_ms)
-{
-	char addr[GT_ADDR_STRLEN], mac[GT_MAC_STRLEN];
-
-	return json_pack("{s:s, s:s, s:s, s:I, s:I}", "interface", r->ports.list[c->interface].name,
-			 "address", gt_addr_format(&c->addr, addr), "mac",
-			 gt_mac_format(&c->mac, mac), "count", (json_int_t)c->count, "last_s",
-			 age_s(c->last_ms, now_ms));
-}
-
-static void answer_neighbours(struct gt_run *r, struct gt_reply *reply, const struct request *q)
-{
-	const struct gt_neighbours *all = r->node->neighbours;
-	json_t *list = json_array(), *conflicts = json_array();
-	const struct gt_neighbour_conflict *c;
-	const struct gt_neighbour *n;
-	uint64_t now_ms = gt_clock_ms();
-
-	(void)q;
-	for (size_t i = 0; (n = gt_neighbours_at(all, i)) != NULL; i++)
-		json_array_append_new(list, neighbour_object(r, n, now_ms));
-	for (size_t i = 0; (c = gt_neighbours_conflict_at(all, i)) != NULL; i++)
-		json_array_append_new(conflicts, conflict_object(r, c, now_ms));
-	say(reply, json_pack("{s:o, s:o}", "neighbours", list, "conflicts", conflicts));
-}
-
-/* The whole of s as a number, or -1. */
-static long parse_number(const char *s)
+long gt_parse_number(const char *s)
 {
 	char *end;
 	long n;
@@ -222,106 +56,43 @@ static long parse_number(const char *s)
 	return *s >= '0' && *s <= '9' && *end == '\0' && errno == 0 ? n : -1;
 }
 
-static void answer_connections(struct gt_run *r, struct gt_reply *reply, const struct request *q)
-{
-	long limit = GT_CONNECTIONS_SHOWN;
+/* ---- which command ---- */
 
-	if (q->n_arguments > 0)
-		limit = parse_number(q->arguments[0]);
-	if (limit < 1 || limit > GT_CONNECTIONS_SHOWN_MAX) {
-		say_error(reply, "'%s' is no limit: 1 to %d", q->arguments[0],
-			  GT_CONNECTIONS_SHOWN_MAX);
-		return;
-	}
-	if (!gt_connections_begin(r, reply, (uint64_t)limit))
-		say_error(reply, "others are reading the connections: try again");
-}
-
-void gt_answer_more(void *ctx, struct gt_reply *reply)
-{
-	gt_connections_more(ctx, reply);
-}
-
-/* ---- what is ordered ---- */
-
-static void act(struct gt_run *r, struct gt_reply *reply, const struct request *q,
-		enum gt_node_action action, long value, const char *done)
-{
-	const char *server = q->arguments[0];
-	char error[768] = "";
-
-	if (gt_node_act(r->node, action, server, value, error, sizeof(error)) != 0) {
-		say_error(reply, "%s", error);
-		return;
-	}
-	gt_log(&r->log, LOG_NOTICE, "control: %s %s%s%s: by uid %ld, pid %ld", q->command, server,
-	       q->n_arguments > 1 ? " " : "", q->n_arguments > 1 ? q->arguments[1] : "",
-	       (long)reply->uid, (long)reply->pid);
-	say(reply, json_pack("{s:s, s:s}", "server", server, "done", done));
-	/* Done is what the workers do: whoever is told may stop the server at once. */
-	reply->plan = r->plans + 1;
-}
-
-static void answer_enable(struct gt_run *r, struct gt_reply *reply, const struct request *q)
-{
-	act(r, reply, q, GT_ACTION_ENABLE, 0, "enabled");
-}
-
-static void answer_drain(struct gt_run *r, struct gt_reply *reply, const struct request *q)
-{
-	act(r, reply, q, GT_ACTION_DRAIN, 0, "drained: keeps its connections, takes no new ones");
-}
-
-static void answer_disable(struct gt_run *r, struct gt_reply *reply, const struct request *q)
-{
-	act(r, reply, q, GT_ACTION_DISABLE, 0, "disabled: its connections move to others");
-}
-
-static void answer_weight(struct gt_run *r, struct gt_reply *reply, const struct request *q)
-{
-	long weight = parse_number(q->arguments[1]);
-	char done[64];
-
-	if (weight < 0 || weight > 65535) {
-		say_error(reply, "'%s' is no weight: 0 to 65535", q->arguments[1]);
-		return;
-	}
-	snprintf(done, sizeof(done), "weight %ld", weight);
-	act(r, reply, q, GT_ACTION_WEIGHT, weight, done);
-}
-
-static void answer_reload(struct gt_run *r, struct gt_reply *reply, const struct request *q)
+static void answer_reload(struct gt_run *r, struct gt_reply *reply, const struct gt_request *q)
 {
 	(void)r;
 	(void)q;
-	say_error(reply,
-		  "reload is not in this version: restart gantry to change the configuration");
+	gt_say_error(reply, 1,
+		     "reload is not in this version: restart gantry to change the configuration");
 }
-
-/* ---- which command ---- */
 
 static const struct command {
 	const char *name;
 	size_t least, most; /* arguments */
-	void (*answer)(struct gt_run *r, struct gt_reply *reply, const struct request *q);
+	bool orders;	    /* it changes something: who did it is noted */
+	gt_answer_fn *answer;
 	const char *usage;
 } commands[] = {
-	{"status", 0, 0, answer_status, "status"},
-	{"vips", 0, 0, answer_vips, "vips"},
-	{"servers", 0, 0, answer_vips, "servers"},
-	{"interfaces", 0, 0, answer_interfaces, "interfaces"},
-	{"drops", 0, 0, answer_drops, "drops"},
-	{"neighbours", 0, 0, answer_neighbours, "neighbours"},
-	{"connections", 0, 1, answer_connections, "connections [LIMIT]"},
-	{"drain", 1, 1, answer_drain, "drain VIP/SERVER"},
-	{"enable", 1, 1, answer_enable, "enable VIP/SERVER"},
-	{"disable", 1, 1, answer_disable, "disable VIP/SERVER"},
-	{"weight", 2, 2, answer_weight, "weight VIP/SERVER N"},
-	{"reload", 0, 0, answer_reload, "reload"},
+	{"status", 0, 0, false, gt_show_status, "status"},
+	{"vips", 0, 0, false, gt_show_vips, "vips"},
+	{"servers", 0, 0, false, gt_show_vips, "servers"},
+	{"interfaces", 0, 0, false, gt_show_interfaces, "interfaces"},
+	{"drops", 0, 0, false, gt_show_drops, "drops"},
+	{"neighbours", 0, 0, false, gt_show_neighbours, "neighbours"},
+	{"connections", 0, GT_ARGUMENTS_MAX, false, gt_show_connections,
+	 "connections [vip=VIP] [server=SERVER] [client=PREFIX] [state=STATE] "
+	 "[sort=idle|recent|client] [limit=N]"},
+	{"watch", 0, 0, false, gt_show_watch, "watch"},
+	{"remaining", 1, 1, false, gt_show_remaining, "remaining VIP/SERVER"},
+	{"drain", 1, 1, true, gt_order_drain, "drain VIP/SERVER"},
+	{"enable", 1, 1, true, gt_order_enable, "enable VIP/SERVER"},
+	{"disable", 1, 1, true, gt_order_disable, "disable VIP/SERVER"},
+	{"weight", 2, 2, true, gt_order_weight, "weight VIP/SERVER N"},
+	{"reload", 0, 0, true, answer_reload, "reload"},
 };
 
 /* NULL, or what is wrong with it. */
-static const char *parse_json(const char *line, struct request *q)
+static const char *parse_json(const char *line, struct gt_request *q)
 {
 	json_t *arguments, *a;
 	json_error_t error;
@@ -332,7 +103,7 @@ static const char *parse_json(const char *line, struct request *q)
 	arguments = json_object_get(q->json, "arguments");
 	if (q->command == NULL || (arguments != NULL && !json_is_array(arguments)))
 		return "a request is words, or {\"command\": \"...\", \"arguments\": [\"...\"]}";
-	if (json_array_size(arguments) > ARGUMENTS_MAX)
+	if (json_array_size(arguments) > GT_ARGUMENTS_MAX)
 		return "too many arguments";
 	json_array_foreach(arguments, i, a)
 	{
@@ -343,7 +114,7 @@ static const char *parse_json(const char *line, struct request *q)
 	return NULL;
 }
 
-static const char *parse_words(char *line, struct request *q)
+static const char *parse_words(char *line, struct gt_request *q)
 {
 	char *rest = NULL, *word = strtok_r(line, " \t\r", &rest);
 
@@ -351,7 +122,7 @@ static const char *parse_words(char *line, struct request *q)
 		return "an empty request; ask for status";
 	q->command = word;
 	while ((word = strtok_r(NULL, " \t\r", &rest)) != NULL) {
-		if (q->n_arguments == ARGUMENTS_MAX)
+		if (q->n_arguments == GT_ARGUMENTS_MAX)
 			return "too many arguments";
 		q->arguments[q->n_arguments++] = word;
 	}
@@ -367,7 +138,50 @@ static void list_commands(char *buf, size_t size)
 					 commands[i].name);
 }
 
-static void dispatch(struct gt_run *r, struct gt_reply *reply, const struct request *q)
+/* The user's name as /etc/passwd has it: a directory service might make main wait. */
+static void find_user(uid_t uid, char *buf, size_t size)
+{
+	FILE *f = fopen("/etc/passwd", "re");
+	const struct passwd *p;
+
+	buf[0] = '\0';
+	while (f != NULL && (p = fgetpwent(f)) != NULL)
+		if (p->pw_uid == uid) {
+			snprintf(buf, size, " (%s)", p->pw_name);
+			break;
+		}
+	if (f != NULL)
+		fclose(f);
+}
+
+/* Nothing that a client says breaks a line of the log, or is no text. Names are ASCII. */
+static void make_printable(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s < ' ' || *s > '~')
+			*s = '?';
+}
+
+/* One line for each order: what, by whom, and whether it was done. */
+static void audit(const struct gt_run *r, const struct gt_reply *reply, const struct gt_request *q)
+{
+	const struct gt_peer *p = &reply->peer;
+	char line[400], user[64];
+	size_t used = (size_t)snprintf(line, sizeof(line), "control: %.32s", q->command);
+
+	for (size_t i = 0; i < q->n_arguments && used < sizeof(line); i++)
+		used += (size_t)snprintf(line + used, sizeof(line) - used, " %.140s",
+					 q->arguments[i]);
+	find_user(p->uid, user, sizeof(user));
+	if (used < sizeof(line))
+		snprintf(line + used, sizeof(line) - used, ": by uid %ld%s, pid %ld%s%s%s: %s",
+			 (long)p->uid, user, (long)p->pid, p->comm[0] != '\0' ? " (" : "", p->comm,
+			 p->comm[0] != '\0' ? ")" : "", reply->failed ? "refused" : "accepted");
+	make_printable(line);
+	gt_log(&r->log, reply->failed ? LOG_WARNING : LOG_NOTICE, "%s", line);
+}
+
+static void dispatch(struct gt_run *r, struct gt_reply *reply, const struct gt_request *q)
 {
 	char names[256];
 
@@ -375,23 +189,26 @@ static void dispatch(struct gt_run *r, struct gt_reply *reply, const struct requ
 		if (strcmp(commands[i].name, q->command) != 0)
 			continue;
 		if (q->n_arguments < commands[i].least || q->n_arguments > commands[i].most)
-			say_error(reply, "it is: %s", commands[i].usage);
+			gt_say_error(reply, 2, "it is: %s", commands[i].usage);
 		else
 			commands[i].answer(r, reply, q);
+		if (commands[i].orders)
+			audit(r, reply, q);
 		return;
 	}
 	list_commands(names, sizeof(names));
-	say_error(reply, "no command '%.64s'; there are: %s", q->command, names);
+	gt_say_error(reply, 2, "no command '%.64s'; there are: %s", q->command, names);
 }
 
 void gt_answer(void *ctx, char *line, struct gt_reply *reply)
 {
-	struct request q = {0};
+	struct gt_request q = {0};
 	const char *wrong =
 		line[strspn(line, " \t")] == '{' ? parse_json(line, &q) : parse_words(line, &q);
 
+	reply->failed = false;
 	if (wrong != NULL)
-		say_error(reply, "%s", wrong);
+		gt_say_error(reply, 2, "%s", wrong);
 	else
 		dispatch(ctx, reply, &q);
 	json_decref(q.json);

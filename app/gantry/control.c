@@ -7,14 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <unistd.h>
 
+#include "control_socket.h"
 #include "version.h"
 
 struct client {
@@ -62,152 +61,34 @@ void gt_text_free(struct gt_text *t)
 	*t = (struct gt_text){0};
 }
 
-/* ---- the socket ---- */
-
-static int name_socket(const char *path, struct sockaddr_un *a)
-{
-	memset(a, 0, sizeof(*a));
-	a->sun_family = AF_UNIX;
-	if (strlen(path) >= sizeof(a->sun_path))
-		return -ENAMETOOLONG;
-	strcpy(a->sun_path, path);
-	return 0;
-}
-
-/* Opens the directory of the path, which is made if it is missing. A descriptor or -errno. */
-static int open_directory(const char *path)
-{
-	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	const char *dir;
-	int fd;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	dir = dirname(copy);
-	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
-		return -errno;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-/* Does somebody listen there? A socket without a listener refuses: its owner was killed. */
-static bool is_alive(const struct sockaddr_un *a)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool alive;
-
-	if (fd < 0)
-		return false;
-	alive = connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 || errno == EAGAIN;
-	close(fd);
-	return alive;
-}
-
-/* Removes what is left of a dead one. 0, -EADDRINUSE (alive), -EEXIST (no socket at all). */
-static int clear_path(const struct sockaddr_un *a)
-{
-	struct stat st;
-
-	if (lstat(a->sun_path, &st) != 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	if (is_alive(a))
-		return -EADDRINUSE;
-	return unlink(a->sun_path) == 0 ? 0 : -errno;
-}
-
-static int bind_and_listen(struct gt_control *c, const struct sockaddr_un *a)
-{
-	struct stat st;
-	mode_t old;
-	int rc;
-
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
-		return -errno;
-	/* The mode is right from the first moment on. */
-	old = umask(0117);
-	rc = bind(c->fd, (const struct sockaddr *)a, sizeof(*a)) == 0 ? 0 : -errno;
-	umask(old);
-	if (rc != 0)
-		return rc;
-	strcpy(c->path, a->sun_path);
-	if (stat(c->path, &st) == 0)
-		c->inode = st.st_ino;
-	return listen(c->fd, GT_CONTROL_CLIENTS_MAX) == 0 ? 0 : -errno;
-}
-
-/*
- * Two gantrys that start at the same moment must not both find the path free: the directory is
- * locked meanwhile, by a lock that goes with its holder. In a directory like /tmp anyone may hold
- * it for ever, so it is not waited for longer than the other's start could last.
- */
-static void lock(int dir)
-{
-	for (int i = 0; i < 20 && flock(dir, LOCK_EX | LOCK_NB) != 0; i++)
-		usleep(10000);
-}
-
-static int claim(struct gt_control *c, const char *path)
-{
-	struct sockaddr_un a;
-	int rc = name_socket(path, &a), dir;
-
-	if (rc != 0)
-		return rc;
-	dir = open_directory(path);
-	if (dir < 0)
-		return dir;
-	lock(dir);
-	rc = clear_path(&a);
-	if (rc == 0)
-		rc = bind_and_listen(c, &a);
-	close(dir);
-	return rc;
-}
-
-static void tell_claim(const struct gt_log *log, const char *path, int rc)
-{
-	if (rc == -EADDRINUSE)
-		gt_log(log, LOG_ERR,
-		       "another gantry listens at %s: stop it, or give this node a `name` and a "
-		       "`control` of its own in [gantry]",
-		       path);
-	else if (rc == -EEXIST)
-		gt_log(log, LOG_ERR, "%s is in the way and no socket: remove it, or set `control`",
-		       path);
-	else if (rc == -EACCES || rc == -EPERM)
-		gt_log(log, LOG_ERR,
-		       "no permission to make the control socket %s: run gantry as root, or set "
-		       "`control` to a place that it may write to",
-		       path);
-	else
-		gt_log(log, LOG_ERR, "no control socket at %s: %s (set `control` to another place)",
-		       path, strerror(-rc));
-}
-
-int gt_control_open(const char *path, const struct gt_control_hooks *hooks,
+int gt_control_open(const struct gt_config *config, const struct gt_control_hooks *hooks,
 		    const struct gt_log *log, struct gt_control **out)
 {
-	struct gt_control *c = calloc(1, sizeof(*c));
-	int rc = -ENOMEM;
+	int fd = gt_control_socket(config, log);
+	struct gt_control *c;
+	struct stat st;
 
-	*out = c;
-	if (c != NULL) {
-		c->fd = -1;
-		c->epoll_fd = -1;
-		c->hooks = *hooks;
-		c->log = *log;
-		for (size_t i = 0; i < GT_CONTROL_CLIENTS_MAX; i++)
-			c->clients[i].fd = -1;
-		rc = claim(c, path);
-	}
-	if (rc == 0)
-		return 0;
-	tell_claim(log, path, rc);
-	gt_control_close(c);
 	*out = NULL;
-	return rc;
+	if (fd < 0)
+		return fd;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL) {
+		gt_log(log, LOG_ERR, "no memory for the control socket");
+		unlink(config->control);
+		close(fd);
+		return -ENOMEM;
+	}
+	c->fd = fd;
+	c->epoll_fd = -1;
+	c->hooks = *hooks;
+	c->log = *log;
+	snprintf(c->path, sizeof(c->path), "%s", config->control);
+	if (stat(c->path, &st) == 0)
+		c->inode = st.st_ino;
+	for (size_t i = 0; i < GT_CONTROL_CLIENTS_MAX; i++)
+		c->clients[i].fd = -1;
+	*out = c;
+	return 0;
 }
 
 /* ---- clients ---- */
@@ -216,6 +97,7 @@ static void close_client(struct client *k)
 {
 	close(k->fd);
 	gt_text_free(&k->reply.text);
+	free(k->reply.walk.selection);
 	memset(&k->reply, 0, sizeof(k->reply));
 	k->fd = -1;
 	k->n_line = k->sent = 0;
@@ -231,16 +113,15 @@ void gt_control_close(struct gt_control *c)
 	for (size_t i = 0; i < GT_CONTROL_CLIENTS_MAX; i++)
 		if (c->clients[i].fd >= 0)
 			close_client(&c->clients[i]);
-	if (c->path[0] != '\0' && stat(c->path, &st) == 0 && st.st_ino == c->inode)
+	if (stat(c->path, &st) == 0 && st.st_ino == c->inode)
 		unlink(c->path);
-	if (c->fd >= 0)
-		close(c->fd);
+	close(c->fd);
 	free(c);
 }
 
 static bool is_answering(const struct client *k)
 {
-	return k->reply.walk.active || k->reply.text.n > 0;
+	return k->reply.walk.active || k->reply.plan != 0 || k->reply.text.n > 0;
 }
 
 /* Is its answer, or the rest of it, still to come? */
@@ -257,8 +138,28 @@ static void watch_client(struct gt_control *c, struct client *k, int op)
 		.data.u64 = c->first_token + 1 + (uint64_t)(k - c->clients),
 	};
 
+	/* Who watches says nothing more: what it does is leave. */
+	if (k->reply.watch)
+		e.events |= EPOLLIN;
 	if (epoll_ctl(c->epoll_fd, op, k->fd, &e) != 0)
 		close_client(k);
+}
+
+/* What the process calls itself, which it may choose: a hint for the log, no proof. */
+static void read_comm(struct gt_peer *p)
+{
+	char path[32];
+	ssize_t n = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%ld/comm", (long)p->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, p->comm, sizeof(p->comm) - 1);
+		close(fd);
+	}
+	p->comm[n > 0 ? n : 0] = '\0';
+	p->comm[strcspn(p->comm, "\n")] = '\0';
 }
 
 static void identify(struct client *k)
@@ -269,8 +170,9 @@ static void identify(struct client *k)
 	/* It fails for a socket that is not connected, and this one is. */
 	if (getsockopt(k->fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) != 0)
 		cred.pid = -1;
-	k->reply.uid = cred.uid;
-	k->reply.pid = cred.pid;
+	k->reply.peer = (struct gt_peer){.uid = cred.uid, .pid = cred.pid};
+	/* Now: it may be gone before its request is read. */
+	read_comm(&k->reply.peer);
 }
 
 static void refuse(int fd)
@@ -369,6 +271,14 @@ static void receive(struct client *k)
 		close_client(k);
 }
 
+/* What a watcher says is nothing to us; that it has left is. */
+static void hear_watcher(struct client *k)
+{
+	k->n_line = 0;
+	receive(k);
+	k->n_line = 0;
+}
+
 static bool has_line(const struct client *k)
 {
 	return memchr(k->line, '\n', k->n_line) != NULL;
@@ -380,7 +290,7 @@ static bool has_line(const struct client *k)
  */
 static void advance(struct gt_control *c, struct client *k, uint64_t now_ms)
 {
-	if (!is_answering(k))
+	if (!is_answering(k) && !k->reply.watch)
 		serve(c, k, now_ms);
 	if (k->fd >= 0 && is_answering(k) && k->reply.plan == 0)
 		send_reply(k, now_ms);
@@ -413,12 +323,24 @@ void gt_control_event(struct gt_control *c, uint64_t token, uint64_t now_ms)
 	k = &c->clients[token];
 	if (k->fd < 0)
 		return; /* let go since */
-	if (!is_answering(k))
+	if (k->reply.watch)
+		hear_watcher(k);
+	else if (!is_answering(k))
 		receive(k);
 	else if (is_waiting(k))
 		close_client(k); /* nothing but an error is watched for meanwhile */
 	if (k->fd >= 0)
 		advance(c, k, now_ms);
+}
+
+/* Who does not read, or says nothing. */
+static void let_go(struct gt_control *c, struct client *k)
+{
+	if (k->reply.watch)
+		gt_log(&c->log, LOG_NOTICE,
+		       "control: pid %ld (%s) watches and does not read: it is let go",
+		       (long)k->reply.peer.pid, k->reply.peer.comm);
+	close_client(k);
 }
 
 unsigned gt_control_walks(const struct gt_control *c)
@@ -445,11 +367,12 @@ bool gt_control_run(struct gt_control *c, uint64_t now_ms)
 			soon = true;
 			if (!k->reply.walk.active)
 				advance(c, k, now_ms);
-		} else if (!is_answering(k) && has_line(k)) {
+		} else if (!k->reply.watch && !is_answering(k) && has_line(k)) {
 			advance(c, k, now_ms);
 			soon = true;
-		} else if (now_ms - k->active_ms > GT_CONTROL_IDLE_MS) {
-			close_client(k);
+		} else if (now_ms - k->active_ms > GT_CONTROL_IDLE_MS &&
+			   (!k->reply.watch || is_answering(k))) {
+			let_go(c, k);
 		}
 	}
 	return soon;
@@ -462,7 +385,47 @@ void gt_control_plan(struct gt_control *c, uint64_t plan, uint64_t now_ms)
 
 		if (k->fd < 0 || k->reply.plan == 0 || k->reply.plan > plan)
 			continue;
+		c->hooks.settled(c->hooks.ctx, &k->reply);
 		k->reply.plan = 0;
-		advance(c, k, now_ms);
+		if (is_answering(k))
+			advance(c, k, now_ms);
+		else
+			close_client(k); /* no memory for an answer */
 	}
+}
+
+unsigned gt_control_watchers(const struct gt_control *c)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < GT_CONTROL_CLIENTS_MAX; i++)
+		n += c->clients[i].fd >= 0 && c->clients[i].reply.watch;
+	return n;
+}
+
+/* One line more for who watches; who does not read is let go. */
+static void add_to_watcher(struct gt_control *c, struct client *k, const char *line, size_t n,
+			   uint64_t now_ms)
+{
+	struct gt_text *t = &k->reply.text;
+
+	if (k->sent > 0) {
+		t->n -= k->sent;
+		memmove(t->data, t->data + k->sent, t->n);
+		k->sent = 0;
+	}
+	if (t->n == 0)
+		k->active_ms = now_ms;
+	if (t->n + n > GT_CONTROL_UNREAD_MAX || !gt_text_add(t, line, n)) {
+		let_go(c, k);
+		return;
+	}
+	advance(c, k, now_ms);
+}
+
+void gt_control_tell(struct gt_control *c, const char *line, size_t n, uint64_t now_ms)
+{
+	for (size_t i = 0; i < GT_CONTROL_CLIENTS_MAX; i++)
+		if (c->clients[i].fd >= 0 && c->clients[i].reply.watch)
+			add_to_watcher(c, &c->clients[i], line, n, now_ms);
 }

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/log.h"
+#include "config/config.h"
 
 #define GT_CONTROL_CLIENTS_MAX 32
 #define GT_CONTROL_LINE_MAX    4096
@@ -29,12 +30,21 @@ struct gt_text {
 bool gt_text_add(struct gt_text *t, const char *s, size_t n);
 void gt_text_free(struct gt_text *t);
 
+struct gt_selection; /* of connections: connections.c */
+
 /* A long answer on its way: where it is in the workers' tables. */
 struct gt_walk {
 	bool active;
 	unsigned worker;
 	uint32_t bucket;
-	uint64_t shown, limit;
+	struct gt_selection *selection; /* freed with the client */
+};
+
+/* Who asks. */
+struct gt_peer {
+	uid_t uid;
+	pid_t pid;
+	char comm[17]; /* what the process calls itself; may be empty */
 };
 
 /* What a command says to its client, and who that is. */
@@ -42,8 +52,15 @@ struct gt_reply {
 	struct gt_text text; /* one line, with its newline once it is whole */
 	struct gt_walk walk; /* active: more is to come by gt_control_more */
 	uint64_t plan;	     /* not to be sent before all workers use this plan; 0: at once */
-	uid_t uid;
-	pid_t pid;
+	bool watch;	     /* every line of gt_control_tell, too, until it leaves */
+	bool failed;	     /* the text is an error */
+	struct gt_peer peer;
+	/* An order whose answer is made when `plan` is in use: its words. */
+	struct {
+		char server[160];
+		char done[480];
+		bool counts; /* what remains is part of the answer */
+	} order;
 };
 
 /* What answers. Main. */
@@ -52,20 +69,23 @@ struct gt_control_hooks {
 	void (*answer)(void *ctx, char *line, struct gt_reply *reply);
 	/* The next slice of a long answer. */
 	void (*more)(void *ctx, struct gt_reply *reply);
+	/* All workers use the plan that the reply waited for: completes it, if it is not whole. */
+	void (*settled)(void *ctx, struct gt_reply *reply);
 	void *ctx;
 };
+
+/* So many may watch, so that others still have room. */
+#define GT_CONTROL_WATCHERS_MAX 8
+/* Bytes that a watcher may leave unread. */
+#define GT_CONTROL_UNREAD_MAX (256U << 10)
 
 /* So many long answers are made at once: each may hold megabytes. */
 #define GT_CONTROL_WALKS_MAX 4
 
 struct gt_control;
 
-/*
- * Takes the path: makes its directory if it is missing, replaces a socket that nobody listens on
- * any more, and listens. 0, -errno after a message (-EADDRINUSE: another gantry listens there).
- * Main.
- */
-int gt_control_open(const char *path, const struct gt_control_hooks *hooks,
+/* Listens where the configuration says; see control_socket.h. 0, -errno after a message. Main. */
+int gt_control_open(const struct gt_config *config, const struct gt_control_hooks *hooks,
 		    const struct gt_log *log, struct gt_control **out);
 /* Removes the socket. NULL is allowed. Main. */
 void gt_control_close(struct gt_control *c);
@@ -83,5 +103,8 @@ void gt_control_event(struct gt_control *c, uint64_t token, uint64_t now_ms);
 bool gt_control_run(struct gt_control *c, uint64_t now_ms);
 /* All workers use the plan of this number: sends what waited for it. Main. */
 void gt_control_plan(struct gt_control *c, uint64_t plan, uint64_t now_ms);
+/* A line, with its newline, for all who watch. None of them can make main wait. Main. */
+void gt_control_tell(struct gt_control *c, const char *line, size_t n, uint64_t now_ms);
+unsigned gt_control_watchers(const struct gt_control *c);
 
 #endif

@@ -218,7 +218,7 @@ static void watch_snat(struct loop *l)
 			fullest = key;
 		}
 	}
-	gt_snat_alarm_look(&l->snat_alarm, l->now_ms, refused, most, &fullest, &l->r->log);
+	gt_snat_alarm_look(&l->snat_alarm, l->now_ms, refused, most, &fullest, &l->r->events);
 }
 
 /* ---- plans ---- */
@@ -326,7 +326,7 @@ static void pass_time(struct loop *l)
 		/* Announcements before the link is up would be lost. */
 		if (l->ready)
 			gt_node_tick(l->r->node, l->now_ms);
-		else if (gt_ports_update_links(&l->r->ports, false) ||
+		else if (gt_ports_update_links(&l->r->ports, NULL) ||
 			 l->now_ms >= l->links_until_ms) {
 			/* The servers are asked for, and the VIPs announced, at once. */
 			gt_node_tick(l->r->node, l->now_ms);
@@ -337,7 +337,7 @@ static void pass_time(struct loop *l)
 	if (l->now_ms >= l->second_ms) {
 		l->second_ms = l->now_ms + SECOND_MS;
 		if (l->ready)
-			gt_ports_update_links(&l->r->ports, true);
+			gt_ports_update_links(&l->r->ports, &l->r->events);
 		measure_workers(l);
 		watch_snat(l);
 	}

@@ -334,7 +334,19 @@ static bool read_link(struct gt_port *p)
 	       (p->kernel[0] == '\0' || gt_devices_kernel_link(p->kernel));
 }
 
-bool gt_ports_update_links(struct gt_ports *ports, bool tell)
+static void tell_link(const struct gt_events *events, const struct gt_port *p, bool up)
+{
+	gt_event(events,
+		 (struct gt_event){.level = up ? LOG_NOTICE : LOG_ERR,
+				   .kind = "interface",
+				   .interface = p->name,
+				   .what = "link",
+				   .old = up ? "down" : "up",
+				   .now = up ? "up" : "down"},
+		 "interface %s: link is %s", p->name, up ? "up" : "down");
+}
+
+bool gt_ports_update_links(struct gt_ports *ports, const struct gt_events *events)
 {
 	bool all = true;
 
@@ -342,10 +354,8 @@ bool gt_ports_update_links(struct gt_ports *ports, bool tell)
 		struct gt_port *p = &ports->list[i];
 		bool up = read_link(p);
 
-		if (up != p->link_up && tell)
-			gt_log(&ports->log, up ? LOG_NOTICE : LOG_ERR,
-			       up ? "interface %s: link is up" : "interface %s: link is down",
-			       p->name);
+		if (up != p->link_up && events != NULL)
+			tell_link(events, p, up);
 		p->link_up = up;
 		all = all && up;
 	}

@@ -14,7 +14,7 @@
 
 #include "base/addr.h"
 #include "base/frame.h"
-#include "base/log.h"
+#include "base/event.h"
 #include "budget.h"
 #include "config/config.h"
 #include "devices.h"
@@ -53,8 +53,8 @@ int gt_ports_open(struct gt_ports *ports, const struct gt_config *config,
 /* Stops and closes them: no worker uses them any more. Main. */
 void gt_ports_close(struct gt_ports *ports);
 
-/* Reads the links and tells of each change, once `tell`. True: all are up. Main. */
-bool gt_ports_update_links(struct gt_ports *ports, bool tell);
+/* Reads the links and tells of each change, if events is not NULL. True: all are up. Main. */
+bool gt_ports_update_links(struct gt_ports *ports, const struct gt_events *events);
 
 /* What the device counted. Main. */
 struct gt_port_stats {

@@ -280,6 +280,7 @@ static int act(struct replay *r, struct gt_replay_event *e)
 	char error[512] = "";
 	int rc;
 
+	r->node->now_ms = START_MS + (uint64_t)e->at_ns / NS_PER_MS;
 	if (e->reload != NULL) {
 		rc = gt_node_reload(r->node, e->config, error, sizeof(error));
 		if (rc == 0)
@@ -307,8 +308,8 @@ static int act_until(struct replay *r, int64_t ns)
 	return 0;
 }
 
-/* Moves the clock on to a frame's time; what waited too long goes before it is handled. */
-static void advance(struct replay *r, const struct gt_capture_record *c)
+/* Moves the clock on to a frame's time; what waited too long goes before it is handled. 0, -1. */
+static int advance(struct replay *r, const struct gt_capture_record *c)
 {
 	uint64_t before = now_ms(r);
 
@@ -321,6 +322,8 @@ static void advance(struct replay *r, const struct gt_capture_record *c)
 		gt_worker_tick(r->workers[i], r->node->plan, now_ms(r));
 		finish_released(r, r->workers[i], &c->ts);
 	}
+	gt_node_tick(r->node, now_ms(r));
+	return refresh(r);
 }
 
 /* The time, as a capture tells it, at which frames no longer may join the burst. */
@@ -356,8 +359,7 @@ static int run(struct replay *r)
 	const struct gt_capture_record *c;
 
 	while (!interrupted && !outputs_failed(r) && (c = gt_captures_peek(r->in)) != NULL) {
-		advance(r, c);
-		if (act_until(r, r->now_ns) != 0)
+		if (advance(r, c) != 0 || act_until(r, r->now_ns) != 0)
 			return -1;
 		if (r->n_workers == 1 && is_plain(c))
 			run_burst(r, c, burst_end(r));

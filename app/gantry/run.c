@@ -17,13 +17,16 @@
 #include "answers.h"
 #include "commands.h"
 #include "control.h"
+#include "device_lock.h"
 #include "eal.h"
 #include "load.h"
 #include "mainloop.h"
 #include "notify.h"
 #include "prober.h"
+#include "requests.h"
 #include "say.h"
 #include "version.h"
+#include "watch.h"
 
 static void usage(FILE *out)
 {
@@ -42,12 +45,14 @@ static void usage(FILE *out)
 
 static int prepare(struct gt_run *r)
 {
-	struct gt_control_hooks hooks = {gt_answer, gt_answer_more, r};
+	struct gt_control_hooks hooks = {gt_answer, gt_connections_more, gt_order_settled, r};
 	int nic_node, rc;
 
-	rc = gt_control_open(r->config->control, &hooks, &r->log, &r->control);
+	rc = gt_control_open(r->config, &hooks, &r->log, &r->control);
 	if (rc == 0)
 		rc = gt_devices_prepare(r->config, &r->log, r->devices);
+	if (rc == 0)
+		rc = gt_devices_lock(r->config, r->devices, &r->log);
 	if (rc != 0)
 		return rc;
 	nic_node = gt_devices_node(r->config, r->devices, &r->log);
@@ -105,8 +110,11 @@ static uint64_t count_active(void *ctx, uint32_t server)
 
 static int create_node(struct gt_run *r)
 {
-	struct gt_node_hooks hooks = {
-		.emit = gt_mainloop_emit, .active = count_active, .ctx = r, .log = r->log};
+	struct gt_node_hooks hooks = {.emit = gt_mainloop_emit,
+				      .event = gt_watch_hear,
+				      .active = count_active,
+				      .ctx = r,
+				      .log = r->log};
 	struct gt_mac macs[GT_INTERFACES_MAX];
 	int rc;
 
@@ -224,6 +232,7 @@ static int serve(struct gt_config *config)
 	r.started_ms = gt_clock_ms();
 	memcpy(r.name, config->name, sizeof(r.name));
 	r.log = gt_say_log(r.name);
+	r.events = (struct gt_events){r.log, gt_watch_hear, &r};
 	gt_mainloop_block_signals();
 	rc = come_up(&r);
 	if (rc == 0) {

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/log.h"
+#include "base/event.h"
 #include "budget.h"
 #include "config/config.h"
 #include "cpus.h"
@@ -24,6 +24,7 @@ struct gt_prober;
 
 struct gt_run {
 	struct gt_log log;
+	struct gt_events events; /* to the log and to who watches */
 	char name[GT_NAME_MAX + 1];
 	struct gt_config *config; /* until the node owns it: NULL from then on */
 	struct gt_control *control;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Log lines on stderr; see say.h. */
+/* Log lines on stderr and to syslog; see say.h. */
 #include "say.h"
 
+#include <paths.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config/config.h"
@@ -24,6 +28,7 @@ static const char *level_name(int level)
 	case LOG_EMERG:
 	case LOG_ALERT:
 	case LOG_CRIT:
+		return "CRITICAL";
 	case LOG_ERR:
 		return "ERROR";
 	case LOG_WARNING:
@@ -48,6 +53,33 @@ static bool is_journal(void)
 	       fstat(log_fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+/*
+ * To the syslog daemon, as syslog(3) would say it (RFC 3164) but for one thing: that waits for a
+ * daemon which does not read, and main waits for nobody. Where there is no daemon nothing is lost:
+ * stderr has it all.
+ */
+static void tell_syslog(const char *node, int level, const char *text)
+{
+	static int fd = -1;
+	const struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = _PATH_LOG};
+	time_t now = time(NULL);
+	char buf[700], when[24];
+	struct tm tm;
+	int n;
+
+	if (fd < 0)
+		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* "Nov  4 12:00:00", in English whatever the locale: none is set. */
+	strftime(when, sizeof(when), "%b %e %T", localtime_r(&now, &tm));
+	n = snprintf(buf, sizeof(buf), "<%d>%s gantry[%ld]: %s: %s: %s", LOG_DAEMON | level, when,
+		     (long)getpid(), node, level_name(level), text);
+	if (n >= (int)sizeof(buf))
+		n = (int)sizeof(buf) - 1;
+	if (fd >= 0 &&
+	    sendto(fd, buf, (size_t)n, MSG_NOSIGNAL, (const struct sockaddr *)&a, sizeof(a)) < 0)
+		return;
+}
+
 static void line(void *ctx, int level, const char *text)
 {
 	char buf[640];
@@ -57,6 +89,8 @@ static void line(void *ctx, int level, const char *text)
 		return;
 	if (is_journal())
 		n = snprintf(buf, sizeof(buf), "<%d>", level);
+	else
+		tell_syslog(ctx, level, text);
 	n += snprintf(buf + n, sizeof(buf) - (size_t)n, "gantry[%s]: %s: %s\n", (const char *)ctx,
 		      level_name(level), text);
 	if (n >= (int)sizeof(buf))

@@ -2,7 +2,8 @@
 /*
  * The log of `gantry run`: one line on stderr for each change of state, "gantry[NODE]: LEVEL:
  * text". systemd puts stderr into the journal, with the level if it is told by a prefix
- * (sd-daemon(3)).
+ * (sd-daemon(3)); where stderr is not the journal, the line goes to the syslog daemon, too
+ * (facility daemon, ident gantry).
  */
 #ifndef GT_APP_SAY_H
 #define GT_APP_SAY_H

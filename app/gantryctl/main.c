@@ -4,212 +4,80 @@
  * shown as a table or, with --json, as it is.
  */
 #include <errno.h>
-#include <jansson.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "commands.h"
 #include "report/report.h"
 #include "version.h"
 
-#define EXIT_DONE   0
-#define EXIT_FAILED 1
-#define EXIT_USAGE  2
+#define DEFAULT_SOCKET "/run/gantry/gantry.sock"
 
-#define DEFAULT_SOCKET	 "/run/gantry/gantry.sock"
-#define TIMEOUT_S	 5
-#define ANSWER_BYTES_MAX (256U << 20)
-#define REQUEST_MAX	 4096
-
-static void show_message(FILE *out, const json_t *answer)
-{
-	const char *server = json_string_value(json_object_get(answer, "server"));
-	const char *done = json_string_value(json_object_get(answer, "done"));
-
-	fprintf(out, "%s: %s\n", server != NULL ? server : "gantry", done != NULL ? done : "done");
-}
+/* Options of a command: `--NAME VALUE` becomes an argument NAME=VALUE of the request. */
+static const char *const connection_keys[] = {"vip",  "server", "client", "state",
+					      "sort", "limit",	NULL};
 
 static const struct command {
 	const char *name;
 	const char *arguments;
-	int least, most;
+	size_t least, most;
 	void (*show)(FILE *out, const json_t *answer);
+	int (*run)(const struct options *o); /* instead of one question */
+	const char *const *keys;
 	const char *help;
 } commands[] = {
-	{"status", "", 0, 0, gt_table_status, "everything at a glance"},
-	{"vips", "", 0, 0, gt_table_vips, "what each VIP forwarded"},
-	{"servers", "", 0, 0, gt_table_servers, "state and share of each server"},
-	{"connections", "[LIMIT]", 0, 1, gt_table_connections,
-	 "who is connected to which server (1000, or LIMIT)"},
-	{"interfaces", "", 0, 0, gt_table_interfaces, "links, MACs, addresses, frames"},
-	{"drops", "", 0, 0, gt_table_drops, "what was dropped, and why"},
-	{"neighbours", "", 0, 0, gt_table_neighbours, "the servers' MACs; address conflicts"},
-	{"drain", "VIP/SERVER", 1, 1, show_message, "keep its connections, give it no new ones"},
-	{"enable", "VIP/SERVER", 1, 1, show_message, "give it new connections again"},
-	{"disable", "VIP/SERVER", 1, 1, show_message, "take it out, its connections move"},
-	{"weight", "VIP/SERVER N", 2, 2, show_message, "its share of new connections, 0 to 65535"},
-	{"reload", "", 0, 0, show_message, "read the configuration again (not in this version)"},
+	{"status", "", 0, 0, gt_table_status, NULL, NULL, "everything at a glance"},
+	{"top", "[--once]", 0, 0, NULL, ctl_top, NULL, "rates and shares, live: q ends it"},
+	{"vips", "", 0, 0, gt_table_vips, NULL, NULL, "what each VIP forwarded"},
+	{"servers", "", 0, 0, gt_table_servers, NULL, NULL, "state and share of each server"},
+	{"connections", "[FILTER]... [LIMIT]", 0, 1, gt_table_connections, NULL, connection_keys,
+	 "who is connected to which server"},
+	{"interfaces", "", 0, 0, gt_table_interfaces, NULL, NULL, "links, MACs, addresses, frames"},
+	{"drops", "", 0, 0, gt_table_drops, NULL, NULL, "what was dropped, and why"},
+	{"neighbours", "", 0, 0, gt_table_neighbours, NULL, NULL,
+	 "the servers' MACs; address conflicts"},
+	{"watch", "", 0, 0, NULL, ctl_watch, NULL, "each change of state, as a line of JSON"},
+	{"drain", "SERVER [--wait]", 1, 1, ctl_show_done, NULL, NULL,
+	 "keep its connections, give it no new ones"},
+	{"remaining", "SERVER", 1, 1, ctl_show_done, NULL, NULL,
+	 "how many connections it has left"},
+	{"enable", "SERVER", 1, 1, ctl_show_done, NULL, NULL, "give it new connections again"},
+	{"disable", "SERVER", 1, 1, ctl_show_done, NULL, NULL,
+	 "take it out: its connections move, or are reset"},
+	{"weight", "SERVER N", 2, 2, ctl_show_done, NULL, NULL,
+	 "its share of new connections, 0 to 65535"},
+	{"reload", "", 0, 0, ctl_show_done, NULL, NULL,
+	 "read the configuration again (not in this version)"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-static void list_commands(FILE *out)
-{
-	fputs("commands:\n", out);
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(out, "  %-11s %-13s %s\n", commands[i].name, commands[i].arguments,
-			commands[i].help);
-}
-
 static void usage(FILE *out)
 {
-	fputs("usage: gantryctl [-s SOCKET] [--json] COMMAND\n\n", out);
-	list_commands(out);
-	fputs("\n  -s, --socket SOCKET   of the gantry to ask (" DEFAULT_SOCKET ")\n"
+	fputs("usage: gantryctl [-s SOCKET] [--json] COMMAND\n\ncommands:\n", out);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(out, "  %-11s %-19s %s\n", commands[i].name, commands[i].arguments,
+			commands[i].help);
+	fputs("\n"
+	      "SERVER is VIP/SERVER; */SERVER, VIP/* or an address mean all that fit: a machine\n"
+	      "behind several VIPs is drained by its address.\n\n"
+	      "  -s, --socket SOCKET   of the gantry to ask (" DEFAULT_SOCKET ")\n"
 	      "  --json                print the answer as JSON\n"
 	      "  --help, --version\n\n"
+	      "drain --wait [--timeout 10m]: ends when the server is safe to stop; after the\n"
+	      "timeout with exit code 1.\n\n"
+	      "FILTERs of connections:\n"
+	      "  --vip VIP, --server SERVER\n"
+	      "  --client PREFIX       an address, or a prefix such as 10.0.0.0/8\n"
+	      "  --state STATE         syn, established, fin, closed, udp, or open: syn,\n"
+	      "                        established and udp\n"
+	      "  --sort KEY            idle: longest idle first; recent; client\n"
+	      "  --limit N             of those that are shown (1000); all are counted\n\n"
 	      "Exit codes: 0 done; 1 gantry cannot be reached or says no; 2 wrong use.\n",
 	      out);
 }
 
-/* ---- the socket ---- */
-
-static int open_socket(const char *path)
-{
-	struct timeval timeout = {.tv_sec = TIMEOUT_S};
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd, error;
-
-	if (strlen(path) >= sizeof(a.sun_path)) {
-		fprintf(stderr, "gantryctl: %s: longer than a socket's path may be (%zu bytes)\n",
-			path, sizeof(a.sun_path) - 1);
-		return -1;
-	}
-	strcpy(a.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0 &&
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0 &&
-	    connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
-		return fd;
-	error = errno;
-	if (fd >= 0)
-		close(fd);
-	if (error == ENOENT || error == ECONNREFUSED)
-		fprintf(stderr,
-			"gantryctl: no gantry listens at %s: is it running? (-s SOCKET names "
-			"another)\n",
-			path);
-	else if (error == EACCES || error == EPERM)
-		fprintf(stderr,
-			"gantryctl: no permission to use %s: run gantryctl as root, or as a "
-			"member of the socket's group\n",
-			path);
-	else
-		fprintf(stderr, "gantryctl: cannot reach gantry at %s: %s\n", path,
-			strerror(error));
-	return -1;
-}
-
-static int send_all(int fd, const char *s, size_t n)
-{
-	while (n > 0) {
-		ssize_t sent = send(fd, s, n, MSG_NOSIGNAL);
-
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0)
-			return -errno;
-		s += sent;
-		n -= (size_t)sent;
-	}
-	return 0;
-}
-
-/* Reads to the end of the line. *line is to be freed. 0 or -errno. */
-static int receive_line(int fd, char **line)
-{
-	size_t n = 0, capacity = 0;
-	char *text = NULL;
-
-	for (;;) {
-		ssize_t got;
-
-		if (capacity - n < 65536) {
-			char *more = capacity < ANSWER_BYTES_MAX
-					     ? realloc(text, capacity * 2 + 131072)
-					     : NULL;
-
-			if (more == NULL)
-				break;
-			text = more;
-			capacity = capacity * 2 + 131072;
-		}
-		got = recv(fd, text + n, capacity - n - 1, 0);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			free(text);
-			return got == 0 ? -ECONNRESET : -errno;
-		}
-		n += (size_t)got;
-		if (text[n - 1] == '\n') {
-			text[n] = '\0';
-			*line = text;
-			return 0;
-		}
-	}
-	free(text);
-	return -ENOMEM;
-}
-
-/* The answer to a request, or NULL after a message. */
-static json_t *ask(const char *path, const char *request, size_t len)
-{
-	json_error_t error;
-	json_t *answer;
-	char *line = NULL;
-	int fd = open_socket(path), rc;
-
-	if (fd < 0)
-		return NULL;
-	rc = send_all(fd, request, len);
-	if (rc == 0)
-		rc = receive_line(fd, &line);
-	close(fd);
-	if (rc == -EAGAIN) {
-		fprintf(stderr, "gantryctl: gantry at %s did not answer within %d s\n", path,
-			TIMEOUT_S);
-		return NULL;
-	}
-	if (rc != 0) {
-		fprintf(stderr, "gantryctl: gantry at %s ended the connection: %s\n", path,
-			strerror(-rc));
-		return NULL;
-	}
-	answer = json_loads(line, 0, &error);
-	free(line);
-	if (!json_is_object(answer)) {
-		fprintf(stderr, "gantryctl: the answer of %s is no JSON object: %s\n", path,
-			error.text);
-		json_decref(answer);
-		return NULL;
-	}
-	return answer;
-}
-
 /* ---- what is wanted ---- */
-
-struct options {
-	const char *socket;
-	bool json;
-	const struct command *command;
-	int n_arguments;
-	char **arguments;
-};
 
 static const struct command *find_command(const char *name)
 {
@@ -219,123 +87,223 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/* -1: go on, else exit with it. */
-static int parse_command(int argc, char **argv, struct options *o)
+static int wrong(const char *what, const char *which)
 {
-	if (argc == 0) {
-		usage(stderr);
-		return EXIT_USAGE;
-	}
-	o->command = find_command(argv[0]);
-	if (o->command == NULL) {
-		fprintf(stderr, "gantryctl: no command '%s'\n", argv[0]);
-		list_commands(stderr);
-		return EXIT_USAGE;
-	}
-	o->n_arguments = argc - 1;
-	o->arguments = argv + 1;
-	if (o->n_arguments >= o->command->least && o->n_arguments <= o->command->most)
-		return -1;
-	fprintf(stderr, "gantryctl: it is: gantryctl %s %s\n", o->command->name,
-		o->command->arguments);
+	fprintf(stderr, "gantryctl: %s%s%s%s (see gantryctl --help)\n", what,
+		which != NULL ? " '" : "", which != NULL ? which : "", which != NULL ? "'" : "");
 	return EXIT_USAGE;
 }
 
-/* Options stand before the command, or after it. */
-static int parse_options(int argc, char **argv, struct options *o)
+/* "500ms", "30s", "10m", "2h". False: none of these. */
+static bool parse_duration(const char *s, uint64_t *ms)
 {
-	int n = 0;
+	static const struct {
+		const char *unit;
+		uint64_t ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+	char *end;
+
+	errno = 0;
+	*ms = strtoul(s, &end, 10);
+	if (*s < '0' || *s > '9' || errno != 0 || *ms > 1000000)
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(end, units[i].unit) == 0) {
+			*ms *= units[i].ms;
+			return *ms > 0;
+		}
+	return false;
+}
+
+/* What is called NAME=VALUE in a request. */
+static int add_key(struct options *o, const char *name, const char *value)
+{
+	char *text = o->texts[o->n_arguments % ARGUMENTS_MAX];
+
+	if (o->n_arguments == ARGUMENTS_MAX)
+		return wrong("too many options", NULL);
+	if ((size_t)snprintf(text, sizeof(o->texts[0]), "%s=%s", name, value) >=
+	    sizeof(o->texts[0]))
+		return wrong("too long:", value);
+	o->arguments[o->n_arguments++] = text;
+	return -1;
+}
+
+/*
+ * An option of the command: argv[*i], maybe with its value behind it. -1: taken, else an exit code.
+ */
+static int parse_command_option(struct options *o, int argc, char **argv, int *i)
+{
+	const char *name = argv[*i] + 2, *equals = strchr(name, '=');
+	const char *value = equals != NULL ? equals + 1 : *i + 1 < argc ? argv[*i + 1] : NULL;
+	size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
+	bool drains = strcmp(o->command->name, "drain") == 0;
+
+	if (drains && strcmp(name, "wait") == 0) {
+		o->wait = true;
+		return -1;
+	}
+	if (o->command->run == ctl_top && strcmp(name, "once") == 0) {
+		o->once = true;
+		return -1;
+	}
+	for (const char *const *key = o->command->keys; key != NULL && *key != NULL; key++) {
+		if (strlen(*key) != len || strncmp(*key, name, len) != 0 || value == NULL)
+			continue;
+		*i += equals == NULL;
+		return add_key(o, *key, value);
+	}
+	if (drains && len == 7 && strncmp(name, "timeout", len) == 0 && value != NULL) {
+		*i += equals == NULL;
+		return parse_duration(value, &o->timeout_ms)
+			       ? -1
+			       : wrong("a timeout is a number with its unit, such as 30s or 10m, "
+				       "and not",
+				       value);
+	}
+	return wrong("no such option, or one without its value:", argv[*i]);
+}
+
+/* An option of gantryctl's own. -1: taken; -2: it is none; else an exit code. */
+static int parse_option(struct options *o, int argc, char **argv, int *i)
+{
+	const char *a = argv[*i];
+
+	if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
+		usage(stdout);
+		return EXIT_DONE;
+	}
+	if (strcmp(a, "--version") == 0) {
+		puts("gantryctl " GT_VERSION);
+		return EXIT_DONE;
+	}
+	if (strcmp(a, "--json") == 0) {
+		o->json = true;
+		return -1;
+	}
+	if ((strcmp(a, "-s") == 0 || strcmp(a, "--socket") == 0) && *i + 1 < argc) {
+		o->socket = argv[++*i];
+		return -1;
+	}
+	if (strncmp(a, "--socket=", 9) == 0) {
+		o->socket = a + 9;
+		return -1;
+	}
+	return -2;
+}
+
+static int parse_word(struct options *o, const char *word)
+{
+	if (o->command == NULL) {
+		o->command = find_command(word);
+		return o->command != NULL ? -1 : wrong("no command", word);
+	}
+	if (o->n_arguments == ARGUMENTS_MAX)
+		return wrong("too many arguments", NULL);
+	o->arguments[o->n_arguments++] = word;
+	return -1;
+}
+
+/* -1: go on, else exit with it. Options of a command stand behind it. */
+static int parse(int argc, char **argv, struct options *o)
+{
+	size_t words = 0;
+	int rc;
 
 	for (int i = 1; i < argc; i++) {
-		const char *a = argv[i];
-
-		if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
-			usage(stdout);
-			return EXIT_DONE;
-		} else if (strcmp(a, "--version") == 0) {
-			puts("gantryctl " GT_VERSION);
-			return EXIT_DONE;
-		} else if (strcmp(a, "--json") == 0) {
-			o->json = true;
-		} else if ((strcmp(a, "-s") == 0 || strcmp(a, "--socket") == 0) && i + 1 < argc) {
-			o->socket = argv[++i];
-		} else if (strncmp(a, "--socket=", 9) == 0) {
-			o->socket = a + 9;
-		} else if (a[0] == '-') {
-			fprintf(stderr,
-				"gantryctl: unknown option '%s', or one without its value "
-				"(gantryctl --help)\n",
-				a);
-			return EXIT_USAGE;
-		} else {
-			argv[n++] = argv[i];
+		rc = parse_option(o, argc, argv, &i);
+		if (rc == -2 && argv[i][0] == '-' && argv[i][1] == '-' && o->command != NULL) {
+			rc = parse_command_option(o, argc, argv, &i);
+		} else if (rc == -2 && argv[i][0] == '-' &&
+			   (argv[i][1] < '0' || argv[i][1] > '9')) {
+			rc = wrong("no such option, or one without its value:", argv[i]);
+		} else if (rc == -2) {
+			words += o->command != NULL;
+			rc = parse_word(o, argv[i]);
 		}
+		if (rc >= 0)
+			return rc;
 	}
-	return parse_command(n, argv, o);
+	if (o->command == NULL)
+		return wrong("which command?", NULL);
+	if (words < o->command->least || words > o->command->most) {
+		fprintf(stderr, "gantryctl: it is: gantryctl %s %s (see gantryctl --help)\n",
+			o->command->name, o->command->arguments);
+		return EXIT_USAGE;
+	}
+	if (o->timeout_ms > 0 && !o->wait)
+		return wrong("--timeout goes with --wait", NULL);
+	return -1;
 }
 
-/* The request as JSON: an argument may hold anything. */
-static char *write_request(const struct options *o, size_t *len)
-{
-	json_t *list = json_array(), *request = NULL;
-	bool good = list != NULL;
-	char *text;
+/* ---- showing ---- */
 
-	for (int i = 0; good && i < o->n_arguments; i++)
-		good = json_array_append_new(list, json_string(o->arguments[i])) == 0;
-	if (good)
-		request = json_pack("{s:s, s:O}", "command", o->command->name, "arguments", list);
-	text = json_dumps(request, JSON_COMPACT);
-	json_decref(request);
-	json_decref(list);
-	if (text == NULL)
-		return NULL;
-	*len = strlen(text);
-	text[(*len)++] = '\n'; /* in the place of its end */
-	return text;
+void ctl_show_done(FILE *out, const json_t *answer)
+{
+	const char *server = json_string_value(json_object_get(answer, "server"));
+	const char *done = json_string_value(json_object_get(answer, "done"));
+	const json_t *remaining = json_object_get(answer, "remaining");
+	json_int_t n = json_integer_value(remaining);
+	size_t servers = json_array_size(json_object_get(answer, "servers"));
+
+	fprintf(out, "%s: ", server != NULL ? server : "gantry");
+	if (done != NULL || remaining == NULL)
+		fprintf(out, "%s%s", done != NULL ? done : "done", remaining != NULL ? "; " : "");
+	if (remaining != NULL && n > 0)
+		fprintf(out, "%" JSON_INTEGER_FORMAT " connection%s remain%s", n, n == 1 ? "" : "s",
+			n == 1 ? "s" : "");
+	else if (remaining != NULL)
+		fputs(json_is_true(json_object_get(answer, "safe_to_stop"))
+			      ? "no connection remains: safe to stop"
+			      : "no connection remains",
+		      out);
+	if (servers > 1)
+		fprintf(out, " (%zu servers)", servers);
+	fputc('\n', out);
 }
 
-static int show(const struct options *o, const json_t *answer)
+int ctl_flush(void)
 {
-	const char *error = json_string_value(json_object_get(answer, "error"));
-
-	if (error != NULL) {
-		fprintf(stderr, "gantryctl: %s\n", error);
-		return EXIT_FAILED;
-	}
-	if (o->json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		o->command->show(stdout, answer);
-	}
 	if (fflush(stdout) == 0)
 		return EXIT_DONE;
 	fprintf(stderr, "gantryctl: cannot write: %s\n", strerror(errno));
 	return EXIT_FAILED;
 }
 
+int ctl_print(const json_t *answer)
+{
+	json_dumpf(answer, stdout, JSON_INDENT(2));
+	putchar('\n');
+	return ctl_flush();
+}
+
+static int ask(const struct options *o)
+{
+	json_t *answer;
+	int rc;
+
+	answer = ctl_ask(o->socket, o->command->name, o->arguments, o->n_arguments, &rc);
+	if (answer == NULL)
+		return rc;
+	rc = ctl_error(answer);
+	if (rc == 0 && o->json) {
+		rc = ctl_print(answer);
+	} else if (rc == 0) {
+		o->command->show(stdout, answer);
+		rc = ctl_flush();
+	}
+	json_decref(answer);
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {.socket = DEFAULT_SOCKET};
-	int rc = parse_options(argc, argv, &o);
-	char *request;
-	json_t *answer;
-	size_t len;
+	int rc = parse(argc, argv, &o);
 
 	if (rc >= 0)
 		return rc;
-	request = write_request(&o, &len);
-	if (request == NULL || len > REQUEST_MAX) {
-		fputs("gantryctl: an argument is too long or no UTF-8 text\n", stderr);
-		free(request);
-		return EXIT_USAGE;
-	}
-	answer = ask(o.socket, request, len);
-	free(request);
-	if (answer == NULL)
-		return EXIT_FAILED;
-	rc = show(&o, answer);
-	json_decref(answer);
-	return rc;
+	if (o.wait)
+		return ctl_drain_wait(&o);
+	return o.command->run != NULL ? o.command->run(&o) : ask(&o);
 }

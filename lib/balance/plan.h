@@ -44,7 +44,28 @@ struct gt_server_state {
 	/* Of a VIP with policy = failover: it had everything in the last plan, and with
 	 * sticky_failover = yes it keeps that. */
 	bool current;
+	/* Tenths of its weight that it does not get yet, 0 to 9: slow start; and since when. */
+	uint8_t slow_tenths;
+	uint64_t slow_since_ms;
 };
+
+/* May new connections come to a server in this state? Any caller. */
+static inline bool gt_server_takes_new(const struct gt_server_state *s)
+{
+	return s->up && s->admin == GT_ADMIN_ENABLED && s->weight > 0;
+}
+
+/* "up", "down", "drain" or "disabled". Any caller. */
+const char *gt_server_state_name(const struct gt_server_state *s);
+
+/* By what a server's share of new connections is measured: its weight, or what slow start gives it
+ * of that, and 0 only if the weight is. Any caller. */
+static inline uint16_t gt_server_share(const struct gt_server_state *s)
+{
+	uint32_t share = (uint32_t)s->weight * (10U - s->slow_tenths) / 10;
+
+	return (uint16_t)(share == 0 && s->weight > 0 ? 1 : share);
+}
 
 /* Flags of a server. */
 #define GT_SERVER_KEEPS	   0x01 /* up and not disabled: known connections stay */
@@ -222,6 +243,10 @@ struct gt_plan_known {
 	struct gt_mac mac;
 	uint8_t interface;
 };
+
+/* Are clients of a server that is down or disabled told by a reset? on_down, as written or by mode.
+ * Any caller. */
+bool gt_plan_resets(const struct gt_config_vip *vip);
 
 /* How many ports a VIP has: above GT_PORTS_EXPANDED_MAX its connections' keys are wide. Any caller.
  */

@@ -68,8 +68,6 @@ int gt_plan_make_express(struct gt_plan_builder *b);
 /* plan_servers.c: VIPs and servers as workers read them. */
 int gt_plan_make_vips(struct gt_plan_builder *b);
 int gt_plan_make_servers(struct gt_plan_builder *b);
-/* May new connections come to a server in this state? */
-bool gt_plan_takes_new(const struct gt_server_state *s);
 
 /* plan_groups.c: persistence groups. */
 bool gt_plan_is_grouped(const struct gt_config_vip *vip);

@@ -8,7 +8,7 @@
 #include "base/tick.h"
 
 /* on_down as written, or by mode: where gantry's own addresses are in between, only it can tell. */
-static bool resets(const struct gt_config_vip *c)
+bool gt_plan_resets(const struct gt_config_vip *c)
 {
 	if (c->protocol != GT_PROTO_TCP)
 		return false;
@@ -35,7 +35,7 @@ int gt_plan_make_vips(struct gt_plan_builder *b)
 		v->protocol = (uint8_t)c->protocol;
 		v->mode = (uint8_t)c->mode;
 		v->interface = c->interface;
-		v->reset = resets(c);
+		v->reset = gt_plan_resets(c);
 		v->scheduler = (uint8_t)c->scheduler;
 		v->idle_ticks = c->idle_timeout_s * (1000 / GT_TICK_MS);
 		if (v->idle_ticks == 0)
@@ -50,9 +50,13 @@ static bool is_healthy(const struct gt_server_state *s)
 	return s->up && s->admin != GT_ADMIN_DISABLED;
 }
 
-bool gt_plan_takes_new(const struct gt_server_state *s)
+const char *gt_server_state_name(const struct gt_server_state *s)
 {
-	return s->up && s->admin == GT_ADMIN_ENABLED && s->weight > 0;
+	if (s->admin == GT_ADMIN_DISABLED)
+		return "disabled";
+	if (!s->up)
+		return "down";
+	return s->admin == GT_ADMIN_DRAIN ? "drain" : "up";
 }
 
 static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
@@ -66,7 +70,7 @@ static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 	s->out_if = server->interface;
 	s->mtu = plan->interfaces[server->interface].mtu;
 	s->flags = (uint8_t)((is_healthy(state) ? GT_SERVER_KEEPS : 0) |
-			     (gt_plan_takes_new(state) ? GT_SERVER_TAKES : 0) |
+			     (gt_server_takes_new(state) ? GT_SERVER_TAKES : 0) |
 			     (state->resolved ? GT_SERVER_RESOLVED : 0));
 	if (is_healthy(state) && state->resolved && c->mode == GT_MODE_DR &&
 	    plan->interfaces[server->interface].vlan == 0)

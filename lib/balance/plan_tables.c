@@ -94,7 +94,7 @@ static struct gt_maglev_server *collect_members(const struct gt_plan *plan, uint
 		    (plan->servers[numbers[i]].flags & GT_SERVER_TAKES) != 0)
 			list[(*count)++] = (struct gt_maglev_server){
 				.identity = server_identity(s->server, plan->vips[vip].grouped),
-				.weight = s->state.weight,
+				.weight = gt_server_share(&s->state),
 				.value = (uint16_t)numbers[i]};
 	}
 	return list;

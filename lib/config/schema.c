@@ -196,9 +196,10 @@ static const struct gt_schema_key vip_keys[] = {
 		 "this "
 		 "time, in steps. `0s`: at once."},
 	{"withdraw", GT_TYPE_YES_NO, FIELD(_vip, withdraw), ALONE, .def = "no", .example = "yes",
-	 .help = "While no server may take connections, the VIP's address is not announced and not "
-		 "answered for by ARP and NDP either, unless another VIP of this address has a "
-		 "server. It always stops answering ping then."},
+	 .help = "While all servers are down or disabled, the VIP's address is not announced and "
+		 "not "
+		 "answered for by ARP and NDP, unless another VIP of this address has a server. "
+		 "It never answers ping then."},
 	{0}};
 
 static const struct gt_schema_key server_keys[] = {

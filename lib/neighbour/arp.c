@@ -108,7 +108,7 @@ void gt_arp_frame(struct gt_neighbours *n, const struct gt_neighbour_input *in)
 	if (arp.arp_opcode == RTE_BE16(RTE_ARP_OP_REPLY) ||
 	    arp.arp_data.arp_sip == arp.arp_data.arp_tip)
 		return;
-	if (gt_neighbour_own(n, frame->in_if, &target) != NULL)
+	if (gt_neighbour_answers(n, frame->in_if, &target))
 		answer(in, &arp);
 	else
 		gt_neighbour_drop(frame, GT_DROP_NEIGHBOUR_OTHER);

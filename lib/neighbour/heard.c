@@ -59,7 +59,7 @@ bool gt_neighbour_conflict(struct gt_neighbours *n, const struct gt_neighbour_in
 	struct gt_neighbour_own *own = gt_neighbour_own(n, interface, addr);
 	struct gt_neighbour_conflict *c;
 
-	if (own == NULL)
+	if (own == NULL || own->withdrawn)
 		return false;
 	c = remember(n, interface, addr, mac, in->now_ms);
 	c->last_ms = in->now_ms;

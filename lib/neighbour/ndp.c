@@ -207,7 +207,7 @@ static void solicited(struct gt_neighbours *n, const struct gt_neighbour_input *
 		return;
 	if (m->has_mac)
 		gt_neighbour_learn(n, in, &m->src, mac, true);
-	if (gt_neighbour_own(n, in->frame->in_if, &m->target) != NULL)
+	if (gt_neighbour_answers(n, in->frame->in_if, &m->target))
 		answer(in, m);
 	else
 		gt_neighbour_drop(in->frame, GT_DROP_NEIGHBOUR_OTHER);

@@ -37,7 +37,7 @@ void gt_neighbours_destroy(struct gt_neighbours *n)
 	free(n);
 }
 
-static void announce_again(struct gt_neighbour_own *own)
+void gt_neighbour_announce_again(struct gt_neighbour_own *own)
 {
 	own->announcements = 3;
 	own->announce_ms = 0;
@@ -50,7 +50,7 @@ void gt_neighbours_interface(struct gt_neighbours *n, uint8_t interface, const s
 	n->links[interface] = (struct gt_neighbour_link){*mac, vlan, true};
 	for (uint32_t i = 0; i < n->n_owns; i++)
 		if (n->owns[i].interface == interface)
-			announce_again(&n->owns[i]);
+			gt_neighbour_announce_again(&n->owns[i]);
 }
 
 static bool known(const struct gt_neighbours *n, uint8_t interface)
@@ -79,6 +79,14 @@ struct gt_neighbour_own *gt_neighbour_own(const struct gt_neighbours *n, uint8_t
 	return i == GT_NEIGHBOUR_NONE ? NULL : &n->owns[i];
 }
 
+bool gt_neighbour_answers(const struct gt_neighbours *n, uint8_t interface,
+			  const struct gt_addr *addr)
+{
+	const struct gt_neighbour_own *own = gt_neighbour_own(n, interface, addr);
+
+	return own != NULL && !own->withdrawn;
+}
+
 static struct gt_neighbour_own *make_own(struct gt_neighbours *n, uint8_t interface,
 					 const struct gt_addr *addr)
 {
@@ -96,7 +104,7 @@ static struct gt_neighbour_own *make_own(struct gt_neighbours *n, uint8_t interf
 	gt_neighbour_map_set(&n->owns_map, interface, addr, n->n_owns);
 	own = &n->owns[n->n_owns++];
 	*own = (struct gt_neighbour_own){.addr = *addr, .interface = interface};
-	announce_again(own);
+	gt_neighbour_announce_again(own);
 	return own;
 }
 
@@ -216,6 +224,18 @@ void gt_neighbours_remove_own(struct gt_neighbours *n, uint8_t interface,
 		}
 	}
 	release_own(n, own);
+}
+
+void gt_neighbours_withdraw(struct gt_neighbours *n, uint8_t interface, const struct gt_addr *addr,
+			    bool withdrawn)
+{
+	struct gt_neighbour_own *own = gt_neighbour_own(n, interface, addr);
+
+	if (own == NULL)
+		return;
+	if (withdrawn && !own->withdrawn)
+		forget_conflicts(n, interface, addr);
+	own->withdrawn = withdrawn;
 }
 
 struct gt_neighbour_entry *gt_neighbour_entry(const struct gt_neighbours *n, uint8_t interface,

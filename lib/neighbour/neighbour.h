@@ -108,6 +108,14 @@ void gt_neighbours_remove_own(struct gt_neighbours *n, uint8_t interface,
 			      const struct gt_prefix *prefix, bool vip);
 
 /*
+ * While an address of ours is withdrawn it is not announced, not answered for and not looked for,
+ * and who else has it is no conflict: another node may serve it. It is announced again when it is
+ * back. What is not there is ignored.
+ */
+void gt_neighbours_withdraw(struct gt_neighbours *n, uint8_t interface, const struct gt_addr *addr,
+			    bool withdrawn);
+
+/*
  * A neighbour whose MAC is wanted, or told if mac is not NULL (static: never asked, never changed
  * by what is heard). Counted: each add needs a remove, with a mac if it had one (which does not
  * matter). So a new configuration is added before the old one is removed, and no MAC is lost. While

@@ -43,6 +43,8 @@ struct gt_neighbour_own {
 	uint8_t interface;
 	uint8_t announcements; /* still to be sent */
 	bool defend;	       /* one more, because another station claimed it */
+	bool withdrawn;	       /* not ours at the moment */
+	bool silent;	       /* so it was at the last tick */
 	uint32_t references;   /* as an own address or as a VIP */
 	uint32_t vips;	       /* of these: as a VIP */
 	uint64_t announce_ms;
@@ -120,6 +122,11 @@ struct gt_neighbour_entry *gt_neighbour_entry(const struct gt_neighbours *n, uin
 					      const struct gt_addr *addr);
 struct gt_neighbour_own *gt_neighbour_own(const struct gt_neighbours *n, uint8_t interface,
 					  const struct gt_addr *addr);
+/* It is announced at the next tick and twice more. */
+void gt_neighbour_announce_again(struct gt_neighbour_own *own);
+/* Is it one that we answer for? */
+bool gt_neighbour_answers(const struct gt_neighbours *n, uint8_t interface,
+			  const struct gt_addr *addr);
 /* A new guest, or NULL: there may be none more, or not there. */
 struct gt_neighbour_entry *gt_neighbour_guest(struct gt_neighbours *n, uint8_t interface,
 					      const struct gt_addr *addr);

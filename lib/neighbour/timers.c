@@ -158,7 +158,14 @@ static void announced(struct gt_neighbour_own *own, uint64_t now_ms)
 /* Does what is due for an address of ours, one frame at most: false if there is no token left. */
 static bool claim(struct gt_neighbours *n, struct gt_neighbour_own *own, uint64_t now_ms)
 {
-	bool due = own->announcements > 0 && now_ms >= own->announce_ms;
+	bool due;
+
+	if (own->silent && !own->withdrawn)
+		gt_neighbour_announce_again(own);
+	own->silent = own->withdrawn;
+	if (own->silent)
+		return true;
+	due = own->announcements > 0 && now_ms >= own->announce_ms;
 
 	if (due || own->defend) {
 		if (!take(&n->claims))

@@ -31,6 +31,22 @@ void gt_node_retire(struct gt_node *node, struct gt_retired *r, struct gt_plan *
 
 bool gt_node_uses_snat(const struct gt_config *config);
 
+/* Tells of a change of state: `fmt` and so on make the sentence. */
+#define gt_node_tell(node, ...) gt_event(&(node)->events, __VA_ARGS__)
+
+/* Where an index of the states stands in the configuration. */
+void gt_node_find_place(const struct gt_node *node, size_t index, struct gt_node_place *at);
+
+/* slow_start.c: a server has just begun to take new connections again. */
+void gt_node_begin_slow_start(struct gt_node *node, const struct gt_node_place *at);
+/* Gives servers the share that is due. */
+void gt_node_advance_slow_start(struct gt_node *node);
+
+/* vips.c: after each plan: which VIPs have a server, and which addresses are withdrawn. */
+void gt_node_note_vips(struct gt_node *node);
+/* A while after the start: tells of those that never had one. */
+void gt_node_tell_late_vips(struct gt_node *node);
+
 /* The state, and the configuration, of a server named VIP/SERVER; NULL if there is none. */
 struct gt_server_state *gt_node_find_server(const struct gt_node *node, const char *name,
 					    const struct gt_config_server **server);

@@ -105,9 +105,15 @@ static void note_taker(struct gt_node *node, const struct gt_plan_names *taker)
 		if (&vip->servers[j] == taker->server || !states[j].current)
 			continue;
 		states[j].current = false;
-		gt_log(&node->hooks.log, LOG_WARNING,
-		       "vip %s: new connections go to %s now, not %s", vip->name,
-		       taker->server->name, vip->servers[j].name);
+		gt_node_tell(node,
+			     (struct gt_event){.level = LOG_WARNING,
+					       .kind = "vip",
+					       .vip = vip->name,
+					       .what = "taker",
+					       .old = vip->servers[j].name,
+					       .now = taker->server->name},
+			     "vip %s: new connections go to %s now, not %s", vip->name,
+			     taker->server->name, vip->servers[j].name);
 	}
 	node->states[taker->index].current = true;
 }
@@ -134,6 +140,7 @@ void gt_node_retire(struct gt_node *node, struct gt_retired *r, struct gt_plan *
 	node->plan = plan;
 	node->dirty = false;
 	note_failover(node);
+	gt_node_note_vips(node);
 }
 
 bool gt_node_refresh(struct gt_node *node)
@@ -192,6 +199,7 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	node->config = config;
 	node->snat = gt_node_uses_snat(config);
 	node->hooks = *hooks;
+	node->events = (struct gt_events){hooks->log, hooks->event, hooks->ctx};
 	memcpy(node->macs, macs, config->n_interfaces * sizeof(*macs));
 	nb.emit = hooks->emit != NULL ? gt_node_on_emit : NULL;
 	nb.ctx = node;
@@ -211,6 +219,7 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	if (ret != 0)
 		goto fail;
 	note_failover(node);
+	gt_node_note_vips(node);
 	*out = node;
 	return 0;
 fail:
@@ -228,6 +237,7 @@ void gt_node_destroy(struct gt_node *node)
 	gt_neighbours_destroy(node->neighbours);
 	free(node->states);
 	free(node->healths);
+	free(node->vips);
 	gt_config_free(node->config);
 	free(node);
 }
@@ -250,7 +260,12 @@ void gt_node_frame(struct gt_node *node, struct gt_frame *frame, uint64_t now_ms
 void gt_node_tick(struct gt_node *node, uint64_t now_ms)
 {
 	node->now_ms = now_ms;
+	if (!node->begun)
+		node->begun_ms = now_ms;
+	node->begun = true;
 	gt_neighbours_tick(node->neighbours, now_ms);
+	gt_node_advance_slow_start(node);
+	gt_node_tell_late_vips(node);
 }
 
 void gt_node_miss(struct gt_node *node, uint8_t interface, const struct gt_addr *addr)

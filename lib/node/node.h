@@ -12,6 +12,7 @@
 
 #include "balance/plan.h"
 #include "base/counters.h"
+#include "base/event.h"
 #include "base/frame.h"
 #include "base/log.h"
 #include "config/config.h"
@@ -23,14 +24,36 @@ struct gt_node_hooks {
 	void (*emit)(void *ctx, uint8_t interface, const uint8_t *frame, size_t len);
 	/* Connections that a server has now, by its number in the plan. NULL: not known. */
 	uint64_t (*active)(void *ctx, uint32_t server);
+	void (*event)(void *ctx, const struct gt_event *event); /* NULL: the log is enough */
 	void *ctx;
 	struct gt_log log;
+};
+
+/* What new connections of a VIP meet. */
+enum gt_vip_state {
+	GT_VIP_UP,
+	GT_VIP_DRAIN, /* no server takes new ones; known ones go on */
+	GT_VIP_DOWN,  /* no server at all */
+};
+
+/* What main remembers of a VIP. */
+struct gt_vip_memory {
+	const struct gt_config_vip *config;
+	enum gt_vip_state state;
+	bool told;	/* that it is not up */
+	bool withdrawn; /* its address, as it was told */
 };
 
 struct gt_node {
 	struct gt_config *config;	/* owned */
 	struct gt_server_state *states; /* in the plan's order: VIP by VIP */
 	struct gt_health *healths;	/* of the same servers, by checks */
+	struct gt_vip_memory *vips;	/* in the configuration's order; NULL: not noted yet */
+	size_t n_vips;
+	const struct gt_config *vips_of; /* the configuration that `vips` is of */
+	uint64_t begun_ms;		 /* of the first tick, if there was one */
+	bool begun, late_told;
+	bool slow; /* some server has not its whole weight yet */
 	struct gt_mac macs[GT_INTERFACES_MAX];
 	struct gt_neighbours *neighbours;
 	struct gt_counters counters; /* of what was punted */
@@ -46,6 +69,7 @@ struct gt_node {
 	unsigned blind_told;
 	struct gt_retired *retired; /* older plans that workers may still read */
 	struct gt_node_hooks hooks;
+	struct gt_events events; /* to the hooks: by gt_node_tell, or gt_event */
 };
 
 /*
@@ -61,14 +85,39 @@ void gt_node_destroy(struct gt_node *node);
  */
 void gt_node_frame(struct gt_node *node, struct gt_frame *frame, uint64_t now_ms);
 
-/* Neighbours' timers. Call every 100 ms. */
+/* Neighbours' timers, slow start, VIPs that have no server from the beginning. Call every 100 ms.
+ */
 void gt_node_tick(struct gt_node *node, uint64_t now_ms);
 
 /* A worker could not send to a station on an interface's wire, whose MAC is not known: asks for it.
  */
 void gt_node_miss(struct gt_node *node, uint8_t interface, const struct gt_addr *addr);
 
-/* What an operator or a check says of a server, named VIP/SERVER. */
+/*
+ * Servers by name: VIP/SERVER, either of which may be `*`, or an address: of all VIPs the servers
+ * that have it. Begin with {0}; false: there is no further one.
+ */
+struct gt_node_place {
+	size_t next; /* where the search goes on */
+	const struct gt_config_vip *vip;
+	const struct gt_config_server *server;
+	size_t index; /* in node->states */
+};
+bool gt_node_next_server(const struct gt_node *node, const char *name, struct gt_node_place *at);
+/* "no server 'pacs/x'; VIP pacs has a, b". */
+void gt_node_explain_unknown(const struct gt_node *node, const char *name, char *error,
+			     size_t size);
+
+/*
+ * What becomes of the connections of a server that is down or disabled: "its connections move to b,
+ * c with their next packet". Empty if it has no say in that. Returns buf.
+ */
+char *gt_node_fate(const struct gt_node *node, size_t index, char *buf, size_t size);
+
+/* Room for what gt_node_fate says. */
+#define GT_NODE_FATE_MAX 384
+
+/* What an operator or a check says of a server, or of several: see gt_node_next_server. */
 enum gt_node_action {
 	GT_ACTION_UP,
 	GT_ACTION_DOWN,
@@ -77,8 +126,8 @@ enum gt_node_action {
 	GT_ACTION_DISABLE,
 	GT_ACTION_WEIGHT, /* value: 0 to 65535 */
 };
-/* 0, or -ENOENT (no such server; the message says which there are). -ERANGE: weight. error may be
- * NULL. */
+/* 0, or -ENOENT (no such server; the message says which there are), -ERANGE (weight), -ENOMEM, and
+ * nothing changed. error may be NULL. */
 int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *server, long value,
 		char *error, size_t error_size);
 

@@ -72,6 +72,8 @@ static void inherit_states(const struct gt_node *node, const struct gt_config *c
 			states[k].up = old->up;
 			healths[k] = node->healths[old - node->states];
 			states[k].current = old->current;
+			states[k].slow_tenths = old->slow_tenths;
+			states[k].slow_since_ms = old->slow_since_ms;
 			if (was->state == now->state)
 				states[k].admin = old->admin;
 			if (was->weight == now->weight)
@@ -116,8 +118,10 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, 
 	gt_node_retire(node, r, plan, old_config);
 	free(old_states);
 	free(old_healths);
-	gt_log(&node->hooks.log, LOG_NOTICE, "reloaded %s: %zu VIPs, %zu servers", config->file,
-	       config->n_vips, gt_plan_count_servers(config));
+	gt_node_tell(node,
+		     (struct gt_event){.level = LOG_NOTICE, .kind = "reload", .now = config->file},
+		     "reloaded %s: %zu VIPs, %zu servers", config->file, config->n_vips,
+		     gt_plan_count_servers(config));
 	return 0;
 fail:
 	if (error != NULL)

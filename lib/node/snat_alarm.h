@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/log.h"
+#include "base/event.h"
 #include "flow/snat.h"
 
 /* Used up, in percent: the alarm goes on at the first and off below the second. */
@@ -36,6 +36,6 @@ struct gt_snat_alarm {
  */
 void gt_snat_alarm_look(struct gt_snat_alarm *a, uint64_t now_ms, uint64_t refused,
 			unsigned percent, const struct gt_snat_pair_key *fullest,
-			const struct gt_log *log);
+			const struct gt_events *events);
 
 #endif

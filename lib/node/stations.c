@@ -69,14 +69,32 @@ static void name_station(const struct gt_config *config, uint8_t interface,
 	}
 }
 
-static void tell_conflict(const struct gt_node *node, const char *interface, const char *addr,
+/* An event about a station: `mac` and `old` are NULL where they are not known. */
+static struct gt_event station_event(int level, const char *interface, const char *addr,
+				     const char *what, const char *old, const char *now,
+				     const char *who)
+{
+	return (struct gt_event){.level = level,
+				 .kind = "neighbour",
+				 .interface = interface,
+				 .address = addr,
+				 .what = what,
+				 .old = old,
+				 .now = now,
+				 .reason = who};
+}
+
+static void tell_conflict(struct gt_node *node, const char *interface, const char *addr,
 			  const char *mac)
 {
-	gt_log(&node->hooks.log, LOG_ERR,
-	       "ARP/NDP conflict: another station, %s, answers for our address %s on %s: if it is "
-	       "a "
-	       "server of the VIP, set arp_ignore=1 and arp_announce=2 there (README, \"Servers\")",
-	       mac, addr, interface);
+	gt_node_tell(
+		node,
+		station_event(LOG_ERR, interface, addr, "conflict", NULL, mac,
+			      "another station answers for our address"),
+		"ARP/NDP conflict: another station, %s, answers for our address %s on %s: if "
+		"it is a server of the VIP, set arp_ignore=1 and arp_announce=2 there (README, "
+		"\"Servers\")",
+		mac, addr, interface);
 }
 
 /* Of each minute, the first so many. */
@@ -99,7 +117,6 @@ void gt_node_on_neighbour(void *ctx, enum gt_neighbour_event event, uint8_t inte
 			  const struct gt_mac *old_mac)
 {
 	struct gt_node *node = ctx;
-	const struct gt_log *log = &node->hooks.log;
 	const char *name = node->config->interfaces[interface].name;
 	char a[GT_ADDR_STRLEN], m[GT_MAC_STRLEN] = "", old[GT_MAC_STRLEN] = "", who[256];
 
@@ -119,27 +136,28 @@ void gt_node_on_neighbour(void *ctx, enum gt_neighbour_event event, uint8_t inte
 		return;
 	switch (event) {
 	case GT_NEIGHBOUR_EVENT_RESOLVED:
-		gt_log(log, LOG_NOTICE, "%s: %s is at %s on %s", who, a, m, name);
+		gt_node_tell(node, station_event(LOG_NOTICE, name, a, "mac", NULL, m, who),
+			     "%s: %s is at %s on %s", who, a, m, name);
 		break;
 	case GT_NEIGHBOUR_EVENT_CHANGED:
 		if (may_tell_move(node))
-			gt_log(log, LOG_WARNING, "%s: %s moved from %s to %s on %s%s", who, a, old,
-			       m, name,
-			       node->moves_told == MOVES_TOLD_MAX
-				       ? "; more moves in this minute are not told"
-				       : "");
+			gt_node_tell(node, station_event(LOG_WARNING, name, a, "mac", old, m, who),
+				     "%s: %s moved from %s to %s on %s%s", who, a, old, m, name,
+				     node->moves_told == MOVES_TOLD_MAX
+					     ? "; more moves in this minute are not told"
+					     : "");
 		break;
 	case GT_NEIGHBOUR_EVENT_LOST:
-		gt_log(log, LOG_ERR,
-		       "%s: %s no longer answers ARP/NDP on %s: its frames are dropped "
-		       "(no-neighbour)",
-		       who, a, name);
+		gt_node_tell(node, station_event(LOG_ERR, name, a, "mac", m, NULL, who),
+			     "%s: %s no longer answers ARP/NDP on %s: its frames are dropped "
+			     "(no-neighbour)",
+			     who, a, name);
 		break;
 	case GT_NEIGHBOUR_EVENT_SILENT:
-		gt_log(log, LOG_ERR,
-		       "%s: %s does not answer ARP/NDP on %s: is it up, on this wire, with "
-		       "this address?",
-		       who, a, name);
+		gt_node_tell(node, station_event(LOG_ERR, name, a, "mac", NULL, NULL, who),
+			     "%s: %s does not answer ARP/NDP on %s: is it up, on this wire, with "
+			     "this address?",
+			     who, a, name);
 		break;
 	case GT_NEIGHBOUR_EVENT_CONFLICT:
 		break;

@@ -53,15 +53,6 @@ static bool set(json_t *object, const char *key, uint64_t value)
 	return json_object_set_new(object, key, json_integer((json_int_t)value)) == 0;
 }
 
-static const char *state_name(const struct gt_server_state *state)
-{
-	if (state->admin == GT_ADMIN_DISABLED)
-		return "disabled";
-	if (!state->up)
-		return "down";
-	return state->admin == GT_ADMIN_DRAIN ? "drain" : "up";
-}
-
 static bool has_way_back(const struct gt_config_vip *vip)
 {
 	return vip->mode == GT_MODE_NAT || vip->mode == GT_MODE_SNAT;
@@ -76,6 +67,9 @@ static bool set_identity(json_t *o, const struct gt_plan_names *names)
 	gt_addr_format(&names->server->address, addr);
 	gt_mac_format(&names->state.mac, mac);
 	return set(o, "weight", names->state.weight) &&
+	       /* While slow start lasts: what it counts as. */
+	       (names->state.slow_tenths == 0 ||
+		set(o, "weight_now", gt_server_share(&names->state))) &&
 	       json_object_set_new(o, "address", json_string(addr)) == 0 &&
 	       json_object_set_new(o, "mac",
 				   names->state.resolved ? json_string(mac) : json_null()) == 0;
@@ -133,7 +127,8 @@ static json_t *server_object(const struct gt_node *node, const struct entry *e,
 		sum.reply_frames += load(&c->reply_frames);
 		sum.reply_bytes += load(&c->reply_bytes);
 	}
-	if (json_object_set_new(o, "state", json_string(state_name(&e->names->state))) == 0 &&
+	if (json_object_set_new(o, "state", json_string(gt_server_state_name(&e->names->state))) ==
+		    0 &&
 	    set(o, "frames", sum.frames) && set(o, "bytes", sum.bytes) &&
 	    set(o, "connections", sum.connections) &&
 	    /* A connection may move between the reading of two workers' halves of the sum. */

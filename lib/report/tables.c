@@ -223,6 +223,18 @@ static void check_cells(struct table *t, const json_t *check)
 		cell(t, "%s: %s", result, reason != NULL ? reason : "-");
 }
 
+static void weight_cell(struct table *t, const json_t *server)
+{
+	const json_t *now = json_object_get(server, "weight_now");
+
+	if (json_is_integer(now))
+		cell(t, "%" JSON_INTEGER_FORMAT ", now %" JSON_INTEGER_FORMAT,
+		     json_integer_value(json_object_get(server, "weight")),
+		     json_integer_value(now));
+	else
+		key_cell(t, server, "weight");
+}
+
 void gt_table_servers(FILE *out, const json_t *vips)
 {
 	static const struct column columns[] = {
@@ -244,7 +256,7 @@ void gt_table_servers(FILE *out, const json_t *vips)
 			cell(&t, "%s", server_name);
 			key_cell(&t, server, "address");
 			state_cell(&t, server);
-			key_cell(&t, server, "weight");
+			weight_cell(&t, server);
 			key_cell(&t, server, "frames");
 			key_cell(&t, server, "bytes");
 			key_cell(&t, server, "connections");
@@ -379,7 +391,9 @@ void gt_table_connections(FILE *out, const json_t *connections)
 	};
 	struct table t = TABLE(columns);
 	const json_t *all = json_object_get(connections, "connections");
-	json_int_t total = json_integer_value(json_object_get(connections, "total"));
+	json_t *matched = json_object_get(connections, "matched");
+	json_int_t total = json_integer_value(
+		matched != NULL ? matched : json_object_get(connections, "total"));
 	json_int_t shown = json_integer_value(json_object_get(connections, "shown"));
 
 	for (size_t i = 0; i < json_array_size(all); i++) {

@@ -40,10 +40,19 @@ for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
 done
 check '12 long associations are under way' lab_wait 20 established 12
 before=$(connections_of pacs1 pacs)
-check 'drain of pacs1' lab_ctl drain pacs/pacs1
+drained=$(lab_ctl --json drain pacs/pacs1)
+check 'drain of pacs1 tells of those that remain' is "$(jq -c '[.remaining, .safe_to_stop]' <<<"$drained")" \
+	"[$before,$([ "$before" = 0 ] && echo true || echo false)]"
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	associate 1
 done
+lab_wait_for_pacs1() { lab_ctl drain --wait --timeout 60s pacs/pacs1 >"$lab_dir/log/drain"; }
+check 'drain --wait ends' lab_wait_for_pacs1
+# The server's kernel is the witness.
+check 'and then pacs1 has no connection any more' is \
+	"$(lab_in pacs1 ss -Htn state established sport = :11112 | wc -l)" 0
+check 'its last word is: safe to stop' is "$(tail -n 1 "$lab_dir/log/drain")" 'pacs/pacs1: safe to stop'
+sed 's/^/      /' "$lab_dir/log/drain"
 lab_jobs_end
 check 'no association fails for the drain, old or new' is $lab_jobs_failed 0
 check 'pacs1 got no new one' is "$(connections_of pacs1 pacs)" "$before"

@@ -13,6 +13,8 @@ usage: test_run.py GANTRY GANTRYCTL [unittest arguments]
 """
 import contextlib
 import ctypes
+import datetime
+import grp
 import json
 import os
 import select
@@ -229,7 +231,7 @@ class Life(Case):
                          ["198.51.100.2/24", "2001:db8::2/64"])
         self.assertEqual(status["interfaces"]["lan"]["link"], "up")
         self.assertEqual(len(status["workers"]), 1)
-        self.assertEqual(stat.S_IMODE(os.stat(g.control).st_mode), 0o660)
+        self.assertEqual(stat.S_IMODE(os.stat(g.control).st_mode), 0o600)
         self.assertEqual(g.stop(), 0)
         print(f"  started in {g.start_s:.2f} s, stopped in {g.stop_s:.2f} s", file=sys.stderr)
 
@@ -275,6 +277,37 @@ class Life(Case):
         self.settled(again, 0)
         self.assertEqual(again.stop(), 0)
         self.assertFalse(os.path.exists(g.control))
+
+    def test_start_right_after_a_kill(self):
+        g = self.gantry()
+        g.process.kill()  # not waited for: its socket may still be there, and alive
+        again = self.gantry(control=g.control)
+        self.settled(again, 0)
+        self.assertEqual(again.stop(), 0)
+
+    def test_control_group_may_use_it(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to become others")
+        g = self.gantry(gantry="control_group = daemon")
+        st = os.stat(g.control)
+        self.assertEqual((stat.S_IMODE(st.st_mode), st.st_uid), (0o660, 0))
+        group = grp.getgrnam("daemon").gr_gid
+        self.assertEqual(st.st_gid, group)
+
+        def drain(gid):
+            return subprocess.run(["setpriv", "--reuid=65534", f"--regid={gid}", "--clear-groups",
+                                   GANTRYCTL, "-s", g.control, "drain", "pacs/a"],
+                                  capture_output=True, text=True, timeout=10)
+
+        self.assertEqual(drain(group).returncode, 0)
+        self.assertTrue(g.log_has("control: drain pacs/a: by uid 65534 (nobody), pid "))
+        p = drain(65534)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("no permission to use", p.stderr)
+
+    def test_control_group_that_is_none(self):
+        self.refused([".ini:6: control_group: ", "no group 'nosuch' on this host", "groupadd"],
+                     gantry="control_group = nosuch")
 
     def test_directory_of_control_is_made(self):
         g = self.gantry(control=self.path("new/gantry.sock"))
@@ -413,8 +446,80 @@ class Frames(Case):
         self.assertEqual({(c["vip"], c["server"], c["state"]) for c in all_["connections"]},
                          {("pacs", "a", "syn")})
         self.assertIn("the first 3 of 1500", self.ctl(g, "connections", "3"))
-        self.assertIn("is no limit", self.ctl(g, "connections", "0", code=1))
+        for wrong in ("0", "x", "100001"):
+            self.assertIn(f"'{wrong}': a limit is 1 to 100000",
+                          self.ctl(g, "connections", wrong, code=2))
         self.assertEqual(g.stop(), 0)
+
+    def test_connections_by_filters_and_in_order(self):
+        clients = [f"192.0.2.{50 + i % 5}" for i in range(500)] + ["10.1.2.3"] * 7
+        frames = [syn(c, 60000 - i) for i, c in enumerate(clients)]
+        frames += [syn("192.0.2.60", 7, vip="192.0.2.101", vip_port=80)]
+        g = self.pcap(frames, servers="[server pacs/a]\naddress = 192.0.2.11\n"
+                      "mac = 02:00:00:00:01:01\n[server pacs/b]\naddress = 192.0.2.12\n"
+                      "mac = 02:00:00:00:01:02\n",
+                      more="[vip web]\ninterface = lan\naddress = 192.0.2.101\nport = 80\n"
+                      "check = none\n[server web/a]\naddress = 192.0.2.11\n"
+                      "mac = 02:00:00:00:01:01\n")
+        self.settled(g, 508)
+
+        def find(*args):
+            answer = self.ask(g, "connections", *args)
+            self.assertEqual(answer["total"], 508)
+            self.assertEqual(answer["shown"], len(answer["connections"]))
+            return answer["matched"], answer["connections"]
+
+        self.assertEqual(find()[0], 508)
+        n, found = find("--client", "10.0.0.0/8")
+        self.assertEqual((n, {c["client"].split(":")[0] for c in found}), (7, {"10.1.2.3"}))
+        self.assertEqual(find("--client=192.0.2.51")[0], 100)
+        self.assertEqual(find("--client", "192.0.2.51", "--vip", "web")[0], 0)
+        self.assertEqual(find("--vip", "web")[1][0]["client"], "192.0.2.60:7")
+        self.assertEqual(find("--server", "a")[0] + find("--server", "b", "--vip", "pacs")[0], 508)
+        self.assertEqual({c["server"] for c in find("--server", "b")[1]}, {"b"})
+        self.assertEqual(find("--state", "syn")[0], 508)
+        self.assertEqual(find("--state", "open", "--limit", "3")[0], 508)
+        self.assertEqual(find("--state", "established")[0], 0)
+        n, found = find("--sort", "client", "--limit", "20", "--vip", "pacs")
+        wanted = sorted((socket.inet_aton(c), 60000 - i) for i, c in enumerate(clients))[:20]
+        self.assertEqual(n, 507)
+        self.assertEqual([c["client"] for c in found],
+                         [f"{socket.inet_ntoa(a)}:{p}" for a, p in wanted])
+        idle = [c["idle_s"] for c in find("--sort", "idle", "--limit", "508")[1]]
+        self.assertEqual((len(idle), idle), (508, sorted(idle, reverse=True)))
+        self.assertIn("the first 5 of 100 connections",
+                      self.ctl(g, "connections", "--client", "192.0.2.51", "5"))
+        for args, code, words in ((["--vip", "nosuch"], 1, "no VIP 'nosuch'"),
+                                  (["--server", "x"], 1, "no server 'x'"),
+                                  (["--vip", "web", "--server", "b"], 1, "no server 'b' of VIP web"),
+                                  (["--state", "asleep"], 2, "a state is syn, established"),
+                                  (["--sort", "age"], 2, "sort by idle, recent or client"),
+                                  (["--client", "10.0.0/8"], 2, "a client is an address or"),
+                                  (["--nosuch", "1"], 2, "no such option"),
+                                  (["--vip"], 2, "or one without its value")):
+            self.assertIn(words, self.ctl(g, "connections", *args, code=code))
+
+    def test_drain_waits_for_the_last_connection(self):
+        g = self.pcap([syn("192.0.2.51", 1024 + i) for i in range(30)])
+        self.settled(g, 30)
+        answer = self.ask(g, "drain", "pacs/a")
+        self.assertEqual((answer["remaining"], answer["safe_to_stop"]), (30, False))
+        self.assertIn("30 connections remain", self.ctl(g, "drain", "192.0.2.11"))
+        begun = time.monotonic()
+        err = self.ctl(g, "drain", "--wait", "--timeout", "1s", "pacs/a", code=1)
+        self.assertGreater(time.monotonic() - begun, 1)
+        self.assertIn("30 connections still remain on pacs/a", err)
+        # Half-open ones are remembered for 30 s; then it may be stopped.
+        begun = time.monotonic()
+        p = subprocess.run([GANTRYCTL, "-s", g.control, "drain", "pacs/a", "--wait", "--timeout=2m"],
+                           capture_output=True, text=True, timeout=130)
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        lines = p.stdout.splitlines()
+        self.assertRegex(lines[0], r"^pacs/a: 30 connections remain after \d+ s$")
+        self.assertEqual(lines[-1], "pacs/a: safe to stop")
+        self.assertIn("no connection remains: safe to stop", self.ctl(g, "remaining", "pacs/a"))
+        self.ctl(g, "enable", "pacs/a")
+        self.assertEqual(self.ctl(g, "remaining", "pacs/a"), "pacs/a: no connection remains\n")
 
     def test_held_fragments_are_counted_at_the_end(self):
         later = LAN_MAC + CLIENT_MAC + b"\x08\x00" + ipv4("192.0.2.51", "192.0.2.100", 17, b"x" * 64)
@@ -514,6 +619,16 @@ class Frames(Case):
         self.assertGreater(self.ask(g, "drops")["drops"]["vlan"], 0)
         self.assertEqual(g.stop(), 0)
 
+    def test_second_gantry_on_a_device_is_refused(self):
+        near, _ = self.cable()
+        g = self.gantry(device=f"net_af_packet0,iface={near}")
+        self.refused([".ini:8: device: ", f"another gantry, pid {g.process.pid}, has {near}",
+                      "another device"], device=f"net_af_packet0,iface={near}")
+        self.settled(g, 0)
+        g.process.kill()  # and none is in the way of the next one
+        again = self.gantry(device=f"net_af_packet0,iface={near}")
+        self.assertEqual(again.stop(), 0)
+
     def test_frames_without_room_are_counted_as_missed(self):
         near, far = self.cable()
         g = self.gantry(device=f"net_af_packet0,iface={near}")
@@ -583,20 +698,121 @@ class Control(Case):
         for order, wanted in (("drain", "drain"), ("disable", "disabled"), ("enable", "up")):
             self.assertIn("pacs/a: ", self.ctl(g, order, "pacs/a"))
             self.assertEqual(state("a"), wanted)
-            self.assertTrue(g.log_has(f"control: {order} pacs/a: by uid {os.geteuid()}, pid "))
+            self.assertTrue(g.log_has(f"control: {order} pacs/a: by uid {os.geteuid()} ("))
+            self.assertTrue(g.log_has(" (gantryctl): accepted"))
         self.ctl(g, "weight", "pacs/b", "7")
         self.assertTrue(g.log_has("control: weight pacs/b 7: by uid"))
+        self.ctl(g, "weight", "pacs/x", "7", code=1)
+        self.assertTrue(g.log_has("WARNING: control: weight pacs/x 7: by uid"))
+        self.assertTrue(g.log_has(" (gantryctl): refused"))
+        # what a client sends makes no lines of its own
+        self.raw(g, json.dumps({"command": "drain", "arguments": ["a\nforged line"]}).encode() + b"\n")
+        self.assertTrue(g.log_has("control: drain a?forged line: by uid"))
+        lines = len(g.err)
+        for reading in ("status", "connections", "neighbours", "drops"):
+            self.ctl(g, reading)
+        self.assertEqual(len(g.err), lines)
+
+    def test_watch_tells_each_change(self):
+        g = self.gantry(servers=self.SERVERS)
+        p = subprocess.Popen([GANTRYCTL, "-s", g.control, "watch"], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+        self.addCleanup(p.wait, 5)
+        self.addCleanup(p.kill)
+        hello = json.loads(p.stdout.readline())
+        self.assertEqual((hello["kind"], hello["node"]),
+                         ("hello", os.path.basename(g.control)[:-5]))
+        self.assertRegex(hello["version"], r"^\d+\.\d+\.\d+$")
+
+        def next_of(kind):
+            while True:
+                e = json.loads(p.stdout.readline())
+                self.assertRegex(e["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+                at = datetime.datetime.strptime(e["time"], "%Y-%m-%dT%H:%M:%S.%fZ")
+                now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+                self.assertLess(abs((now - at).total_seconds()), 60)
+                self.assertTrue(g.log_has(e["text"]))
+                if e["kind"] == kind:
+                    return e
+
+        self.ctl(g, "drain", "pacs/a")
+        e = next_of("server")
+        self.assertEqual([e[k] for k in ("vip", "server", "what", "old", "new", "reason")],
+                         ["pacs", "a", "state", "up", "drain", "operator"])
+        self.ctl(g, "weight", "pacs/b", "7")
+        e = next_of("server")
+        self.assertEqual([e[k] for k in ("server", "what", "old", "new")],
+                         ["b", "weight", "100", "7"])
+        self.ctl(g, "drain", "pacs/b")
+        e = next_of("vip")
+        self.assertEqual([e[k] for k in ("vip", "what", "old", "new", "reason")],
+                         ["pacs", "state", "up", "drain", "a is drained, b is drained"])
+        self.assertTrue(g.log_has("CRITICAL: vip pacs (192.0.2.100): no server takes new"))
+        self.ctl(g, "enable", "pacs/b")
+        self.assertEqual(next_of("vip")["new"], "up")
+        self.assertEqual(g.stop(), 0)
+        self.assertEqual(p.wait(5), 1)
+        self.assertIn("gantry ended the connection", p.stderr.read())
+        p.stdout.close()
+        p.stderr.close()
+
+    def test_who_watches_and_does_not_read_is_let_go(self):
+        g = self.gantry(servers=self.SERVERS)
+        with contextlib.ExitStack() as stack:
+            deaf = stack.enter_context(socket.socket(socket.AF_UNIX))
+            deaf.connect(g.control)
+            deaf.sendall(b"watch\n")
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(5)
+                s.connect(g.control)
+                for i in range(8000):  # each is an event of some 200 bytes
+                    s.sendall(b"weight pacs/a %d\n" % (i % 2))
+                    if i % 500 == 499 and g.log_has("watches and does not read: it is let go", 0.01):
+                        break
+                    self.assertIn(b"done", s.recv(65536))
+            self.assertTrue(g.log_has("(python3) watches and does not read: it is let go"))
+            for _ in range(8):
+                s = stack.enter_context(socket.socket(socket.AF_UNIX))
+                s.settimeout(5)
+                s.connect(g.control)
+                s.sendall(b"watch\n")
+                self.assertIn(b"hello", s.recv(65536))
+            self.assertIn("8 watch already", self.ctl(g, "watch", code=1))
+        self.settled(g, 0)
+        self.assertEqual(g.stop(), 0)
+
+    def test_top_prints_one_frame_where_there_is_no_terminal(self):
+        g = self.gantry(device="net_null0", servers=self.SERVERS)
+        for args in ([], ["--once"]):
+            out = self.ctl(g, "top", *args)
+            self.assertRegex(out, r"frames/s  in [\d.]+[kM]  forwarded")
+            self.assertRegex(out, r"workers  0 \(CPU \d+\): \d+ % busy")
+            self.assertRegex(out, r"drops/s  [a-z-]+ [\d.]+[kM]")
+            self.assertRegex(out, r"VIP / server +state +weight +open +new/s +frames/s +bit/s")
+            self.assertNotIn("\033", out)
+        self.assertIn("frames", json.loads(self.ctl(g, "top", "--json")))
 
     def test_mistakes_are_told(self):
         g = self.gantry(servers=self.SERVERS)
-        self.assertIn("no server 'pacs/x'", self.ctl(g, "drain", "pacs/x", code=1))
-        self.assertIn("65535", self.ctl(g, "weight", "pacs/a", "65536", code=1))
+        self.assertIn("no server 'pacs/x'; VIP pacs has a, b",
+                      self.ctl(g, "drain", "pacs/x", code=1))
+        self.assertIn("do you mean pacs/a?", self.ctl(g, "drain", "PACS/a", code=1))
+        self.assertIn("no server fits '*/x'", self.ctl(g, "drain", "*/x", code=1))
+        self.assertIn("65535", self.ctl(g, "weight", "pacs/a", "65536", code=2))
+        self.assertIn("65535", self.ctl(g, "weight", "pacs/a", "-1", code=2))
         self.assertIn("'-1' is no weight", self.raw(g, b"weight pacs/a -1\n")["error"])
         self.assertIn("not in this version", self.ctl(g, "reload", code=1))
-        self.assertIn("commands:", self.ctl(g, "nosuch", code=2))
-        self.assertIn("gantryctl drain VIP/SERVER", self.ctl(g, "drain", code=2))
-        self.assertIn("unknown option", self.ctl(g, "--nosuch", "status", code=2))
-        self.assertIn("usage: gantryctl", self.ctl(g, code=2))
+        for args, words in ((["nosuch"], "no command 'nosuch'"),
+                            (["drain"], "it is: gantryctl drain SERVER"),
+                            (["--nosuch", "status"], "no such option"),
+                            (["status", "--wait"], "no such option"),
+                            (["drain", "pacs/a", "--wait", "--timeout", "10"], "with its unit"),
+                            (["drain", "pacs/a", "--timeout", "10s"], "goes with --wait"),
+                            ([], "which command?")):
+            err = self.ctl(g, *args, code=2)
+            self.assertIn(words, err)
+            self.assertIn("gantryctl --help", err)
+            self.assertEqual(err.count("\n"), 1)
         for option in ("--help", "--version"):
             self.assertIn("gantryctl", self.ctl(g, option))
         err = subprocess.run([GANTRYCTL, "-s", self.path("nosuch"), "status"], text=True,

@@ -505,7 +505,7 @@ static void say(void *ctx, int level, const char *text)
 
 static void alarm_tells_changes_once(void **state)
 {
-	const struct gt_log log = {say, NULL};
+	const struct gt_events log = {.log = {say, NULL}};
 	struct gt_snat_pair_key a = pair(1, 104);
 	struct gt_snat_alarm alarm = {.refused = 0};
 	uint64_t now = 1000;

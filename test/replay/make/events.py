@@ -204,6 +204,37 @@ def event_reload():
 
 
 @case
+def event_slow_start():
+    c = Case("event-slow-start", "a comes back at 1 s and has slow_start = 10s: of 600 new connections in turn it gets "
+             "1 of 11 at first, 3 of 13 3.5 s later, 7 of 17 at 8.5 s and its half in the end. check.py counts.",
+             ini(vip(servers="ab", scheduler="round-robin", slow_start="10s"), connections=10000),
+             args=event_args("0:down:pacs/a", "1:up:pacs/a"))
+    c.put(tcp(20000, "S"))  # the time of the events begins with it
+    for step, ms in enumerate((1500, 4500, 8500, 12000)):
+        c.now = ms * 10**6
+        for i in range(600):
+            c.put(tcp(20001 + 600 * step + i, "S"))
+            c.now -= 990_000
+    c.frames.update(forwarded=2401)
+    c.connections = {"active": 2401, "created": 2401, "expired": 0, "moved": 0}
+    c.outputs = None
+    c.files["check.py"] = '''"""a's share of the new connections at four moments of its slow start."""
+import os
+import sys
+
+import pcapfile
+
+frames = pcapfile.read(os.path.join(sys.argv[1], "out.pcap"))
+assert len(frames) == 2401
+for step, tenths in enumerate((1, 3, 7, 10)):
+    got = sum(f.data[5] == 0x0A for f in frames[1 + 600 * step : 601 + 600 * step])
+    wanted = 600 * tenths / (10 + tenths)
+    assert abs(got - wanted) <= 12, f"{tenths} tenths: {got} of 600, not {wanted:.0f}"
+'''
+    return c
+
+
+@case
 def event_spread():
     c = Case("event-spread", "300 connections over three servers; b goes down, then c's weight changes, d is "
              "added by a reload, a is drained, b comes back: only connections of b may have moved. "

@@ -313,7 +313,7 @@ def usage():
         (2, "interfaces", run + "--event 1:reload:other.ini"),
         (2, "connections", run + "--event 1:reload:more-connections.ini"),
         (2, "no server 'pacs/b' in less.ini", run + "--event 2:up:pacs/b --event 1:reload:less.ini"),
-        (0, "pacs", run + "--event 1:up:pacs/b --event 2:reload:less.ini"),
+        (0, "reloaded less.ini", run + "--event 1:up:pacs/b --event 2:reload:less.ini"),
         (1, "absent.pcap: No such file", "gantry.ini --in lan=absent.pcap"),
         (1, r"text\.pcap: not a pcap", "gantry.ini --in lan=text.pcap"),
         (1, r"none\.pcap: not a pcap", "gantry.ini --in lan=none.pcap"),
