@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "config/compare.h"
 #include "load.h"
 #include "version.h"
 
@@ -289,14 +290,17 @@ static int judge_server(const struct gt_config *config, const struct gt_replay_e
 
 /* A reload that gt_node_reload would refuse is told before the replay begins. -1, or an exit code
  * with a message. */
-static int judge_reload(const struct gt_config *from, const struct gt_config *to,
+static int judge_reload(const struct gt_config *from, const struct gt_config *to, bool snat,
 			const struct gt_replay_event *e)
 {
-	if (gt_node_may_reload(from, to))
-		return -1;
-	return wrong("--event %s: %s has other interfaces (name, device, mac, vlan, mtu), workers "
-		     "or connections than %s; a reload cannot change them",
-		     e->text, to->file, from->file);
+	struct gt_config_messages messages = {0};
+	int rc = gt_config_settled(from, to, snat, &messages);
+
+	gt_tell_messages(to->file, &messages, false);
+	gt_config_messages_free(&messages);
+	return rc == 0 ? -1
+		       : wrong("--event %s: a reload cannot lead to this from %s", e->text,
+			       from->file);
 }
 
 static int compare_events(const void *a, const void *b)
@@ -329,7 +333,7 @@ static int judge_events(struct gt_replay_options *o)
 		rc = gt_load_config(e->reload, GT_LOAD_UNSUPPORTED_ERRORS, &e->config);
 		if (rc != GT_EXIT_OK)
 			return rc;
-		rc = judge_reload(in_force, e->config, e);
+		rc = judge_reload(in_force, e->config, gt_config_uses_snat(o->config), e);
 		if (rc >= 0)
 			return rc;
 		in_force = e->config;

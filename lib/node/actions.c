@@ -101,3 +101,40 @@ int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *se
 		gt_log(&node->hooks.log, LOG_NOTICE, "server %s: %s", server, action_texts[action]);
 	return 0;
 }
+
+/* ---- back to the file ---- */
+
+static size_t revert(struct gt_node *node, struct gt_server_state *s,
+		     const struct gt_config_server *config)
+{
+	bool differs = s->admin != config->state || s->weight != config->weight;
+
+	s->admin = config->state;
+	s->weight = config->weight;
+	node->dirty = node->dirty || differs;
+	return differs;
+}
+
+int gt_node_revert(struct gt_node *node, const char *server, size_t *n, char *error,
+		   size_t error_size)
+{
+	const struct gt_config *config = node->config;
+	const struct gt_config_server *one;
+	struct gt_server_state *s = gt_node_find_server(node, server, &one);
+	size_t k = 0;
+
+	*n = 0;
+	if (s != NULL) {
+		*n = revert(node, s, one);
+	} else if (strcmp(server, "all") == 0) {
+		for (size_t i = 0; i < config->n_vips; i++)
+			for (size_t j = 0; j < config->vips[i].n_servers; j++, k++)
+				*n += revert(node, &node->states[k], &config->vips[i].servers[j]);
+	} else {
+		explain_unknown(node, server, error, error_size);
+		return -ENOENT;
+	}
+	gt_log(&node->hooks.log, LOG_NOTICE, "server %s: weight and state as in %s again%s", server,
+	       config->file, *n == 0 ? ", as they were" : "");
+	return 0;
+}
