@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "connections.h"
+#include "reload.h"
 #include "report/report.h"
 #include "run.h"
 #include "version.h"
@@ -290,12 +291,27 @@ static void answer_weight(struct gt_run *r, struct gt_reply *reply, const struct
 	act(r, reply, q, GT_ACTION_WEIGHT, weight, done);
 }
 
+static void answer_revert(struct gt_run *r, struct gt_reply *reply, const struct request *q)
+{
+	char error[768] = "", done[96];
+	size_t n;
+
+	if (gt_node_revert(r->node, q->arguments[0], &n, error, sizeof(error)) != 0) {
+		say_error(reply, "%s", error);
+		return;
+	}
+	gt_log(&r->log, LOG_NOTICE, "control: revert %s: by uid %ld, pid %ld", q->arguments[0],
+	       (long)reply->uid, (long)reply->pid);
+	snprintf(done, sizeof(done), "weight and state as in the file, %zu server%s changed", n,
+		 n == 1 ? "" : "s");
+	say(reply, json_pack("{s:s, s:s}", "server", q->arguments[0], "done", done));
+	reply->plan = n > 0 ? r->plans + 1 : 0;
+}
+
 static void answer_reload(struct gt_run *r, struct gt_reply *reply, const struct request *q)
 {
-	(void)r;
 	(void)q;
-	say_error(reply,
-		  "reload is not in this version: restart gantry to change the configuration");
+	gt_reload_request(r->reload, reply);
 }
 
 /* ---- which command ---- */
@@ -317,6 +333,7 @@ static const struct command {
 	{"enable", 1, 1, answer_enable, "enable VIP/SERVER"},
 	{"disable", 1, 1, answer_disable, "disable VIP/SERVER"},
 	{"weight", 2, 2, answer_weight, "weight VIP/SERVER N"},
+	{"revert", 1, 1, answer_revert, "revert VIP/SERVER|all"},
 	{"reload", 0, 0, answer_reload, "reload"},
 };
 

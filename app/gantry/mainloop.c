@@ -23,6 +23,7 @@
 #include "events.h"
 #include "node/snat_alarm.h"
 #include "notify.h"
+#include "reload.h"
 
 #define WAKE_MS		 1
 #define NODE_TICK_MS	 100
@@ -38,7 +39,7 @@
 struct loop {
 	struct gt_run *r;
 	int epoll_fd, signal_fd;
-	bool stop, ready;
+	bool stop;
 	bool waiting; /* older plans wait for the workers */
 	struct held {
 		struct rte_mbuf *m;
@@ -225,8 +226,11 @@ static void renew_plan(struct loop *l)
 		l->waiting = false;
 		gt_control_plan(l->r->control, l->r->plans, l->now_ms);
 		release_held(l, l->r->plans);
+		gt_reload_in_use(l->r->reload);
 	}
 	/* One at a time: however often something changes, each plan is once known to be in use. */
+	if (!l->waiting && gt_reload_adopt(l->r->reload))
+		publish(l);
 	if (node->dirty && !l->waiting && l->now_ms >= l->plan_again_ms) {
 		if (gt_node_refresh(node)) {
 			publish(l);
@@ -261,7 +265,7 @@ static void become_ready(struct loop *l)
 	       n_servers, plural(n_servers), r->n_lcores, plural(r->n_lcores), c->control);
 	fflush(stdout);
 	gt_notify("READY=1");
-	l->ready = true;
+	l->r->ready = true;
 }
 
 /* ---- time ---- */
@@ -298,7 +302,7 @@ static void pass_time(struct loop *l)
 	}
 	if (l->now_ms >= l->node_tick_ms) {
 		/* Announcements before the link is up would be lost. */
-		if (l->ready)
+		if (l->r->ready)
 			gt_node_tick(l->r->node, l->now_ms);
 		else if (gt_ports_update_links(&l->r->ports, false) ||
 			 l->now_ms >= l->links_until_ms) {
@@ -306,11 +310,11 @@ static void pass_time(struct loop *l)
 			gt_node_tick(l->r->node, l->now_ms);
 			become_ready(l);
 		}
-		l->node_tick_ms = l->now_ms + (l->ready ? NODE_TICK_MS : NODE_TICK_MS / 10);
+		l->node_tick_ms = l->now_ms + (l->r->ready ? NODE_TICK_MS : NODE_TICK_MS / 10);
 	}
 	if (l->now_ms >= l->second_ms) {
 		l->second_ms = l->now_ms + SECOND_MS;
-		if (l->ready)
+		if (l->r->ready)
 			gt_ports_update_links(&l->r->ports, true);
 		measure_workers(l);
 		watch_snat(l);
@@ -337,9 +341,7 @@ static void take_signals(struct loop *l)
 
 	while (read(l->signal_fd, &s, sizeof(s)) == sizeof(s)) {
 		if (s.ssi_signo == SIGHUP) {
-			gt_log(&l->r->log, LOG_WARNING,
-			       "SIGHUP: reload is not in this version, nothing changes: restart "
-			       "gantry to change the configuration");
+			gt_reload_request(l->r->reload, NULL);
 			continue;
 		}
 		gt_log(&l->r->log, LOG_NOTICE, "%s: stopping",
@@ -361,6 +363,8 @@ static int watch(struct loop *l)
 	l->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (l->epoll_fd < 0 || l->signal_fd < 0 ||
 	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->signal_fd, &e) != 0)
+		return -errno;
+	if (gt_reload_watch(l->r->reload, l->epoll_fd, GT_TOKEN(GT_SOURCE_RELOAD, 0)) != 0)
 		return -errno;
 	return gt_control_watch(l->r->control, l->epoll_fd, GT_TOKEN(GT_SOURCE_CONTROL, 0));
 }
@@ -384,6 +388,9 @@ static int take_events(struct loop *l, int wait_ms)
 			break;
 		case GT_SOURCE_CONTROL:
 			gt_control_event(l->r->control, token, l->now_ms);
+			break;
+		case GT_SOURCE_RELOAD:
+			gt_reload_event(l->r->reload);
 			break;
 		default:
 			break;

@@ -21,6 +21,7 @@
 #include "load.h"
 #include "mainloop.h"
 #include "notify.h"
+#include "reload.h"
 #include "say.h"
 #include "version.h"
 
@@ -104,7 +105,10 @@ static int create_node(struct gt_run *r)
 		return rc;
 	}
 	r->shared->plan = r->node->plan;
-	return 0;
+	rc = gt_reload_open(r, &r->reload);
+	if (rc != 0)
+		gt_log(&r->log, LOG_ERR, "reload cannot be prepared: %s", strerror(-rc));
+	return rc;
 }
 
 static int launch(struct gt_run *r)
@@ -177,6 +181,7 @@ static void go_down(struct gt_run *r, bool served)
 	stop_workers(r);
 	if (served)
 		summarize(r);
+	gt_reload_close(r->reload);
 	gt_node_destroy(r->node);
 	for (unsigned i = 0; i < r->n_lcores; i++)
 		gt_lcore_destroy(r->lcores[i]);

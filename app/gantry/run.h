@@ -19,12 +19,14 @@
 #include "worker.h"
 
 struct gt_control;
+struct gt_reload;
 
 struct gt_run {
 	struct gt_log log;
 	char name[GT_NAME_MAX + 1];
 	struct gt_config *config; /* until the node owns it: NULL from then on */
 	struct gt_control *control;
+	struct gt_reload *reload;
 	struct gt_device devices[GT_INTERFACES_MAX];
 	struct gt_cpus cpus;
 	struct gt_budget budget;
@@ -35,6 +37,7 @@ struct gt_run {
 	unsigned n_lcores;
 	double busy_percent[GT_WORKERS_MAX]; /* of each worker, in the last second */
 	uint64_t started_ms;
+	bool ready;	/* links are up, it was told */
 	uint64_t plans; /* published so far: the number of the newest */
 };
 

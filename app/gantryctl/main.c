@@ -21,8 +21,10 @@
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
 
-#define DEFAULT_SOCKET	 "/run/gantry/gantry.sock"
-#define TIMEOUT_S	 5
+#define DEFAULT_SOCKET "/run/gantry/gantry.sock"
+#define TIMEOUT_S      5
+/* A reload of very many VIPs builds their tables first. */
+#define RELOAD_TIMEOUT_S 120
 #define ANSWER_BYTES_MAX (256U << 20)
 #define REQUEST_MAX	 4096
 
@@ -53,7 +55,8 @@ static const struct command {
 	{"enable", "VIP/SERVER", 1, 1, show_message, "give it new connections again"},
 	{"disable", "VIP/SERVER", 1, 1, show_message, "take it out, its connections move"},
 	{"weight", "VIP/SERVER N", 2, 2, show_message, "its share of new connections, 0 to 65535"},
-	{"reload", "", 0, 0, show_message, "read the configuration again (not in this version)"},
+	{"revert", "VIP/SERVER|all", 1, 1, show_message, "weight and state as in the file again"},
+	{"reload", "", 0, 0, show_message, "take the changed configuration file into force"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -61,7 +64,7 @@ static void list_commands(FILE *out)
 {
 	fputs("commands:\n", out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(out, "  %-11s %-13s %s\n", commands[i].name, commands[i].arguments,
+		fprintf(out, "  %-11s %-14s %s\n", commands[i].name, commands[i].arguments,
 			commands[i].help);
 }
 
@@ -72,15 +75,16 @@ static void usage(FILE *out)
 	fputs("\n  -s, --socket SOCKET   of the gantry to ask (" DEFAULT_SOCKET ")\n"
 	      "  --json                print the answer as JSON\n"
 	      "  --help, --version\n\n"
-	      "Exit codes: 0 done; 1 gantry cannot be reached or says no; 2 wrong use.\n",
+	      "Exit codes: 0 done; 1 gantry cannot be reached or says no; 2 wrong use, or a\n"
+	      "wrong configuration.\n",
 	      out);
 }
 
 /* ---- the socket ---- */
 
-static int open_socket(const char *path)
+static int open_socket(const char *path, int timeout_s)
 {
-	struct timeval timeout = {.tv_sec = TIMEOUT_S};
+	struct timeval timeout = {.tv_sec = timeout_s};
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd, error;
 
@@ -167,12 +171,12 @@ static int receive_line(int fd, char **line)
 }
 
 /* The answer to a request, or NULL after a message. */
-static json_t *ask(const char *path, const char *request, size_t len)
+static json_t *ask(const char *path, int timeout_s, const char *request, size_t len)
 {
 	json_error_t error;
 	json_t *answer;
 	char *line = NULL;
-	int fd = open_socket(path), rc;
+	int fd = open_socket(path, timeout_s), rc;
 
 	if (fd < 0)
 		return NULL;
@@ -182,7 +186,7 @@ static json_t *ask(const char *path, const char *request, size_t len)
 	close(fd);
 	if (rc == -EAGAIN) {
 		fprintf(stderr, "gantryctl: gantry at %s did not answer within %d s\n", path,
-			TIMEOUT_S);
+			timeout_s);
 		return NULL;
 	}
 	if (rc != 0) {
@@ -295,13 +299,24 @@ static char *write_request(const struct options *o, size_t *len)
 	return text;
 }
 
+/* Errors and warnings about a file, each in the form FILE:LINE: message. */
+static void show_file_messages(const json_t *answer)
+{
+	const json_t *list = json_object_get(answer, "messages");
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		fprintf(stderr, "%s\n", json_string_value(json_array_get(list, i)));
+}
+
 static int show(const struct options *o, const json_t *answer)
 {
 	const char *error = json_string_value(json_object_get(answer, "error"));
+	json_int_t code = json_integer_value(json_object_get(answer, "exit_code"));
 
+	show_file_messages(answer);
 	if (error != NULL) {
 		fprintf(stderr, "gantryctl: %s\n", error);
-		return EXIT_FAILED;
+		return code == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED;
 	}
 	if (o->json) {
 		json_dumpf(answer, stdout, JSON_INDENT(2));
@@ -331,7 +346,9 @@ int main(int argc, char **argv)
 		free(request);
 		return EXIT_USAGE;
 	}
-	answer = ask(o.socket, request, len);
+	answer =
+		ask(o.socket, strcmp(o.command->name, "reload") == 0 ? RELOAD_TIMEOUT_S : TIMEOUT_S,
+		    request, len);
 	free(request);
 	if (answer == NULL)
 		return EXIT_FAILED;

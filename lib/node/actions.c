@@ -102,12 +102,28 @@ int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *se
 	return 0;
 }
 
-/* ---- back to the file ---- */
+/* ---- and the file ---- */
+
+static bool differs_from_file(const struct gt_server_state *s,
+			      const struct gt_config_server *config)
+{
+	return s->admin != config->state || s->weight != config->weight;
+}
+
+size_t gt_node_count_overrides(const struct gt_node *node)
+{
+	size_t n = 0, k = 0;
+
+	for (size_t i = 0; i < node->config->n_vips; i++)
+		for (size_t j = 0; j < node->config->vips[i].n_servers; j++, k++)
+			n += differs_from_file(&node->states[k], &node->config->vips[i].servers[j]);
+	return n;
+}
 
 static size_t revert(struct gt_node *node, struct gt_server_state *s,
 		     const struct gt_config_server *config)
 {
-	bool differs = s->admin != config->state || s->weight != config->weight;
+	bool differs = differs_from_file(s, config);
 
 	s->admin = config->state;
 	s->weight = config->weight;

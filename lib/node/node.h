@@ -120,6 +120,9 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config,
 int gt_node_revert(struct gt_node *node, const char *server, size_t *n, char *error,
 		   size_t error_size);
 
+/* Servers whose weight or state is what an operator said, and not what the file says. */
+size_t gt_node_count_overrides(const struct gt_node *node);
+
 /*
  * Builds a new plan if anything changed. True: node->plan is new, publish it; the old one waits for
  * gt_node_reclaim. False: nothing changed, or no memory (logged; tried again at the next call).

@@ -71,7 +71,8 @@ int gt_node_draft(struct gt_node *node, struct gt_config *config,
 	d->config = config;
 	d->macs = node->macs;
 	d->retired = malloc(sizeof(*d->retired));
-	ret = d->retired != NULL ? gt_config_compare(node->config, config, &d->changes, messages) : -ENOMEM;
+	ret = d->retired != NULL ? gt_config_compare(node->config, config, &d->changes, messages)
+				 : -ENOMEM;
 	if (ret == 0)
 		d->states = next_states(node, config, &d->changes);
 	if (d->states == NULL) {
