@@ -231,6 +231,7 @@ static void succeed(struct gt_reload *l)
  */
 static void apply_configuration(struct gt_run *r)
 {
+	memcpy(r->name, r->node->config->name, sizeof(r->name));
 	/* New VIPs are announced, and new servers asked for, at once. */
 	if (r->ready)
 		gt_node_tick(r->node, gt_clock_ms());

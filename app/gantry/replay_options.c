@@ -289,12 +289,12 @@ static int judge_server(const struct gt_config *config, const struct gt_replay_e
 }
 
 /* A reload that gt_node_reload would refuse is told before the replay begins. -1, or an exit code
- * with a message. */
-static int judge_reload(const struct gt_config *from, const struct gt_config *to, bool snat,
+ * with a message. Memory for mode snat is there: replay takes it if any configuration wants it. */
+static int judge_reload(const struct gt_config *from, const struct gt_config *to,
 			const struct gt_replay_event *e)
 {
 	struct gt_config_messages messages = {0};
-	int rc = gt_config_settled(from, to, snat, &messages);
+	int rc = gt_config_settled(from, to, true, &messages);
 
 	gt_tell_messages(to->file, &messages, false);
 	gt_config_messages_free(&messages);
@@ -333,7 +333,7 @@ static int judge_events(struct gt_replay_options *o)
 		rc = gt_load_config(e->reload, GT_LOAD_UNSUPPORTED_ERRORS, &e->config);
 		if (rc != GT_EXIT_OK)
 			return rc;
-		rc = judge_reload(in_force, e->config, gt_config_uses_snat(o->config), e);
+		rc = judge_reload(in_force, e->config, e);
 		if (rc >= 0)
 			return rc;
 		in_force = e->config;

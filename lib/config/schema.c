@@ -48,7 +48,7 @@ const struct gt_schema_value gt_schema_vias[] = {
 
 static const struct gt_schema_key gantry_keys[] = {
 	{"name", GT_TYPE_NAME, FIELD(, name), ALONE, .def_help = "host name", .example = "lb1",
-	 .settled = true, .help = "How this node calls itself in its answers and its log."},
+	 .help = "How this node calls itself in its answers and its log."},
 	{"seed", GT_TYPE_SEED, FIELD(, seed), ALONE, .def = "0", .example = "0x1f2e3d4c5b6a7988",
 	 .help = "Nodes with the same seed, VIPs and server health choose the same server for a "
 		 "connection. A secret number keeps clients from choosing their server."},

@@ -199,7 +199,22 @@ static void state_cell(struct table *t, const json_t *server)
 	bool lost = json_is_null(json_object_get(server, "mac")) && state != NULL &&
 		    strcmp(state, "disabled") != 0;
 
-	cell(t, "%s%s", state != NULL ? state : "-", lost ? ", no MAC" : "");
+	const char *file = json_string_value(json_object_get(server, "state_in_file"));
+
+	cell(t, "%s%s%s%s%s", state != NULL ? state : "-", lost ? ", no MAC" : "",
+	     file != NULL ? " (file: " : "", file != NULL ? file : "", file != NULL ? ")" : "");
+}
+
+static void weight_cell(struct table *t, const json_t *server)
+{
+	const json_t *file = json_object_get(server, "weight_in_file");
+
+	if (file == NULL)
+		key_cell(t, server, "weight");
+	else
+		cell(t, "%" JSON_INTEGER_FORMAT " (file: %" JSON_INTEGER_FORMAT ")",
+		     json_integer_value(json_object_get(server, "weight")),
+		     json_integer_value(file));
 }
 
 void gt_table_servers(FILE *out, const json_t *vips)
@@ -223,7 +238,7 @@ void gt_table_servers(FILE *out, const json_t *vips)
 			cell(&t, "%s", server_name);
 			key_cell(&t, server, "address");
 			state_cell(&t, server);
-			key_cell(&t, server, "weight");
+			weight_cell(&t, server);
 			key_cell(&t, server, "frames");
 			key_cell(&t, server, "bytes");
 			key_cell(&t, server, "connections");
