@@ -95,35 +95,38 @@ const struct gt_config_changes *gt_draft_changes(const struct gt_draft *d)
 	return &d->changes;
 }
 
+/* Neighbours as they were before a configuration's were added. */
+static void forget_neighbours(struct gt_node *node, const struct gt_config *config, bool added)
+{
+	if (added)
+		gt_node_want_neighbours(node, config, false);
+	/* The MAC of a static neighbour is what was told last. Adding what is there takes no
+	 * memory. */
+	if (gt_node_want_neighbours(node, node->config, true) == 0)
+		gt_node_want_neighbours(node, node->config, false);
+}
+
 int gt_node_adopt(struct gt_node *node, struct gt_draft *d)
 {
 	struct gt_config *old_config = node->config;
-	struct gt_server_state *old_states = node->states, *states;
+	struct gt_server_state *old_states = node->states;
+	bool added = false;
 	struct gt_plan *plan;
-	int ret;
+	int ret = -ENOMEM;
 
 	/* Anew: since the draft, operators and checks may have spoken. */
-	states = next_states(node, d->config, &d->changes);
-	ret = states != NULL ? gt_node_want_neighbours(node, d->config, true) : -ENOMEM;
-	if (ret != 0) {
-		free(states);
-		return ret;
-	}
+	node->states = next_states(node, d->config, &d->changes);
+	if (node->states == NULL)
+		goto fail;
+	ret = gt_node_want_neighbours(node, d->config, true);
+	if (ret != 0)
+		goto fail;
+	added = true;
 	node->config = d->config;
-	node->states = states;
 	gt_node_resolve(node);
 	ret = gt_node_build(node, d->config, d->plan, &plan);
-	if (ret != 0) {
-		node->config = old_config;
-		node->states = old_states;
-		gt_node_want_neighbours(node, d->config, false);
-		/* The MAC of a static neighbour is what was told last. This takes no memory: all
-		 * of it is there. */
-		if (gt_node_want_neighbours(node, old_config, true) == 0)
-			gt_node_want_neighbours(node, old_config, false);
-		free(states);
-		return ret;
-	}
+	if (ret != 0)
+		goto fail;
 	gt_node_want_neighbours(node, old_config, false);
 	gt_node_admit_guests(node);
 	gt_node_retire(node, d->retired, plan, old_config);
@@ -131,6 +134,12 @@ int gt_node_adopt(struct gt_node *node, struct gt_draft *d)
 	d->config = NULL;
 	free(old_states);
 	return 0;
+fail:
+	free(node->states);
+	node->states = old_states;
+	node->config = old_config;
+	forget_neighbours(node, d->config, added);
+	return ret;
 }
 
 void gt_node_end_draft(struct gt_node *node, struct gt_draft *d)
