@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reload.h"
 #include "requests.h"
 #include "version.h"
 
@@ -60,10 +61,8 @@ long gt_parse_number(const char *s)
 
 static void answer_reload(struct gt_run *r, struct gt_reply *reply, const struct gt_request *q)
 {
-	(void)r;
 	(void)q;
-	gt_say_error(reply, 1,
-		     "reload is not in this version: restart gantry to change the configuration");
+	gt_reload_request(r->reload, reply);
 }
 
 static const struct command {
@@ -88,6 +87,7 @@ static const struct command {
 	{"enable", 1, 1, true, gt_order_enable, "enable VIP/SERVER"},
 	{"disable", 1, 1, true, gt_order_disable, "disable VIP/SERVER"},
 	{"weight", 2, 2, true, gt_order_weight, "weight VIP/SERVER N"},
+	{"revert", 1, 1, true, gt_order_revert, "revert VIP/SERVER|all"},
 	{"reload", 0, 0, true, answer_reload, "reload"},
 };
 

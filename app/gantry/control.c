@@ -121,13 +121,14 @@ void gt_control_close(struct gt_control *c)
 
 static bool is_answering(const struct client *k)
 {
-	return k->reply.walk.active || k->reply.plan != 0 || k->reply.text.n > 0;
+	return k->reply.walk.active || k->reply.later != 0 || k->reply.plan != 0 ||
+	       k->reply.text.n > 0;
 }
 
 /* Is its answer, or the rest of it, still to come? */
 static bool is_waiting(const struct client *k)
 {
-	return k->reply.walk.active || k->reply.plan != 0;
+	return k->reply.walk.active || k->reply.later != 0 || k->reply.plan != 0;
 }
 
 /* Reading stops while an answer is under way: a client gets no further ahead than it reads. */
@@ -292,7 +293,7 @@ static void advance(struct gt_control *c, struct client *k, uint64_t now_ms)
 {
 	if (!is_answering(k) && !k->reply.watch)
 		serve(c, k, now_ms);
-	if (k->fd >= 0 && is_answering(k) && k->reply.plan == 0)
+	if (k->fd >= 0 && is_answering(k) && k->reply.later == 0 && k->reply.plan == 0)
 		send_reply(k, now_ms);
 	if (k->fd >= 0)
 		watch_client(c, k, EPOLL_CTL_MOD);
@@ -370,12 +371,31 @@ bool gt_control_run(struct gt_control *c, uint64_t now_ms)
 		} else if (!k->reply.watch && !is_answering(k) && has_line(k)) {
 			advance(c, k, now_ms);
 			soon = true;
-		} else if (now_ms - k->active_ms > GT_CONTROL_IDLE_MS &&
+		} else if (k->reply.later == 0 && now_ms - k->active_ms > GT_CONTROL_IDLE_MS &&
 			   (!k->reply.watch || is_answering(k))) {
 			let_go(c, k);
 		}
 	}
 	return soon;
+}
+
+void gt_control_later(struct gt_control *c, uint64_t later, const char *text, uint64_t plan,
+		      uint64_t now_ms)
+{
+	for (size_t i = 0; i < GT_CONTROL_CLIENTS_MAX; i++) {
+		struct client *k = &c->clients[i];
+
+		if (k->fd < 0 || k->reply.later != later)
+			continue;
+		k->reply.later = 0;
+		k->reply.plan = plan;
+		k->active_ms = now_ms;
+		if (text != NULL && gt_text_add(&k->reply.text, text, strlen(text)) &&
+		    gt_text_add(&k->reply.text, "\n", 1))
+			advance(c, k, now_ms);
+		else
+			close_client(k);
+	}
 }
 
 void gt_control_plan(struct gt_control *c, uint64_t plan, uint64_t now_ms)

@@ -51,6 +51,7 @@ struct gt_peer {
 struct gt_reply {
 	struct gt_text text; /* one line, with its newline once it is whole */
 	struct gt_walk walk; /* active: more is to come by gt_control_more */
+	uint64_t later;	     /* not 0: it comes by gt_control_later under this number */
 	uint64_t plan;	     /* not to be sent before all workers use this plan; 0: at once */
 	bool watch;	     /* every line of gt_control_tell, too, until it leaves */
 	bool failed;	     /* the text is an error */
@@ -101,6 +102,13 @@ void gt_control_event(struct gt_control *c, uint64_t token, uint64_t now_ms);
 /* Long answers go on, the idle are let go. True: call again soon, an answer is being made. Call it
  * every few ms. */
 bool gt_control_run(struct gt_control *c, uint64_t now_ms);
+/*
+ * The answer, one line without its newline, to all who wait for it under this number; it is sent
+ * when all workers use `plan` (0: at once). text NULL: there was no memory for one, and they are
+ * let go. Main.
+ */
+void gt_control_later(struct gt_control *c, uint64_t later, const char *text, uint64_t plan,
+		      uint64_t now_ms);
 /* All workers use the plan of this number: sends what waited for it. Main. */
 void gt_control_plan(struct gt_control *c, uint64_t plan, uint64_t now_ms);
 /* A line, with its newline, for all who watch. None of them can make main wait. Main. */

@@ -8,7 +8,7 @@
 #include "ask.h"
 #include "commands.h"
 
-static void tell(const char *file, const struct gt_config_messages *messages, bool warnings)
+void gt_tell_messages(const char *file, const struct gt_config_messages *messages, bool warnings)
 {
 	for (size_t i = 0; i < messages->n; i++) {
 		const struct gt_config_message *m = &messages->list[i];
@@ -36,7 +36,7 @@ int gt_load_config(const char *file, unsigned flags, struct gt_config **out)
 		gt_config_free(*out);
 		*out = NULL;
 	}
-	tell(file, &messages, flags & GT_LOAD_WARNINGS);
+	gt_tell_messages(file, &messages, flags & GT_LOAD_WARNINGS);
 	gt_config_messages_free(&messages);
 	if (rc == 0)
 		return GT_EXIT_OK;

@@ -6,6 +6,8 @@
 #ifndef GT_APP_LOAD_H
 #define GT_APP_LOAD_H
 
+#include <stdbool.h>
+
 #include "config/config.h"
 
 enum gt_load_flags {
@@ -23,5 +25,8 @@ enum gt_load_flags {
  * cannot be read; GT_EXIT_FAILED: no memory; *out is NULL then. Main.
  */
 int gt_load_config(const char *file, unsigned flags, struct gt_config **out);
+
+/* Prints messages about a file on stderr in that form; warnings: those, too. Main. */
+void gt_tell_messages(const char *file, const struct gt_config_messages *messages, bool warnings);
 
 #endif

@@ -25,6 +25,7 @@
 #include "node/snat_alarm.h"
 #include "notify.h"
 #include "prober.h"
+#include "reload.h"
 
 #define WAKE_MS		 1
 #define NODE_TICK_MS	 100
@@ -45,7 +46,7 @@
 struct loop {
 	struct gt_run *r;
 	int epoll_fd, signal_fd;
-	bool stop, ready;
+	bool stop;
 	bool waiting; /* older plans wait for the workers */
 	struct held {
 		struct rte_mbuf *m;
@@ -243,8 +244,11 @@ static void renew_plan(struct loop *l)
 		l->waiting = false;
 		gt_control_plan(l->r->control, l->r->plans, l->now_ms);
 		release_held(l, l->r->plans);
+		gt_reload_in_use(l->r->reload);
 	}
 	/* One at a time: however often something changes, each plan is once known to be in use. */
+	if (!l->waiting && gt_reload_adopt(l->r->reload))
+		publish(l);
 	if (node->dirty && !l->waiting && l->now_ms >= l->plan_again_ms) {
 		uint64_t start_ms = gt_clock_ms();
 
@@ -287,7 +291,7 @@ static void become_ready(struct loop *l)
 	gt_notify("READY=1");
 	/* Without memory for checks it still forwards; the log says so. */
 	gt_prober_configure(r->prober, r->node, l->now_ms);
-	l->ready = true;
+	r->ready = true;
 }
 
 /* ---- time ---- */
@@ -324,7 +328,7 @@ static void pass_time(struct loop *l)
 	}
 	if (l->now_ms >= l->node_tick_ms) {
 		/* Announcements before the link is up would be lost. */
-		if (l->ready)
+		if (l->r->ready)
 			gt_node_tick(l->r->node, l->now_ms);
 		else if (gt_ports_update_links(&l->r->ports, NULL) ||
 			 l->now_ms >= l->links_until_ms) {
@@ -332,11 +336,11 @@ static void pass_time(struct loop *l)
 			gt_node_tick(l->r->node, l->now_ms);
 			become_ready(l);
 		}
-		l->node_tick_ms = l->now_ms + (l->ready ? NODE_TICK_MS : NODE_TICK_MS / 10);
+		l->node_tick_ms = l->now_ms + (l->r->ready ? NODE_TICK_MS : NODE_TICK_MS / 10);
 	}
 	if (l->now_ms >= l->second_ms) {
 		l->second_ms = l->now_ms + SECOND_MS;
-		if (l->ready)
+		if (l->r->ready)
 			gt_ports_update_links(&l->r->ports, &l->r->events);
 		measure_workers(l);
 		watch_snat(l);
@@ -363,9 +367,7 @@ static void take_signals(struct loop *l)
 
 	while (read(l->signal_fd, &s, sizeof(s)) == sizeof(s)) {
 		if (s.ssi_signo == SIGHUP) {
-			gt_log(&l->r->log, LOG_WARNING,
-			       "SIGHUP: reload is not in this version, nothing changes: restart "
-			       "gantry to change the configuration");
+			gt_reload_request(l->r->reload, NULL);
 			continue;
 		}
 		gt_log(&l->r->log, LOG_NOTICE, "%s: stopping",
@@ -390,7 +392,8 @@ static int watch(struct loop *l)
 		return -errno;
 	gt_prober_watch(l->r->prober, l->epoll_fd);
 	gt_prober_kernel(l->r->prober, &l->r->kernel);
-	if (gt_kernel_watch(&l->r->kernel, l->epoll_fd) != 0)
+	if (gt_kernel_watch(&l->r->kernel, l->epoll_fd) != 0 ||
+	    gt_reload_watch(l->r->reload, l->epoll_fd, GT_TOKEN(GT_SOURCE_RELOAD, 0)) != 0)
 		return -errno;
 	return gt_control_watch(l->r->control, l->epoll_fd, GT_TOKEN(GT_SOURCE_CONTROL, 0));
 }
@@ -420,6 +423,9 @@ static int take_events(struct loop *l, int wait_ms)
 			break;
 		case GT_SOURCE_KERNEL:
 			gt_kernel_event(l->r, (unsigned)GT_TOKEN_ID(token));
+			break;
+		case GT_SOURCE_RELOAD:
+			gt_reload_event(l->r->reload);
 			break;
 		default:
 			break;

@@ -152,3 +152,23 @@ void gt_order_weight(struct gt_run *r, struct gt_reply *reply, const struct gt_r
 	snprintf(done, sizeof(done), "weight %ld", weight);
 	act(r, reply, q, GT_ACTION_WEIGHT, weight, done);
 }
+
+void gt_order_revert(struct gt_run *r, struct gt_reply *reply, const struct gt_request *q)
+{
+	const char *server = q->arguments[0];
+	char error[768] = "";
+	size_t n;
+
+	if (gt_node_revert(r->node, server, &n, error, sizeof(error)) != 0) {
+		gt_say_error(reply, 1, "%s", error);
+		return;
+	}
+	snprintf(reply->order.server, sizeof(reply->order.server), "%s", server);
+	snprintf(reply->order.done, sizeof(reply->order.done),
+		 "weight and state as in the file, %zu server%s changed", n, n == 1 ? "" : "s");
+	/* Nothing changed: no plan will come, and the one that is in force is told of at once. */
+	if (n > 0)
+		reply->plan = r->plans + 1;
+	else
+		gt_order_settled(r, reply);
+}

@@ -282,7 +282,11 @@ static int act(struct replay *r, struct gt_replay_event *e)
 
 	r->node->now_ms = START_MS + (uint64_t)e->at_ns / NS_PER_MS;
 	if (e->reload != NULL) {
-		rc = gt_node_reload(r->node, e->config, error, sizeof(error));
+		struct gt_config_messages messages = {0};
+
+		rc = gt_node_reload(r->node, e->config, &messages);
+		gt_tell_messages(e->reload, &messages, false);
+		gt_config_messages_free(&messages);
 		if (rc == 0)
 			e->config = NULL; /* it is the node's now */
 	} else {

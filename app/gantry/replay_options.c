@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "config/compare.h"
 #include "load.h"
 #include "version.h"
 
@@ -288,15 +289,18 @@ static int judge_server(const struct gt_config *config, const struct gt_replay_e
 }
 
 /* A reload that gt_node_reload would refuse is told before the replay begins. -1, or an exit code
- * with a message. */
+ * with a message. Memory for mode snat is there: replay takes it if any configuration wants it. */
 static int judge_reload(const struct gt_config *from, const struct gt_config *to,
 			const struct gt_replay_event *e)
 {
-	if (gt_node_may_reload(from, to))
-		return -1;
-	return wrong("--event %s: %s has other interfaces (name, device, mac, vlan, mtu, kernel), "
-		     "workers or connections than %s; a reload cannot change them",
-		     e->text, to->file, from->file);
+	struct gt_config_messages messages = {0};
+	int rc = gt_config_settled(from, to, true, &messages);
+
+	gt_tell_messages(to->file, &messages, false);
+	gt_config_messages_free(&messages);
+	return rc == 0 ? -1
+		       : wrong("--event %s: a reload cannot lead to this from %s", e->text,
+			       from->file);
 }
 
 static int compare_events(const void *a, const void *b)

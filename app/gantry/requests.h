@@ -35,7 +35,8 @@ long gt_parse_number(const char *s);
 gt_answer_fn gt_show_status, gt_show_vips, gt_show_drops, gt_show_interfaces, gt_show_neighbours;
 
 /* orders.c: what is ordered, and what remains of it to be done. */
-gt_answer_fn gt_order_enable, gt_order_drain, gt_order_disable, gt_order_weight, gt_show_remaining;
+gt_answer_fn gt_order_enable, gt_order_drain, gt_order_disable, gt_order_weight, gt_order_revert,
+	gt_show_remaining;
 /* The hook of control.h. ctx is the struct gt_run. */
 void gt_order_settled(void *ctx, struct gt_reply *reply);
 

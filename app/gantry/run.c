@@ -23,6 +23,7 @@
 #include "mainloop.h"
 #include "notify.h"
 #include "prober.h"
+#include "reload.h"
 #include "requests.h"
 #include "say.h"
 #include "version.h"
@@ -130,9 +131,14 @@ static int create_node(struct gt_run *r)
 	}
 	r->shared->plan = r->node->plan;
 	r->prober = gt_prober_create(&r->log);
-	if (r->prober == NULL)
+	if (r->prober == NULL) {
 		gt_log(&r->log, LOG_ERR, "no memory for the health checks");
-	return r->prober != NULL ? 0 : -ENOMEM;
+		return -ENOMEM;
+	}
+	rc = gt_reload_open(r, &r->reload);
+	if (rc != 0)
+		gt_log(&r->log, LOG_ERR, "reload cannot be prepared: %s", strerror(-rc));
+	return rc;
 }
 
 static int launch(struct gt_run *r)
@@ -207,6 +213,7 @@ static void go_down(struct gt_run *r, bool served)
 	stop_workers(r);
 	if (served)
 		summarize(r);
+	gt_reload_close(r->reload);
 	gt_prober_destroy(r->prober);
 	gt_kernel_close(&r->kernel);
 	gt_node_destroy(r->node);

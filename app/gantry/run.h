@@ -21,6 +21,7 @@
 
 struct gt_control;
 struct gt_prober;
+struct gt_reload;
 
 struct gt_run {
 	struct gt_log log;
@@ -28,6 +29,7 @@ struct gt_run {
 	char name[GT_NAME_MAX + 1];
 	struct gt_config *config; /* until the node owns it: NULL from then on */
 	struct gt_control *control;
+	struct gt_reload *reload;
 	struct gt_device devices[GT_INTERFACES_MAX];
 	struct gt_cpus cpus;
 	struct gt_budget budget;
@@ -40,6 +42,7 @@ struct gt_run {
 	unsigned n_lcores;
 	double busy_percent[GT_WORKERS_MAX]; /* of each worker, in the last second */
 	uint64_t started_ms;
+	bool ready;	/* links are up, it was told */
 	uint64_t plans; /* published so far: the number of the newest */
 };
 

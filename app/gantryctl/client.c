@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #define TIMEOUT_S 5
-/* Reading a table of millions for what matches takes its time. */
+/* Reading a table of millions for what matches takes its time; so do the tables of a reload of very
+ * many VIPs. */
 #define LONG_TIMEOUT_S	 120
 #define ANSWER_BYTES_MAX (256U << 20)
 #define REQUEST_MAX	 4096
@@ -193,10 +194,20 @@ json_t *ctl_ask(const char *path, const char *command, const char *const *argume
 	return answer;
 }
 
+/* Errors and warnings about a file, each in the form FILE:LINE: message. */
+static void show_file_messages(const json_t *answer)
+{
+	const json_t *list = json_object_get(answer, "messages");
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		fprintf(stderr, "%s\n", json_string_value(json_array_get(list, i)));
+}
+
 int ctl_error(const json_t *answer)
 {
 	const char *error = json_string_value(json_object_get(answer, "error"));
 
+	show_file_messages(answer);
 	if (error == NULL)
 		return 0;
 	fprintf(stderr, "gantryctl: %s\n", error);

@@ -47,8 +47,10 @@ static const struct command {
 	 "take it out: its connections move, or are reset"},
 	{"weight", "SERVER N", 2, 2, ctl_show_done, NULL, NULL,
 	 "its share of new connections, 0 to 65535"},
+	{"revert", "SERVER|all", 1, 1, ctl_show_done, NULL, NULL,
+	 "weight and state as in the file again"},
 	{"reload", "", 0, 0, ctl_show_done, NULL, NULL,
-	 "read the configuration again (not in this version)"},
+	 "take the changed configuration file into force"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -73,7 +75,8 @@ static void usage(FILE *out)
 	      "                        established and udp\n"
 	      "  --sort KEY            idle: longest idle first; recent; client\n"
 	      "  --limit N             of those that are shown (1000); all are counted\n\n"
-	      "Exit codes: 0 done; 1 gantry cannot be reached or says no; 2 wrong use.\n",
+	      "Exit codes: 0 done; 1 gantry cannot be reached or says no; 2 wrong use, or a\n"
+	      "wrong configuration.\n",
 	      out);
 }
 

@@ -45,7 +45,16 @@ int gt_plan_build(const struct gt_config *config, const struct gt_server_state *
 		  const struct gt_mac *macs, const struct gt_plan_known *known, size_t n_known,
 		  const struct gt_plan *previous, struct gt_plan **out)
 {
-	struct gt_plan_builder b = {.config = config, .states = states, .previous = previous};
+	return gt_plan_build_by_draft(config, states, macs, known, n_known, previous, NULL, out);
+}
+
+int gt_plan_build_by_draft(const struct gt_config *config, const struct gt_server_state *states,
+			   const struct gt_mac *macs, const struct gt_plan_known *known,
+			   size_t n_known, const struct gt_plan *previous,
+			   const struct gt_plan *draft, struct gt_plan **out)
+{
+	struct gt_plan_builder b = {
+		.config = config, .states = states, .previous = previous, .draft = draft};
 	int ret = -ENOMEM;
 
 	b.plan = calloc(1, sizeof(*b.plan));

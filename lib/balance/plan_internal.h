@@ -28,7 +28,7 @@ struct gt_plan_build {
 struct gt_plan_builder {
 	const struct gt_config *config;
 	const struct gt_server_state *states;
-	const struct gt_plan *previous;
+	const struct gt_plan *previous, *draft;
 	struct gt_plan *plan;
 	uint16_t *vip_numbers;	  /* by index in the configuration */
 	uint16_t *server_numbers; /* in the configuration's order, VIP by VIP */

@@ -12,7 +12,7 @@
 #include "balance/rendezvous.h"
 
 struct gt_plan_table {
-	unsigned references;
+	unsigned references; /* atomic: a draft shares tables with plans that main frees */
 	bool rendezvous;
 	uint32_t size;
 	uint32_t since; /* generation of the plan that it was made for */
@@ -38,7 +38,7 @@ static uint64_t server_identity(const struct gt_config_server *s, bool grouped)
 
 void gt_plan_free_table(struct gt_plan_table *t)
 {
-	if (t == NULL || --t->references > 0)
+	if (t == NULL || __atomic_sub_fetch(&t->references, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	free(t->members);
 	free(t);
@@ -100,15 +100,50 @@ static struct gt_maglev_server *collect_members(const struct gt_plan *plan, uint
 	return list;
 }
 
-/* The table of a VIP whose servers have these numbers: the previous plan's, if nothing changed. */
+static bool is_right(const struct gt_plan_table *t, bool rendezvous,
+		     const struct gt_maglev_server *members, size_t n)
+{
+	return t != NULL && t->rendezvous == rendezvous && t->n_members == n &&
+	       memcmp(t->members, members, n * sizeof(*members)) == 0;
+}
+
+/* The table that a plan under this seed has of a VIP, or NULL. */
+static struct gt_plan_table *table_of(const struct gt_plan *plan, uint16_t vip,
+				      const struct gt_siphash_key *seed)
+{
+	if (plan == NULL || vip >= plan->n_vips || memcmp(&plan->seed, seed, sizeof(*seed)) != 0)
+		return NULL;
+	return plan->build->tables[vip];
+}
+
+/* A table for these members: the previous plan's if nothing changed, the draft's, or a new one.
+ * Takes `members` over. */
+static struct gt_plan_table *get_table(const struct gt_plan_builder *b, uint16_t vip,
+				       struct gt_maglev_server *members, size_t n)
+{
+	bool rendezvous = b->plan->vips[vip].scheduler == GT_SCHED_RENDEZVOUS;
+	struct gt_plan_table *was = table_of(b->previous, vip, &b->plan->seed);
+	struct gt_plan_table *t = was;
+
+	if (!is_right(t, rendezvous, members, n)) {
+		t = table_of(b->draft, vip, &b->plan->seed);
+		if (!is_right(t, rendezvous, members, n))
+			return table_build(b->plan, rendezvous, members, n, was);
+		/* Workers meet it in this plan. */
+		t->since = (uint32_t)b->plan->generation;
+	}
+	free(members);
+	__atomic_add_fetch(&t->references, 1, __ATOMIC_RELAXED);
+	return t;
+}
+
+/* The table of a VIP whose servers have these numbers. */
 static int make_table(struct gt_plan_builder *b, uint16_t vip, const uint32_t *numbers, uint32_t n)
 {
-	const struct gt_plan *old = b->previous;
 	struct gt_plan *plan = b->plan;
 	struct gt_plan_vip *v = &plan->vips[vip];
-	bool rendezvous = v->scheduler == GT_SCHED_RENDEZVOUS;
-	struct gt_plan_table *was = NULL, *t;
 	struct gt_maglev_server *members;
+	struct gt_plan_table *t;
 	size_t count;
 
 	members = collect_members(plan, vip, numbers, n, &count);
@@ -118,19 +153,9 @@ static int make_table(struct gt_plan_builder *b, uint16_t vip, const uint32_t *n
 		free(members);
 		return 0;
 	}
-	if (old != NULL && vip < old->n_vips &&
-	    memcmp(&old->seed, &plan->seed, sizeof(plan->seed)) == 0)
-		was = old->build->tables[vip];
-	if (was != NULL && was->rendezvous == rendezvous && was->n_members == count &&
-	    memcmp(was->members, members, count * sizeof(*members)) == 0) {
-		free(members);
-		t = was;
-		t->references++;
-	} else {
-		t = table_build(plan, rendezvous, members, count, was);
-		if (t == NULL)
-			return -ENOMEM;
-	}
+	t = get_table(b, vip, members, count);
+	if (t == NULL)
+		return -ENOMEM;
 	plan->build->tables[vip] = t;
 	v->slots = t->slots;
 	v->n_slots = t->size;

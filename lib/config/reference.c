@@ -67,6 +67,10 @@ static const char introduction[] =
 	"- Durations are whole numbers with their unit: `200ms`, `5s`, `10m`, `2h`.\n"
 	"- Names of interfaces, VIPs, servers and checks: letters, digits, `.`, `_` and `-`, at "
 	"most 63.\n"
+	"- `gantryctl reload` takes a changed file into force while gantry runs "
+	"([reload.md](reload.md)); "
+	"what is\n"
+	"  settled at the start says so below.\n"
 	"- Sections may stand in any order. With `policy = failover` the order of the servers "
 	"counts.\n";
 
@@ -128,6 +132,8 @@ static void write_key(const struct gt_config_writer *w, const struct gt_schema_s
 	out(w, " | %s", k->help);
 	if (k->when != NULL)
 		write_when(w, s, k);
+	if (k->settled)
+		out(w, " *Settled at the start: a restart changes it.*");
 	if (k->later != NULL)
 		out(w, " *%c%s.*", toupper((unsigned char)k->later[0]), k->later + 1);
 	out(w, " |\n");

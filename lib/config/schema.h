@@ -64,6 +64,7 @@ struct gt_schema_key {
 	bool required;
 	bool list;	   /* comma-separated, and may go on in the next line */
 	bool may_be_empty; /* `key =` is a value */
+	bool settled;	   /* at the start: a reload cannot change it */
 	uint32_t min, max; /* of numbers and durations; of lists, max is the most elements */
 	const char *unit;  /* of numbers, for people */
 	const struct gt_schema_value *values; /* of GT_TYPE_ENUM */

@@ -172,16 +172,24 @@ const struct gt_addr *gt_neighbour_source(const struct gt_neighbours *n, uint8_t
 int gt_neighbours_add_own(struct gt_neighbours *n, uint8_t interface,
 			  const struct gt_prefix *prefix, bool vip)
 {
-	struct gt_neighbour_source *sources;
+	struct gt_neighbour_source *source = NULL;
 	struct gt_neighbour_own *own;
 
 	if (!known(n, interface))
 		return -EINVAL;
-	/* All that may fail comes first. */
-	sources = grow(n->sources, n->n_sources, &n->sources_room, sizeof(*sources));
-	if (sources == NULL)
-		return -ENOMEM;
-	n->sources = sources;
+	/* All that may fail comes first, and none of it where the address is known already. */
+	if (!vip) {
+		source = find_source(n, interface, prefix);
+		if (source == NULL) {
+			source = grow(n->sources, n->n_sources, &n->sources_room, sizeof(*source));
+			if (source == NULL)
+				return -ENOMEM;
+			n->sources = source;
+			source = &n->sources[n->n_sources];
+			*source = (struct gt_neighbour_source){.prefix = *prefix,
+							       .interface = interface};
+		}
+	}
 	own = make_own(n, interface, &prefix->addr);
 	if (own == NULL)
 		return -ENOMEM;
@@ -191,13 +199,8 @@ int gt_neighbours_add_own(struct gt_neighbours *n, uint8_t interface,
 		own->vips++;
 		return 0;
 	}
-	struct gt_neighbour_source *s = find_source(n, interface, prefix);
-
-	if (s == NULL) {
-		s = &n->sources[n->n_sources++];
-		*s = (struct gt_neighbour_source){.prefix = *prefix, .interface = interface};
-	}
-	s->references++;
+	n->n_sources += source == &n->sources[n->n_sources];
+	source->references++;
 	return 0;
 }
 

@@ -325,3 +325,58 @@ int gt_node_act(struct gt_node *node, enum gt_node_action action, const char *se
 	free(old);
 	return 0;
 }
+
+/* ---- and the file ---- */
+
+static bool differs_from_file(const struct gt_server_state *s,
+			      const struct gt_config_server *config)
+{
+	return s->admin != config->state || s->weight != config->weight;
+}
+
+size_t gt_node_count_overrides(const struct gt_node *node)
+{
+	size_t n = 0, k = 0;
+
+	for (size_t i = 0; i < node->config->n_vips; i++)
+		for (size_t j = 0; j < node->config->vips[i].n_servers; j++, k++)
+			n += differs_from_file(&node->states[k], &node->config->vips[i].servers[j]);
+	return n;
+}
+
+int gt_node_revert(struct gt_node *node, const char *server, size_t *n, char *error,
+		   size_t error_size)
+{
+	const char *pattern = strcmp(server, "all") == 0 ? "*/*" : server;
+	struct gt_node_place at = {0};
+
+	*n = 0;
+	if (!gt_node_next_server(node, pattern, &at)) {
+		gt_node_explain_unknown(node, server, error, error_size);
+		return -ENOENT;
+	}
+	do {
+		struct gt_server_state *s = &node->states[at.index];
+		bool took = may_take(s);
+
+		if (!differs_from_file(s, at.server))
+			continue;
+		s->admin = at.server->state;
+		s->weight = at.server->weight;
+		node->dirty = true;
+		++*n;
+		if (!took && may_take(s))
+			gt_node_begin_slow_start(node, &at);
+		gt_node_tell(node,
+			     (struct gt_event){.level = LOG_NOTICE,
+					       .kind = "server",
+					       .vip = at.vip->name,
+					       .server = at.server->name,
+					       .what = "state",
+					       .now = gt_server_state_name(s),
+					       .reason = "operator"},
+			     "server %s/%s: weight and state as in %s again", at.vip->name,
+			     at.server->name, node->config->file);
+	} while (gt_node_next_server(node, pattern, &at));
+	return 0;
+}

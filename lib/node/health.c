@@ -43,13 +43,13 @@ static void tell_down(const struct gt_node *node, const struct gt_node_place *p)
 	char fate[GT_NODE_FATE_MAX], its[48] = "";
 
 	if (active > 0)
-		snprintf(its, sizeof(its), "%" PRIu64 " connection%s: ", active, plural(active));
+		snprintf(its, sizeof(its), " (%" PRIu64 " now)", active);
 	gt_node_fate(node, p->index, fate, sizeof(fate));
 	gt_node_tell(node, state_event(p, LOG_WARNING, "up", "down", h->last.reason),
 		     "server %s/%s: down after %u failure%s in %.1f s: %s%s%s%s", p->vip->name,
 		     p->server->name, h->changed_results, plural(h->changed_results),
 		     (double)h->changed_took_ms / 1000, h->last.reason, fate[0] != '\0' ? "; " : "",
-		     its, fate);
+		     fate, fate[0] != '\0' ? its : "");
 }
 
 static void tell_up(const struct gt_node *node, const struct gt_node_place *p, uint64_t since_ms)

@@ -21,15 +21,14 @@ struct gt_health *gt_node_first_healths(const struct gt_config *config);
 /* Puts the neighbours' MACs into the states. */
 void gt_node_resolve(struct gt_node *node);
 
-/* 0, -ENOMEM, -ENOSPC. */
-int gt_node_build(struct gt_node *node, const struct gt_config *config, struct gt_plan **plan);
+/* draft: NULL, or a plan to take tables from. 0, -ENOMEM, -ENOSPC. */
+int gt_node_build(struct gt_node *node, const struct gt_config *config, const struct gt_plan *draft,
+		  struct gt_plan **plan);
 
 /* Puts a new plan in the old one's place. `config`: the old configuration, if it was replaced too.
  */
 void gt_node_retire(struct gt_node *node, struct gt_retired *r, struct gt_plan *plan,
 		    struct gt_config *config);
-
-bool gt_node_uses_snat(const struct gt_config *config);
 
 /* Tells of a change of state: `fmt` and so on make the sentence. */
 #define gt_node_tell(node, ...) gt_event(&(node)->events, __VA_ARGS__)
@@ -61,7 +60,11 @@ void gt_node_on_neighbour(void *ctx, enum gt_neighbour_event event, uint8_t inte
 			  const struct gt_mac *old_mac);
 void gt_node_on_emit(void *ctx, uint8_t interface, const uint8_t *frame, size_t len);
 
-/* Adds, or removes, all that a configuration wants of the neighbours. Adding: 0 or -ENOMEM. */
+/* Adds, or removes, all that a configuration wants of the neighbours. Adding: 0, or -ENOMEM, and
+ * nothing was added. */
 int gt_node_want_neighbours(struct gt_node *node, const struct gt_config *config, bool add);
+
+/* Lets clients become known, or no more, as the configuration in force wants it. */
+void gt_node_admit_guests(struct gt_node *node);
 
 #endif

@@ -79,15 +79,16 @@ static struct gt_plan_known *list_known(const struct gt_neighbours *n, size_t *c
 	return list;
 }
 
-int gt_node_build(struct gt_node *node, const struct gt_config *config, struct gt_plan **plan)
+int gt_node_build(struct gt_node *node, const struct gt_config *config, const struct gt_plan *draft,
+		  struct gt_plan **plan)
 {
 	size_t n_known;
 	struct gt_plan_known *known = list_known(node->neighbours, &n_known);
 	int ret = -ENOMEM;
 
 	if (known != NULL)
-		ret = gt_plan_build(config, node->states, node->macs, known, n_known, node->plan,
-				    plan);
+		ret = gt_plan_build_by_draft(config, node->states, node->macs, known, n_known,
+					     node->plan, draft, plan);
 	free(known);
 	return ret;
 }
@@ -154,7 +155,7 @@ bool gt_node_refresh(struct gt_node *node)
 	gt_node_resolve(node);
 	r = malloc(sizeof(*r));
 	if (r != NULL)
-		ret = gt_node_build(node, node->config, &plan);
+		ret = gt_node_build(node, node->config, NULL, &plan);
 	if (ret != 0) {
 		gt_log(&node->hooks.log, LOG_ERR, "no new plan: %s; the old one stays in force",
 		       strerror(-ret));
@@ -167,10 +168,16 @@ bool gt_node_refresh(struct gt_node *node)
 
 void gt_node_reclaim(struct gt_node *node)
 {
-	while (node->retired != NULL) {
-		struct gt_retired *r = node->retired;
+	struct gt_retired **at = &node->retired;
 
-		node->retired = r->next;
+	while (*at != NULL) {
+		struct gt_retired *r = *at;
+
+		if (r->plan == node->pinned) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
 		gt_plan_free(r->plan);
 		gt_config_free(r->config);
 		free(r);
@@ -178,14 +185,6 @@ void gt_node_reclaim(struct gt_node *node)
 }
 
 /* ---- birth and end ---- */
-
-bool gt_node_uses_snat(const struct gt_config *config)
-{
-	for (size_t i = 0; i < config->n_vips; i++)
-		if (config->vips[i].mode == GT_MODE_SNAT)
-			return true;
-	return false;
-}
 
 int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 		   const struct gt_node_hooks *hooks, struct gt_node **out)
@@ -197,7 +196,7 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	if (node == NULL)
 		return ret;
 	node->config = config;
-	node->snat = gt_node_uses_snat(config);
+	node->snat = gt_config_uses_snat(config);
 	node->hooks = *hooks;
 	node->events = (struct gt_events){hooks->log, hooks->event, hooks->ctx};
 	memcpy(node->macs, macs, config->n_interfaces * sizeof(*macs));
@@ -214,8 +213,9 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	ret = gt_node_want_neighbours(node, config, true);
 	if (ret != 0)
 		goto fail;
+	gt_node_admit_guests(node);
 	gt_node_resolve(node);
-	ret = gt_node_build(node, config, &node->plan);
+	ret = gt_node_build(node, config, NULL, &node->plan);
 	if (ret != 0)
 		goto fail;
 	note_failover(node);

@@ -15,6 +15,7 @@
 #include "base/event.h"
 #include "base/frame.h"
 #include "base/log.h"
+#include "config/compare.h"
 #include "config/config.h"
 #include "neighbour/neighbour.h"
 #include "probe/health.h"
@@ -67,7 +68,8 @@ struct gt_node {
 	/* The same of servers that cannot be checked */
 	uint64_t blind_minute;
 	unsigned blind_told;
-	struct gt_retired *retired; /* older plans that workers may still read */
+	struct gt_retired *retired;   /* older plans that workers may still read */
+	const struct gt_plan *pinned; /* one that a draft is built from, else NULL */
 	struct gt_node_hooks hooks;
 	struct gt_events events; /* to the hooks: by gt_node_tell, or gt_event */
 };
@@ -141,18 +143,50 @@ void gt_node_watch(struct gt_node *node, size_t index, const struct gt_health_ru
 void gt_node_health(struct gt_node *node, size_t index, const struct gt_health_result *result);
 
 /*
- * May a reload lead from one configuration to another? Not if interfaces (name, device, mac, vlan,
- * mtu, kernel), workers or connections differ: they are settled at the start. Any caller.
+ * A configuration on its way into force, in steps, because tables of slots take a millisecond each:
+ * main begins and adopts, another thread may build in between while main goes on with all the rest.
  */
-bool gt_node_may_reload(const struct gt_config *from, const struct gt_config *to);
+struct gt_draft;
 
 /*
- * Takes another configuration into force: states of servers that are in both are kept, unless the
- * file changed that very key. -EXDEV with a message if that needs a restart (gt_node_may_reload;
- * the first VIP of mode snat, too), and nothing changed. Takes config over on success only. 0,
- * -ENOMEM, -ENOSPC, -EXDEV.
+ * Begins: compares it with the one in force, and notes what the servers' states are. One draft at a
+ * time. -EXDEV with the reasons in messages (which need not be empty) if it needs a restart:
+ * gt_config_settled, or the first VIP of mode snat, whose memory is taken at the start. `config`
+ * stays the caller's. 0, -EXDEV, -ENOMEM.
  */
-int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, size_t error_size);
+int gt_node_draft(struct gt_node *node, struct gt_config *config,
+		  struct gt_config_messages *messages, struct gt_draft **out);
+
+/* The long part; may be left out. 0, -ENOMEM, -ENOSPC. Any thread; main must not end the draft
+ * meanwhile. */
+int gt_draft_build(struct gt_draft *draft);
+
+const struct gt_config_changes *gt_draft_changes(const struct gt_draft *draft);
+
+/*
+ * Puts it into force: states of servers that are in both are kept, unless the file changed that
+ * very key. node->plan is new then: publish it. Takes the draft's configuration over on success; on
+ * failure all is as it was. The draft stays. 0, -ENOMEM, -ENOSPC (more new servers or ports at once
+ * than there are free numbers).
+ */
+int gt_node_adopt(struct gt_node *node, struct gt_draft *draft);
+
+/* Ends it, adopted or not. NULL is allowed. */
+void gt_node_end_draft(struct gt_node *node, struct gt_draft *draft);
+
+/* All of it in one step; takes config over on success only. 0, -EXDEV, -ENOMEM, -ENOSPC. */
+int gt_node_reload(struct gt_node *node, struct gt_config *config,
+		   struct gt_config_messages *messages);
+
+/*
+ * Goes back to what the file says of a server's weight and state, named VIP/SERVER, or of `all`:
+ * takes back what operators said of them. *n: how many that changed. 0, -ENOENT with a message.
+ */
+int gt_node_revert(struct gt_node *node, const char *server, size_t *n, char *error,
+		   size_t error_size);
+
+/* Servers whose weight or state is what an operator said, and not what the file says. */
+size_t gt_node_count_overrides(const struct gt_node *node);
 
 /*
  * Builds a new plan if anything changed. True: node->plan is new, publish it; the old one waits for
@@ -160,8 +194,8 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config, char *error, 
  */
 bool gt_node_refresh(struct gt_node *node);
 
-/* Frees all plans but the newest, and configurations that only they used: no worker reads them now.
- */
+/* Frees all plans but the newest and a draft's, and configurations that only they used: no worker
+ * reads them now. */
 void gt_node_reclaim(struct gt_node *node);
 
 #endif

@@ -174,93 +174,125 @@ void gt_node_on_emit(void *ctx, uint8_t interface, const uint8_t *frame, size_t 
 	node->hooks.emit(node->hooks.ctx, interface, frame, len);
 }
 
+/*
+ * What a configuration wants of the neighbours is added and removed by the same walk. If an
+ * addition fails, those before it are undone: the walk again, removing as many.
+ */
+struct want {
+	struct gt_neighbours *n;
+	const struct gt_config *config;
+	bool add;
+	size_t done, most;
+};
+
+/* The walk goes on. */
+#define WALKING(rc, w) ((rc) == 0 && (w)->done < (w)->most)
+
 /* Adds or removes an address of ours. 0 or -ENOMEM. */
-static int want_own(struct gt_neighbours *n, uint8_t interface, const struct gt_prefix *prefix,
-		    bool vip, bool add)
+static int want_own(struct want *w, uint8_t interface, const struct gt_prefix *prefix, bool vip)
 {
-	if (add)
-		return gt_neighbours_add_own(n, interface, prefix, vip);
-	gt_neighbours_remove_own(n, interface, prefix, vip);
-	return 0;
-}
-
-static int want_neighbour(struct gt_neighbours *n, uint8_t interface, const struct gt_addr *addr,
-			  const struct gt_mac *mac, bool add)
-{
-	if (add)
-		return gt_neighbours_add(n, interface, addr, mac);
-	gt_neighbours_remove(n, interface, addr, mac);
-	return 0;
-}
-
-static int want_interface(struct gt_neighbours *n, const struct gt_config *config, uint8_t i,
-			  bool add)
-{
-	const struct gt_config_interface *c = &config->interfaces[i];
 	int ret = 0;
 
-	for (size_t j = 0; j < c->n_addresses && ret == 0; j++)
-		ret = want_own(n, i, &c->addresses[j], false, add);
-	if (!has_way_back(config))
+	if (w->add)
+		ret = gt_neighbours_add_own(w->n, interface, prefix, vip);
+	else
+		gt_neighbours_remove_own(w->n, interface, prefix, vip);
+	w->done += ret == 0;
+	return ret;
+}
+
+static int want_neighbour(struct want *w, uint8_t interface, const struct gt_addr *addr,
+			  const struct gt_mac *mac)
+{
+	int ret = 0;
+
+	if (w->add)
+		ret = gt_neighbours_add(w->n, interface, addr, mac);
+	else
+		gt_neighbours_remove(w->n, interface, addr, mac);
+	w->done += ret == 0;
+	return ret;
+}
+
+static int want_interface(struct want *w, uint8_t i)
+{
+	const struct gt_config_interface *c = &w->config->interfaces[i];
+	int ret = 0;
+
+	for (size_t j = 0; WALKING(ret, w) && j < c->n_addresses; j++)
+		ret = want_own(w, i, &c->addresses[j], false);
+	if (!has_way_back(w->config))
 		return ret;
-	if (ret == 0 && c->has_gateway4)
-		ret = want_neighbour(n, i, &c->gateway4, NULL, add);
-	if (ret == 0 && c->has_gateway6)
-		ret = want_neighbour(n, i, &c->gateway6, NULL, add);
+	if (WALKING(ret, w) && c->has_gateway4)
+		ret = want_neighbour(w, i, &c->gateway4, NULL);
+	if (WALKING(ret, w) && c->has_gateway6)
+		ret = want_neighbour(w, i, &c->gateway6, NULL);
 	return ret;
 }
 
 /* A source address of SNAT is answered for on the interface whose subnet it is in. */
-static int want_sources(struct gt_neighbours *n, const struct gt_config *config,
-			const struct gt_config_vip *vip, bool add)
+static int want_sources(struct want *w, const struct gt_config_vip *vip)
 {
 	int ret = 0;
 
-	for (size_t k = 0; k < vip->n_snat_addresses && ret == 0; k++) {
+	for (size_t k = 0; k < vip->n_snat_addresses; k++) {
 		const struct gt_addr *a = &vip->snat_addresses[k];
 		struct gt_prefix host = {*a, gt_addr_is_v4(a) ? 32 : 128};
 
-		for (size_t i = 0; i < config->n_interfaces && ret == 0; i++) {
-			const struct gt_config_interface *c = &config->interfaces[i];
+		for (size_t i = 0; WALKING(ret, w) && i < w->config->n_interfaces; i++) {
+			const struct gt_config_interface *c = &w->config->interfaces[i];
 			bool inside = false;
 
 			for (size_t j = 0; j < c->n_addresses; j++)
 				inside |= gt_prefix_contains(&c->addresses[j], a);
 			if (inside)
-				ret = want_own(n, (uint8_t)i, &host, true, add);
+				ret = want_own(w, (uint8_t)i, &host, true);
 		}
 	}
 	return ret;
 }
 
-static int want_vip(struct gt_neighbours *n, const struct gt_config *config,
-		    const struct gt_config_vip *vip, bool add)
+static int want_vip(struct want *w, const struct gt_config_vip *vip)
 {
 	struct gt_prefix host = {vip->address, gt_addr_is_v4(&vip->address) ? 32 : 128};
-	int ret = want_own(n, vip->interface, &host, true, add);
+	int ret = want_own(w, vip->interface, &host, true);
 
-	if (ret == 0)
-		ret = want_sources(n, config, vip, add);
-	for (size_t j = 0; j < vip->n_servers && ret == 0; j++) {
+	if (WALKING(ret, w))
+		ret = want_sources(w, vip);
+	for (size_t j = 0; WALKING(ret, w) && j < vip->n_servers; j++) {
 		const struct gt_config_server *s = &vip->servers[j];
 
-		ret = want_neighbour(n, s->interface, gt_node_next_hop(config, s),
-				     s->has_mac ? &s->mac : NULL, add);
+		ret = want_neighbour(w, s->interface, gt_node_next_hop(w->config, s),
+				     s->has_mac ? &s->mac : NULL);
 	}
 	return ret;
 }
 
-/* Adds, or removes, all that a configuration wants of the neighbours. Adding: 0 or -ENOMEM. */
-int gt_node_want_neighbours(struct gt_node *node, const struct gt_config *config, bool add)
+static int walk(struct want *w)
 {
-	struct gt_neighbours *n = node->neighbours;
 	int ret = 0;
 
-	for (size_t i = 0; i < config->n_interfaces && ret == 0; i++)
-		ret = want_interface(n, config, (uint8_t)i, add);
-	for (size_t i = 0; i < config->n_vips && ret == 0; i++)
-		ret = want_vip(n, config, &config->vips[i], add);
-	if (add && ret == 0)
-		gt_neighbours_guests(n, has_way_back(config) ? GUESTS_MAX : 0);
+	for (size_t i = 0; WALKING(ret, w) && i < w->config->n_interfaces; i++)
+		ret = want_interface(w, (uint8_t)i);
+	for (size_t i = 0; WALKING(ret, w) && i < w->config->n_vips; i++)
+		ret = want_vip(w, &w->config->vips[i]);
 	return ret;
+}
+
+int gt_node_want_neighbours(struct gt_node *node, const struct gt_config *config, bool add)
+{
+	struct want w = {node->neighbours, config, add, 0, SIZE_MAX};
+	int ret = walk(&w);
+
+	if (ret != 0) {
+		struct want undo = {node->neighbours, config, false, 0, w.done};
+
+		walk(&undo);
+	}
+	return ret;
+}
+
+void gt_node_admit_guests(struct gt_node *node)
+{
+	gt_neighbours_guests(node->neighbours, has_way_back(node->config) ? GUESTS_MAX : 0);
 }

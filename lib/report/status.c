@@ -110,6 +110,17 @@ static bool set_check(json_t *o, const struct gt_node *node, const struct gt_pla
 	       json_object_set_new(o, "check", check_object(h, node->now_ms)) == 0;
 }
 
+/* Where an operator's word is in force, and what the file says is not. */
+static bool set_in_file(json_t *o, const struct gt_plan_names *names)
+{
+	const struct gt_config_server *file = names->server;
+
+	return (names->state.weight == file->weight || set(o, "weight_in_file", file->weight)) &&
+	       (names->state.admin == file->state ||
+		json_object_set_new(o, "state_in_file", json_string(gt_admin_name(file->state))) ==
+			0);
+}
+
 static json_t *server_object(const struct gt_node *node, const struct entry *e,
 			     struct gt_worker *const *workers, unsigned n)
 {
@@ -134,7 +145,7 @@ static json_t *server_object(const struct gt_node *node, const struct entry *e,
 	    /* A connection may move between the reading of two workers' halves of the sum. */
 	    set(o, "active", sum.active < 0 ? 0 : (uint64_t)sum.active) &&
 	    set(o, "open", sum.open < 0 ? 0 : (uint64_t)sum.open) && set_identity(o, e->names) &&
-	    set_check(o, node, e->names) &&
+	    set_check(o, node, e->names) && set_in_file(o, e->names) &&
 	    /* Only where replies come back through us. */
 	    (!has_way_back(e->names->vip) ||
 	     (set(o, "reply_frames", sum.reply_frames) && set(o, "reply_bytes", sum.reply_bytes))))

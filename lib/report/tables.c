@@ -198,8 +198,32 @@ static void state_cell(struct table *t, const json_t *server)
 	const char *state = json_string_value(json_object_get(server, "state"));
 	bool lost = json_is_null(json_object_get(server, "mac")) && state != NULL &&
 		    strcmp(state, "disabled") != 0;
+	const char *file = json_string_value(json_object_get(server, "state_in_file"));
 
-	cell(t, "%s%s", state != NULL ? state : "-", lost ? ", no MAC" : "");
+	cell(t, "%s%s%s%s%s", state != NULL ? state : "-", lost ? ", no MAC" : "",
+	     file != NULL ? " (file: " : "", file != NULL ? file : "", file != NULL ? ")" : "");
+}
+
+/* "100, now 30 (file: 50)": what it grows to, in slow start how far it is, and what the file says
+ * where that is something else. */
+static void weight_cell(struct table *t, const json_t *server)
+{
+	const json_t *now = json_object_get(server, "weight_now");
+	const json_t *file = json_object_get(server, "weight_in_file");
+	char growing[32] = "", differs[32] = "";
+
+	if (now == NULL && file == NULL) {
+		key_cell(t, server, "weight");
+		return;
+	}
+	if (now != NULL)
+		snprintf(growing, sizeof(growing), ", now %" JSON_INTEGER_FORMAT,
+			 json_integer_value(now));
+	if (file != NULL)
+		snprintf(differs, sizeof(differs), " (file: %" JSON_INTEGER_FORMAT ")",
+			 json_integer_value(file));
+	cell(t, "%" JSON_INTEGER_FORMAT "%s%s",
+	     json_integer_value(json_object_get(server, "weight")), growing, differs);
 }
 
 /* What its checks say, and for how long its state has been what it is. */
@@ -221,18 +245,6 @@ static void check_cells(struct table *t, const json_t *check)
 		     reason != NULL ? reason : "-");
 	else
 		cell(t, "%s: %s", result, reason != NULL ? reason : "-");
-}
-
-static void weight_cell(struct table *t, const json_t *server)
-{
-	const json_t *now = json_object_get(server, "weight_now");
-
-	if (json_is_integer(now))
-		cell(t, "%" JSON_INTEGER_FORMAT ", now %" JSON_INTEGER_FORMAT,
-		     json_integer_value(json_object_get(server, "weight")),
-		     json_integer_value(now));
-	else
-		key_cell(t, server, "weight");
 }
 
 void gt_table_servers(FILE *out, const json_t *vips)

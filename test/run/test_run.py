@@ -173,7 +173,7 @@ class Case(unittest.TestCase):
 
     def gantry(self, *args, env=None, prefix=(), **kwargs):
         g = Gantry(self.config(*args, **kwargs), prefix, env)
-        g.control = self.control
+        g.control, g.path = self.control, g.process.args[-1]
         self.addCleanup(g.kill)
         g.ready = g.wait_ready()
         return g
@@ -189,6 +189,16 @@ class Case(unittest.TestCase):
             self.assertIn(word, errors[0])
         self.assertFalse(any(line.startswith("READY") for line in g.out))
         return g
+
+    def edit(self, g, more):
+        """Adds lines to its configuration; returns how many lines that has."""
+        with open(g.path, "a+", encoding="ascii") as f:
+            f.write(more)
+            f.seek(0)
+            return len(f.readlines())
+
+    def weight(self, g, server):
+        return self.ask(g, "status")["vips"]["pacs"]["servers"][server]["weight"]
 
     def ctl(self, g, *args, code=0):
         p = subprocess.run([GANTRYCTL, "-s", g.control, *args], capture_output=True, text=True,
@@ -246,11 +256,70 @@ class Life(Case):
                                         r"\d+ forwarded, \d+ answered, \d+ to the kernel, \d+ dropped$")
             self.assertNotIn("ERROR", "".join(g.err))
 
-    def test_sighup_changes_nothing(self):
+    def test_sighup_reloads(self):
         g = self.gantry()
         g.process.send_signal(signal.SIGHUP)
-        self.assertTrue(g.log_has("reload is not in this version"))
-        self.settled(g, 0)
+        self.assertTrue(g.log_has(f"NOTICE: reloaded {g.path}: nothing changed"))
+        lines = self.edit(g, "weight = 50\ncolour = red\nport = x\n")
+        g.process.send_signal(signal.SIGHUP)
+        self.assertTrue(g.log_has(f"ERROR: {g.path} is wrong: 2 errors, and nothing changed"))
+        self.assertTrue(g.log_has(f"ERROR: {g.path}:{lines - 1}: unknown key 'colour'"))
+        self.assertTrue(g.log_has(f"ERROR: {g.path}:{lines}: port = x: "))
+        self.assertEqual(self.weight(g, "a"), 100)
+        self.assertEqual(g.stop(), 0)
+
+    def test_reload_is_answered(self):
+        g = self.gantry()
+        lines = self.edit(g, "weight = 50\n[server pacs/b]\naddress = 192.0.2.12\n")
+        self.assertEqual(self.ctl(g, "reload"),
+                         f"gantry: reloaded {g.path}: 1 server added, 1 weight changed\n")
+        self.assertEqual((self.weight(g, "a"), self.weight(g, "b")), (50, 100))
+        self.edit(g, "weight = much\n[vip x]\n")
+        err = self.ctl(g, "reload", code=2)
+        self.assertIn(f"{g.path}:{lines + 1}: weight = much: ", err)
+        self.assertIn(f"{g.path}:{lines + 2}: ", err)
+        self.assertIn("nothing changed", err)
+        os.rename(g.path, g.path + ".away")
+        self.assertIn("No such file", self.ctl(g, "reload", code=2))
+        os.rename(g.path + ".away", g.path)
+        self.assertEqual(self.weight(g, "b"), 100)
+        self.assertEqual(g.stop(), 0)
+
+    def test_reload_of_what_is_settled_is_refused(self):
+        g = self.gantry()
+        with open(g.path, encoding="ascii") as f:
+            text = f.read()
+        with open(g.path, "w", encoding="ascii") as f:
+            f.write(text.replace("connections = 20000", "connections = 20001\nworkers = 2")
+                    .replace("[vip", "mtu = 9000\n[vip"))
+        err = self.ctl(g, "reload", code=1)
+        for words in (":4: connections = 20001: it was 20000", ":5: workers = 2: it was 1",
+                      "interface lan: mtu = 9000: it was 1500", "only a restart"):
+            self.assertIn(words, err)
+        self.assertEqual(g.stop(), 0)
+
+    def test_reloads_at_once_are_all_answered(self):
+        g = self.gantry()
+        asked = [subprocess.Popen([GANTRYCTL, "-s", g.control, "reload"], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, text=True) for _ in range(20)]
+        for p in asked:
+            self.assertIn("nothing changed", p.communicate(timeout=20)[0])
+            self.assertEqual(p.returncode, 0)
+        self.assertEqual(g.stop(), 0)
+
+    def test_what_operators_said_is_shown_kept_and_reverted(self):
+        g = self.gantry()
+        self.ctl(g, "weight", "pacs/a", "7")
+        self.ctl(g, "drain", "pacs/a")
+        self.assertIn("1 server is as gantryctl said", self.ctl(g, "reload"))
+        self.assertRegex(self.ctl(g, "servers"), r"drain \(file: enabled\) +7 \(file: 100\)")
+        server = self.ask(g, "status")["vips"]["pacs"]["servers"]["a"]
+        self.assertEqual((server["weight_in_file"], server["state_in_file"]), (100, "enabled"))
+        self.assertIn("1 server changed", self.ctl(g, "revert", "all"))
+        server = self.ask(g, "status")["vips"]["pacs"]["servers"]["a"]
+        self.assertEqual((server["weight"], server["state"]), (100, "up"))
+        self.assertNotIn("weight_in_file", server)
+        self.assertIn("VIP pacs has a", self.ctl(g, "revert", "pacs/x", code=1))
         self.assertEqual(g.stop(), 0)
 
     def test_two_nodes_side_by_side(self):
@@ -335,6 +404,16 @@ class Life(Case):
                 s.settimeout(START_S)
                 g = self.gantry(env={"NOTIFY_SOCKET": name.replace("\0", "@")})
                 self.assertEqual(s.recv(100), b"READY=1")
+                for good in (True, False):
+                    if not good:
+                        self.edit(g, "port = x\n")
+                    before = time.monotonic_ns() // 1000
+                    g.process.send_signal(signal.SIGHUP)
+                    # sd_notify(3): the time lets systemd tell this reload from one before.
+                    kind, stamp = s.recv(100).split(b"\nMONOTONIC_USEC=")
+                    self.assertEqual(kind, b"RELOADING=1")
+                    self.assertTrue(before <= int(stamp) <= time.monotonic_ns() // 1000)
+                    self.assertEqual(s.recv(100), b"READY=1")
                 self.assertEqual(g.stop(), 0)
                 self.assertEqual(s.recv(100), b"STOPPING=1")
 
@@ -801,7 +880,6 @@ class Control(Case):
         self.assertIn("65535", self.ctl(g, "weight", "pacs/a", "65536", code=2))
         self.assertIn("65535", self.ctl(g, "weight", "pacs/a", "-1", code=2))
         self.assertIn("'-1' is no weight", self.raw(g, b"weight pacs/a -1\n")["error"])
-        self.assertIn("not in this version", self.ctl(g, "reload", code=1))
         for args, words in ((["nosuch"], "no command 'nosuch'"),
                             (["drain"], "it is: gantryctl drain SERVER"),
                             (["--nosuch", "status"], "no such option"),

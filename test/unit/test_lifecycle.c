@@ -92,6 +92,15 @@ static struct gt_node *make(const char *text, struct heard *h)
 	return node;
 }
 
+static int reload(struct gt_node *node, struct gt_config *config)
+{
+	struct gt_config_messages m = {0};
+	int rc = gt_node_reload(node, config, &m);
+
+	gt_config_messages_free(&m);
+	return rc;
+}
+
 static void act(struct gt_node *node, enum gt_node_action action, const char *server)
 {
 	assert_int_equal(gt_node_act(node, action, server, 0, NULL, 0), 0);
@@ -170,8 +179,7 @@ static void slow_start_enable_too_but_no_other_change_of_weight(void **state)
 	/* a reload that leaves the server alone leaves this alone, too */
 	pass(node, 2000, 7000);
 	assert_int_equal(gt_server_share(a), 25);
-	assert_int_equal(gt_node_reload(node, parse(LAN PACS "slow_start = 10s\n" TWO), NULL, 0),
-			 0);
+	assert_int_equal(reload(node, parse(LAN PACS "slow_start = 10s\n" TWO)), 0);
 	gt_node_reclaim(node);
 	assert_int_equal(gt_server_share(&node->states[0]), 25);
 	pass(node, 7000, 12000);
@@ -285,11 +293,9 @@ static void withdraw_no_healthy_server_not_announced_and_not_answered_for(void *
 	assert_int_equal(h.announcements, 2 * 3);
 	/* a reload that changes nothing keeps it so */
 	assert_int_equal(
-		gt_node_reload(
-			node,
-			parse(LAN PACS "withdraw = yes\n" TWO VIP(
-				"six", "2001:db8::100") "withdraw = yes\n" SERVER6("six/a", "11")),
-			NULL, 0),
+		reload(node,
+		       parse(LAN PACS "withdraw = yes\n" TWO VIP(
+			       "six", "2001:db8::100") "withdraw = yes\n" SERVER6("six/a", "11"))),
 		0);
 	gt_node_reclaim(node);
 	pass(node, 130000, 140000);
@@ -346,11 +352,9 @@ static void withdraw_another_vip_of_the_address_has_a_server_it_stays(void **sta
 	assert_true(ANSWERS_ARP(node));
 	/* the file no longer wants it */
 	act(node, GT_ACTION_DOWN, "web/w");
-	assert_int_equal(gt_node_reload(node,
-					parse(LAN PACS TWO
-					      "[vip web]\ninterface = lan\naddress = 192.0.2.100\n"
-					      "port = 80\ncheck = none\n" SERVER("web/w", "13")),
-					NULL, 0),
+	assert_int_equal(reload(node, parse(LAN PACS TWO
+					    "[vip web]\ninterface = lan\naddress = 192.0.2.100\n"
+					    "port = 80\ncheck = none\n" SERVER("web/w", "13"))),
 			 0);
 	gt_node_reclaim(node);
 	assert_true(ANSWERS_ARP(node));

@@ -74,7 +74,10 @@ static const char *act(struct gt_node *node, enum gt_node_action action, const c
 
 static void reload(struct gt_node *node, const char *text)
 {
-	assert_int_equal(gt_node_reload(node, parse(text), NULL, 0), 0);
+	struct gt_config_messages messages = {0};
+
+	assert_int_equal(gt_node_reload(node, parse(text), &messages), 0);
+	gt_config_messages_free(&messages);
 	gt_node_reclaim(node);
 }
 
