@@ -3,6 +3,7 @@
 #include "ports.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/if_packet.h>
 #include <stdio.h>
 #include <string.h>
@@ -297,15 +298,29 @@ void gt_ports_close(struct gt_ports *ports)
 static bool read_link(struct gt_port *p)
 {
 	struct rte_eth_link link = {0};
+	int rc = rte_eth_link_get_nowait(p->id, &link);
 
-	if (rte_eth_link_get_nowait(p->id, &link) != 0)
-		return false;
+	if (rc != 0)
+		return rc == -ENOTSUP; /* a device without links */
 	p->speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 	return link.link_status == RTE_ETH_LINK_UP &&
 	       (p->kernel[0] == '\0' || gt_devices_kernel_link(p->kernel));
 }
 
-bool gt_ports_update_links(struct gt_ports *ports, bool tell)
+static void tell_link(const struct gt_ports *ports, const struct gt_port *p, uint64_t was_ms)
+{
+	if (p->link_up)
+		gt_log(&ports->log, LOG_NOTICE,
+		       "interface %s: link is up, after %" PRIu64 ".%" PRIu64
+		       " s: addresses are announced, neighbours asked again",
+		       p->name, was_ms / 1000, was_ms % 1000 / 100);
+	else
+		gt_log(&ports->log, LOG_ERR,
+		       "interface %s: link is down: what would leave by it is dropped (link-down)",
+		       p->name);
+}
+
+bool gt_ports_update_links(struct gt_ports *ports, uint64_t now_ms, bool tell)
 {
 	bool all = true;
 
@@ -313,11 +328,15 @@ bool gt_ports_update_links(struct gt_ports *ports, bool tell)
 		struct gt_port *p = &ports->list[i];
 		bool up = read_link(p);
 
-		if (up != p->link_up && tell)
-			gt_log(&ports->log, up ? LOG_NOTICE : LOG_ERR,
-			       up ? "interface %s: link is up" : "interface %s: link is down",
-			       p->name);
-		p->link_up = up;
+		if (up != p->link_up || p->link_ms == 0) {
+			uint64_t was_ms = now_ms - p->link_ms;
+			bool changed = up != p->link_up;
+
+			p->link_up = up;
+			p->link_ms = now_ms;
+			if (tell && changed)
+				tell_link(ports, p, was_ms);
+		}
 		all = all && up;
 	}
 	return all;

@@ -28,8 +28,9 @@ struct gt_port {
 	struct rte_mempool *pool;
 	struct gt_mac mac;
 	bool opened, started;
-	bool rss_known; /* its queues are chosen by gt_steer_connection (pipeline/steer.h) */
-	bool link_up;	/* as it was last told */
+	bool rss_known;	  /* its queues are chosen by gt_steer_connection (pipeline/steer.h) */
+	bool link_up;	  /* as it was last told */
+	uint64_t link_ms; /* since when */
 	uint32_t speed_mbps;
 	int sockets[GT_WORKERS_MAX]; /* of net_af_packet's, its own */
 	unsigned n_sockets;
@@ -54,7 +55,7 @@ int gt_ports_open(struct gt_ports *ports, const struct gt_config *config,
 void gt_ports_close(struct gt_ports *ports);
 
 /* Reads the links and tells of each change, once `tell`. True: all are up. Main. */
-bool gt_ports_update_links(struct gt_ports *ports, bool tell);
+bool gt_ports_update_links(struct gt_ports *ports, uint64_t now_ms, bool tell);
 
 /* What the device counted. Main. */
 struct gt_port_stats {

@@ -31,7 +31,8 @@ struct gt_shared {
 	const struct gt_plan *plan; /* published by store-release */
 	struct rte_rcu_qsbr *qsbr;  /* tells when no worker reads an older plan */
 	bool stop;
-	struct gt_loads *loads; /* what all workers' servers have; NULL: one worker */
+	bool link_down[GT_INTERFACES_MAX]; /* nothing is to be sent there */
+	struct gt_loads *loads;		   /* what all workers' servers have; NULL: one worker */
 	struct rte_ring *handed[GT_WORKERS_MAX]; /* to each worker, from all others */
 };
 

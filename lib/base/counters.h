@@ -62,6 +62,7 @@
 	X(PUNT_FULL, "punt-full",                                                                  \
 	  "main cannot keep up with ARP and NDP: a flood, or main is stuck")                       \
 	X(HAND_FULL, "hand-full", "the worker that owns the frame could not keep up")              \
+	X(LINK_DOWN, "link-down", "the link of the interface it would leave by is down")           \
 	X(TX_FULL, "tx-full", "the device took no more frames")
 
 enum gt_drop_reason {
