@@ -249,10 +249,12 @@ static bool watch_links(struct loop *l)
 	bool all = gt_ports_update_links(&r->ports, l->now_ms, l->ready);
 
 	for (unsigned i = 0; i < r->ports.n; i++) {
-		bool down = !r->ports.list[i].link_up;
+		struct gt_port *p = &r->ports.list[i];
+		bool down = !p->link_up;
 
-		if (l->ready && !down && r->shared->link_down[i])
+		if (l->ready && !down && (r->shared->link_down[i] || p->moved))
 			gt_node_link_up(r->node, (uint8_t)i);
+		p->moved = false;
 		__atomic_store_n(&r->shared->link_down[i], down, __ATOMIC_RELAXED);
 	}
 	l->links_ms = l->now_ms + LINKS_MS;

@@ -200,6 +200,16 @@ static unsigned receive(struct gt_lcore *l, unsigned in_if, const struct gt_plan
 	return n;
 }
 
+/* A bond speaks LACP in its receive and send functions, which it wants called every 100 ms. */
+static void send_lacp(struct gt_lcore *l)
+{
+	struct rte_mbuf *none = NULL;
+
+	for (unsigned i = 0; i < l->n_ports; i++)
+		if (l->lacp[i])
+			rte_eth_tx_burst(l->ports[i], (uint16_t)l->index, &none, 0);
+}
+
 /* ---- the loop ---- */
 
 /*
@@ -269,6 +279,7 @@ int gt_poll(void *arg)
 			gt_worker_tick(l->worker, plan, t.now_ms);
 			carry_out_released(l);
 			flush(l);
+			send_lacp(l);
 		}
 		rte_rcu_qsbr_quiescent(qsbr, l->index);
 		tsc = rte_rdtsc();

@@ -28,7 +28,15 @@ struct gt_port {
 	struct rte_mempool *pool;
 	struct gt_mac mac;
 	bool opened, started;
-	bool rss_known;	  /* its queues are chosen by gt_steer_connection (pipeline/steer.h) */
+	bool rss_known; /* its queues are chosen by gt_steer_connection (pipeline/steer.h) */
+	struct gt_port_slave {
+		char name[64], kernel[IFNAMSIZ];
+		uint16_t id;
+		bool link_up; /* it carries frames (bonds.h) */
+	} slaves[GT_BOND_SLAVES_MAX];
+	unsigned n_slaves, bond_mode; /* 0: it is no bond */
+	uint16_t primary;	      /* of active-backup: the slave in use */
+	bool moved;	  /* a bond's frames take other slaves than when main last looked */
 	bool link_up;	  /* as it was last told */
 	uint64_t link_ms; /* since when */
 	uint32_t speed_mbps;

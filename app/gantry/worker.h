@@ -59,6 +59,7 @@ struct gt_lcore {
 	bool cpu_shared; /* with main: let it run */
 	uint16_t ports[GT_INTERFACES_MAX];
 	unsigned n_ports;
+	bool lacp[GT_INTERFACES_MAX]; /* bonds that send LACPDUs when they are called to send */
 	/* Written by the worker, read by main: TSC cycles in all, and those that found frames. */
 	RTE_MARKER counted __rte_cache_aligned;
 	uint64_t cycles, busy_cycles;
