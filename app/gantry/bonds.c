@@ -47,19 +47,52 @@ static bool is_distributing(const struct gt_port *p, uint16_t slave)
 	       (info.actor_state & STATE_DISTRIBUTING) != 0;
 }
 
+static bool has_link(const struct gt_port_slave *s)
+{
+	return s->kernel[0] == '\0' || gt_devices_kernel_link(s->kernel);
+}
+
 static bool carries(const struct gt_port *p, const struct gt_port_slave *s)
 {
-	if (s->kernel[0] != '\0' && !gt_devices_kernel_link(s->kernel))
+	if (!has_link(s))
 		return false;
 	return p->bond_mode == GT_BOND_LACP ? is_distributing(p, s->id) : is_active(p, s->id);
 }
 
+/*
+ * Drivers above the kernel's interfaces know nothing of their links in DPDK 22.11, so an
+ * active-backup bond of such would stay with a dead slave: it is told to take another. To a slave's
+ * own MAC nobody sends; what is for the bond's it hears in promiscuous mode.
+ */
+static void leave_dead_primary(const struct gt_port *p)
+{
+	const struct gt_port_slave *to = NULL;
+	int primary = rte_eth_bond_primary_get(p->id);
+	bool dead = false;
+
+	for (unsigned i = 0; i < p->n_slaves; i++) {
+		bool link = has_link(&p->slaves[i]);
+
+		if (p->slaves[i].id == primary)
+			dead = !link;
+		else if (link && to == NULL)
+			to = &p->slaves[i];
+	}
+	if (!dead || to == NULL)
+		return;
+	rte_eth_promiscuous_enable(to->id);
+	rte_eth_bond_primary_set(p->id, to->id);
+}
+
 bool gt_bonds_update(struct gt_port *port, const struct gt_log *log, bool tell)
 {
-	int primary =
-		port->bond_mode == GT_BOND_ACTIVE_BACKUP ? rte_eth_bond_primary_get(port->id) : 0;
 	unsigned n = 0;
+	int primary = 0;
 
+	if (port->bond_mode == GT_BOND_ACTIVE_BACKUP) {
+		leave_dead_primary(port);
+		primary = rte_eth_bond_primary_get(port->id);
+	}
 	port->moved |= primary != port->primary;
 	port->primary = (uint16_t)primary;
 	for (unsigned i = 0; i < port->n_slaves; i++) {
