@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rte_eth_bond.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
@@ -187,7 +188,9 @@ static int set_mac(const struct opening *o)
 		return 0;
 	p->mac = o->c->mac;
 	memcpy(mac.addr_bytes, p->mac.b, sizeof(p->mac.b));
-	rc = rte_eth_dev_default_mac_addr_set(p->id, &mac);
+	/* A bond takes its first slave's at its start if it was not told by its own function. */
+	rc = p->n_slaves > 0 ? rte_eth_bond_mac_address_set(p->id, &mac)
+			     : rte_eth_dev_default_mac_addr_set(p->id, &mac);
 	if (rc == 0)
 		return 0;
 	rc = rte_eth_promiscuous_enable(p->id);
