@@ -135,8 +135,8 @@ if [ "$kind" = lacp ]; then
 	wait $lacp_pid || true
 	# State bits of IEEE 802.1AX 6.4.2.3: 0x30 collecting and distributing.
 	said() { tshark -n -r "$lab_dir/lacp.pcap" -Y "lacp.actor.sysid $1 $lab_mac && lacp.actor.state & 0x30" 2>/dev/null | wc -l; }
-	check 'tshark: gantry said that it distributes' test "$(said ==)" -ge 1
-	check 'tshark: so did the switch' test "$(said !=)" -ge 1
+	check 'tshark: gantry said that it distributes' test "$(said '==')" -ge 1
+	check 'tshark: so did the switch' test "$(said '!=')" -ge 1
 fi
 check_identity
 check 'gantry stops on SIGTERM with exit code 0' lab_gantry_stop
