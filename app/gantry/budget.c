@@ -25,7 +25,7 @@
  */
 static uint32_t count_buffers(const struct gt_config *config, const struct gt_device devices[])
 {
-	uint32_t n = GT_TRANSMIT_RING;
+	uint32_t n = GT_TRANSMIT_RING + GT_ANSWERS_HELD;
 
 	for (size_t i = 0; i < config->n_interfaces; i++)
 		n += 2U * GT_DESCRIPTORS * config->workers + devices[i].buffers_more;

@@ -19,6 +19,7 @@
 #define GT_KERNEL_RING	  1024 /* and those for the host's kernel, if it has a TAP */
 #define GT_HANDED_RING	  1024 /* and to a worker from all others, if there are others */
 #define GT_TRANSMIT_RING  1024 /* and from main to a worker */
+#define GT_ANSWERS_HELD	  512  /* main's, that wait for a plan */
 #define GT_BUFFERS_CACHED 256  /* each core keeps up to 1.5 times as many for itself */
 
 struct gt_budget {

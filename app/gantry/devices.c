@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "budget.h"
 #include "say.h"
 
 /* Ethernet header and one tag. */
@@ -29,6 +30,7 @@
 struct context {
 	const struct gt_config *config;
 	const struct gt_config_interface *c;
+	const char *text; /* the device, or a bond's slave */
 	const struct gt_log *log;
 	struct gt_device *d;
 	char where[GT_WHERE_MAX]; /* "FILE:LINE: device: " */
@@ -75,7 +77,7 @@ static int add_argument(struct context *x, const char *key, uint32_t value)
 	if ((size_t)snprintf(x->d->arguments + used, sizeof(x->d->arguments) - used, ",%s=%u", key,
 			     value) < sizeof(x->d->arguments) - used)
 		return 0;
-	gt_log(x->log, LOG_ERR, "%s'%s' is too long", x->where, x->c->device);
+	gt_log(x->log, LOG_ERR, "%s'%s' is too long", x->where, x->text);
 	return -EINVAL;
 }
 
@@ -94,7 +96,7 @@ static int add_ring_arguments(struct context *x)
 	uint32_t least = x->c->mtu + LINK_BYTES + RING_BYTES, frame_bytes, block_bytes, n_frames;
 	uint32_t page_bytes = (uint32_t)sysconf(_SC_PAGESIZE);
 	size_t len;
-	const char *given = find_argument(x->c->device, "framesz", &len);
+	const char *given = find_argument(x->text, "framesz", &len);
 
 	frame_bytes = least <= 2048 ? 2048 : round_up(least, RING_ALIGN);
 	if (given != NULL)
@@ -106,8 +108,8 @@ static int add_ring_arguments(struct context *x)
 		return -EINVAL;
 	}
 	x->d->buffer_size_min = frame_bytes - RING_ROOM_BYTES + HEADROOM_BYTES;
-	if (given != NULL || find_argument(x->c->device, "blocksz", &len) != NULL ||
-	    find_argument(x->c->device, "framecnt", &len) != NULL)
+	if (given != NULL || find_argument(x->text, "blocksz", &len) != NULL ||
+	    find_argument(x->text, "framecnt", &len) != NULL)
 		return 0; /* who sets one of them knows how they belong together */
 	for (block_bytes = page_bytes; block_bytes % frame_bytes != 0;)
 		block_bytes += page_bytes;
@@ -222,7 +224,7 @@ static int find_interface(struct context *x)
 {
 	char path[128];
 	size_t len;
-	const char *name = find_argument(x->c->device, "iface", &len);
+	const char *name = find_argument(x->text, "iface", &len);
 
 	if (name == NULL || len == 0 || len >= IFNAMSIZ) {
 		gt_log(x->log, LOG_ERR, "%ssay which interface of the kernel's: %s,iface=eth1",
@@ -248,7 +250,7 @@ static void warn_of_queues(struct context *x)
 	size_t len;
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/queues/rx-1", x->d->interface);
-	if (access(path, F_OK) == 0 && find_argument(x->c->device, "queue_count", &len) == NULL)
+	if (access(path, F_OK) == 0 && find_argument(x->text, "queue_count", &len) == NULL)
 		gt_log(x->log, LOG_WARNING,
 		       "interface %s: %s has several queues and net_af_xdp reads one: frames of "
 		       "the others are not seen (ethtool -L %s combined 1)",
@@ -299,18 +301,18 @@ static int prepare_virtual(struct context *x)
 {
 	size_t len;
 
-	if (strlen(x->c->device) >= sizeof(x->d->arguments)) {
-		gt_log(x->log, LOG_ERR, "%s'%s' is too long", x->where, x->c->device);
+	if (strlen(x->text) >= sizeof(x->d->arguments)) {
+		gt_log(x->log, LOG_ERR, "%s'%s' is too long", x->where, x->text);
 		return -EINVAL;
 	}
-	snprintf(x->d->arguments, sizeof(x->d->arguments), "%s", x->c->device);
+	snprintf(x->d->arguments, sizeof(x->d->arguments), "%s", x->text);
 	if (is_driver(x->d, "net_af_packet"))
 		return prepare_af_packet(x);
 	if (is_driver(x->d, "net_af_xdp"))
 		return prepare_af_xdp(x);
 	if (is_driver(x->d, "net_tap"))
 		return need_capability(x, CAP_NET_ADMIN, "CAP_NET_ADMIN");
-	if (is_driver(x->d, "net_pcap") && find_argument(x->c->device, "iface", &len) != NULL)
+	if (is_driver(x->d, "net_pcap") && find_argument(x->text, "iface", &len) != NULL)
 		return need_capability(x, CAP_NET_RAW, "CAP_NET_RAW");
 	return 0;
 }
@@ -389,16 +391,14 @@ static int check_buffer_size(const struct context *x)
 	return -EINVAL;
 }
 
-static int prepare(struct context *x)
+static int prepare_one(struct context *x)
 {
 	int rc;
 
-	x->d->pci = strncmp(x->c->device, "net_", 4) != 0;
+	x->d->pci = strncmp(x->text, "net_", 4) != 0;
 	x->d->node = -1;
 	x->d->buffer_size_min = HEADROOM_BYTES + LINK_BYTES + x->c->mtu;
-	snprintf(x->d->name, sizeof(x->d->name), "%.*s", (int)strcspn(x->c->device, ","),
-		 x->c->device);
-	gt_say_where(x->config, "interface", &x->c->lines, "device", x->where, sizeof(x->where));
+	snprintf(x->d->name, sizeof(x->d->name), "%.*s", (int)strcspn(x->text, ","), x->text);
 	rc = x->d->pci ? prepare_pci(x) : prepare_virtual(x);
 	if (rc == 0)
 		rc = check_buffer_size(x);
@@ -410,18 +410,67 @@ static int prepare(struct context *x)
 	return rc;
 }
 
+/* What a slave needs is prepared like a device of its own, and added to what the bond needs. */
+static int prepare_slave(const struct context *x, const char *text)
+{
+	struct gt_device d = {.node = -1}, *bond = x->d;
+	struct gt_slave *slave = &bond->slaves[bond->n_slaves];
+	struct context one = *x;
+	int rc;
+
+	one.text = text;
+	one.d = &d;
+	rc = prepare_one(&one);
+	if (rc != 0)
+		return rc;
+	memcpy(slave->name, d.name, sizeof(d.name));
+	memcpy(slave->arguments, d.arguments, sizeof(d.arguments));
+	memcpy(slave->interface, d.interface, sizeof(d.interface));
+	slave->pci = d.pci;
+	bond->pci |= d.pci;
+	bond->n_slaves++;
+	if (bond->node < 0)
+		bond->node = d.node;
+	if (d.buffer_size_min > bond->buffer_size_min)
+		bond->buffer_size_min = d.buffer_size_min;
+	/* Each has queues of its own. */
+	bond->buffers_more += d.buffers_more + 2U * GT_DESCRIPTORS * x->config->workers;
+	return 0;
+}
+
+static int prepare_bond(struct context *x)
+{
+	struct gt_bond bond;
+	const char *wrong;
+	int rc = gt_bond_parse(x->text, &bond, &wrong);
+
+	if (rc != 0) { /* the configuration was read, so it cannot be */
+		gt_log(x->log, LOG_ERR, "%s%s", x->where, wrong);
+		return rc;
+	}
+	x->d->node = -1;
+	x->d->bond_mode = bond.mode;
+	snprintf(x->d->name, sizeof(x->d->name), "%.*s", (int)strcspn(x->text, ","), x->text);
+	memcpy(x->d->arguments, bond.arguments, sizeof(bond.arguments));
+	for (unsigned i = 0; i < bond.n_slaves && rc == 0; i++)
+		rc = prepare_slave(x, bond.slaves[i]);
+	return rc;
+}
+
 int gt_devices_prepare(const struct gt_config *config, const struct gt_log *log,
 		       struct gt_device devices[])
 {
 	for (size_t i = 0; i < config->n_interfaces; i++) {
 		struct context x = {.config = config,
 				    .c = &config->interfaces[i],
+				    .text = config->interfaces[i].device,
 				    .log = log,
 				    .d = &devices[i]};
 		int rc;
 
 		memset(&devices[i], 0, sizeof(devices[i]));
-		rc = prepare(&x);
+		gt_say_where(config, "interface", &x.c->lines, "device", x.where, sizeof(x.where));
+		rc = gt_bond_is(x.text) ? prepare_bond(&x) : prepare_one(&x);
 		if (rc != 0)
 			return rc;
 	}

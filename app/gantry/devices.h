@@ -13,13 +13,25 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "config/bond.h"
 #include "config/config.h"
+
+/* A slave of a bond; gantry polls the bond. */
+struct gt_slave {
+	char name[64]; /* as below */
+	bool pci;
+	char arguments[512];
+	char interface[IFNAMSIZ];
+};
 
 struct gt_device {
 	char name[64]; /* DPDK's: what stands before the first comma, or the PCI address */
 	bool pci;
 	char arguments[512];	  /* of --vdev; empty with PCI */
 	char interface[IFNAMSIZ]; /* the kernel's interface below it; empty: none */
+	struct gt_slave slaves[GT_BOND_SLAVES_MAX];
+	unsigned n_slaves; /* 0: it is no bond */
+	unsigned bond_mode;
 	int node;		  /* NUMA; -1 unknown */
 	uint32_t buffer_size_min; /* for the interface's MTU */
 	uint32_t buffers_more;	  /* packet buffers that its driver holds beyond its queues */

@@ -82,6 +82,21 @@ static bool add_memory(const struct gt_config *config, const struct gt_budget *b
 	       add("%" PRIu64, (budget->total_bytes >> 20) + 1);
 }
 
+static bool add_one(bool pci, const char *name, const char *arguments)
+{
+	return pci ? add("-a") && add("%s", name) : add("--vdev=%s", arguments);
+}
+
+/* A bond's slaves come before it. */
+static bool add_device(const struct gt_device *d)
+{
+	bool good = true;
+
+	for (unsigned i = 0; good && i < d->n_slaves; i++)
+		good = add_one(d->slaves[i].pci, d->slaves[i].name, d->slaves[i].arguments);
+	return good && add_one(d->pci && d->n_slaves == 0, d->name, d->arguments);
+}
+
 static bool add_devices(const struct gt_config *config, const struct gt_device devices[])
 {
 	bool pci = false, good = true;
@@ -92,8 +107,7 @@ static bool add_devices(const struct gt_config *config, const struct gt_device d
 	if (!pci)
 		good = add("--no-pci") && add("--iova-mode=va");
 	for (size_t i = 0; good && i < config->n_interfaces; i++)
-		good = devices[i].pci ? add("-a") && add("%s", devices[i].name)
-				      : add("--vdev=%s", devices[i].arguments);
+		good = add_device(&devices[i]);
 	return good;
 }
 

@@ -29,6 +29,7 @@
 
 #define WAKE_MS		 1
 #define NODE_TICK_MS	 100
+#define LINKS_MS	 100
 #define SECOND_MS	 1000
 #define LINKS_WAIT_MS	 2000
 #define NEW_PLAN_WAIT_MS 1000
@@ -39,8 +40,6 @@
 /* Frames for the host's kernel in a millisecond: a system call each, of 1 to 2 us (measured). */
 #define KERNEL_MAX	  256
 #define KERNEL_MAX_SHARED 64
-/* Answers that wait for a plan; those beyond go at once. */
-#define HELD_MAX 64
 
 /* What the loop alone knows. */
 struct loop {
@@ -52,12 +51,12 @@ struct loop {
 		struct rte_mbuf *m;
 		uint64_t plan;
 		uint8_t out_if;
-	} held[HELD_MAX]; /* answers that wait until all workers use a plan, in order */
+	} held[GT_ANSWERS_HELD]; /* wait until all workers use a plan, in order */
 	unsigned n_held;
 	uint64_t kernel_ms; /* in which kernel_left more frames may go to the kernel */
 	unsigned kernel_left;
 	uint64_t token; /* of the newest publication */
-	uint64_t now_ms, node_tick_ms, second_ms, loads_ms, links_until_ms, plan_again_ms;
+	uint64_t now_ms, node_tick_ms, second_ms, loads_ms, links_ms, links_until_ms, plan_again_ms;
 	uint32_t n_missed[GT_WORKERS_MAX]; /* of each worker, that main has asked for */
 	struct gt_snat_alarm snat_alarm;
 	uint64_t cycles[GT_WORKERS_MAX], busy_cycles[GT_WORKERS_MAX]; /* a second ago */
@@ -120,11 +119,13 @@ static void release_held(struct loop *l, uint64_t plan)
 /*
  * Who asks for a VIP has its connection's first packet ready, and the server's reply to that comes
  * within a fraction of a millisecond: it would be dropped, and repeated a second later, if the
- * workers did not know yet whom it is for. So the answer waits for the plan in which they do.
+ * workers did not know yet whom it is for. So the answer waits for the plan in which they do; in a
+ * flood those beyond the room for such answers go at once.
  */
 static void handle_punted(struct loop *l, struct rte_mbuf *m)
 {
 	struct gt_node *node = l->r->node;
+	uint64_t changes = node->changes;
 	struct gt_frame f;
 
 	gt_kernel_copy(&l->r->kernel, m);
@@ -135,7 +136,7 @@ static void handle_punted(struct loop *l, struct rte_mbuf *m)
 		return;
 	}
 	gt_mbuf_sync(m, &f);
-	if (node->dirty && l->n_held < HELD_MAX)
+	if (node->changes != changes && l->n_held < GT_ANSWERS_HELD)
 		l->held[l->n_held++] = (struct held){m, l->r->plans + 1, f.out_if};
 	else
 		answer(l->r, m, f.out_if);
@@ -249,7 +250,7 @@ static void renew_plan(struct loop *l)
 	/* One at a time: however often something changes, each plan is once known to be in use. */
 	if (!l->waiting && gt_reload_adopt(l->r->reload))
 		publish(l);
-	if (node->dirty && !l->waiting && l->now_ms >= l->plan_again_ms) {
+	if (!l->waiting && l->now_ms >= l->plan_again_ms && gt_node_plan_due(node, l->now_ms)) {
 		uint64_t start_ms = gt_clock_ms();
 
 		if (gt_node_refresh(node)) {
@@ -263,6 +264,27 @@ static void renew_plan(struct loop *l)
 			release_held(l, UINT64_MAX);
 		}
 	}
+}
+
+/* ---- links ---- */
+
+/* Reads the links; workers send nothing where one is down. True: all are up. */
+static bool watch_links(struct loop *l)
+{
+	struct gt_run *r = l->r;
+	bool all = gt_ports_update_links(&r->ports, l->now_ms, r->ready ? &r->events : NULL);
+
+	for (unsigned i = 0; i < r->ports.n; i++) {
+		struct gt_port *p = &r->ports.list[i];
+		bool down = !p->link_up;
+
+		if (r->ready && !down && (r->shared->link_down[i] || p->moved))
+			gt_node_link_up(r->node, (uint8_t)i);
+		p->moved = false;
+		__atomic_store_n(&r->shared->link_down[i], down, __ATOMIC_RELAXED);
+	}
+	l->links_ms = l->now_ms + LINKS_MS;
+	return all;
 }
 
 /* ---- being ready ---- */
@@ -326,12 +348,13 @@ static void pass_time(struct loop *l)
 		gather_loads(l->r);
 		l->loads_ms = l->now_ms + GT_LOADS_MS;
 	}
+	if (l->r->ready && l->now_ms >= l->links_ms)
+		watch_links(l);
 	if (l->now_ms >= l->node_tick_ms) {
 		/* Announcements before the link is up would be lost. */
 		if (l->r->ready)
 			gt_node_tick(l->r->node, l->now_ms);
-		else if (gt_ports_update_links(&l->r->ports, NULL) ||
-			 l->now_ms >= l->links_until_ms) {
+		else if (watch_links(l) || l->now_ms >= l->links_until_ms) {
 			/* The servers are asked for, and the VIPs announced, at once. */
 			gt_node_tick(l->r->node, l->now_ms);
 			become_ready(l);
@@ -340,8 +363,6 @@ static void pass_time(struct loop *l)
 	}
 	if (l->now_ms >= l->second_ms) {
 		l->second_ms = l->now_ms + SECOND_MS;
-		if (l->r->ready)
-			gt_ports_update_links(&l->r->ports, &l->r->events);
 		measure_workers(l);
 		watch_snat(l);
 	}

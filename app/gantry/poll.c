@@ -23,8 +23,9 @@
 
 /* ---- sending ---- */
 
-/* The device did not take it. */
-static void unsent(struct gt_lcore *l, unsigned out_if, struct rte_mbuf *m, uint8_t verdict)
+/* The device did not take it, or would only lose it. */
+static void unsent(struct gt_lcore *l, unsigned out_if, struct rte_mbuf *m, uint8_t verdict,
+		   enum gt_drop_reason why)
 {
 	struct gt_frame f = {.wire_len = m->pkt_len, .out_if = (uint8_t)out_if, .verdict = verdict};
 	struct gt_counters *c = &l->worker->counters;
@@ -34,7 +35,7 @@ static void unsent(struct gt_lcore *l, unsigned out_if, struct rte_mbuf *m, uint
 		c->interfaces[out_if].out_frames--;
 		c->interfaces[out_if].out_bytes -= m->pkt_len;
 	} else {
-		gt_worker_unsent(l->worker, &f);
+		gt_worker_unsent(l->worker, &f, why);
 	}
 	rte_pktmbuf_free(m);
 }
@@ -42,16 +43,19 @@ static void unsent(struct gt_lcore *l, unsigned out_if, struct rte_mbuf *m, uint
 static void flush_port(struct gt_lcore *l, unsigned i)
 {
 	struct gt_tx *t = &l->tx[i];
-	unsigned sent = 0, n;
+	/* A driver above the kernel's interfaces takes what then vanishes there. */
+	bool down = __atomic_load_n(&l->shared->link_down[i], __ATOMIC_RELAXED);
+	unsigned sent = 0, n = !down;
 
 	/* Some drivers take a burst in parts. */
-	do {
+	while (n > 0 && sent < t->n) {
 		n = rte_eth_tx_burst(l->ports[i], (uint16_t)l->index, &t->mbufs[sent],
 				     (uint16_t)(t->n - sent));
 		sent += n;
-	} while (n > 0 && sent < t->n);
+	}
 	for (; sent < t->n; sent++)
-		unsent(l, i, t->mbufs[sent], t->verdicts[sent]);
+		unsent(l, i, t->mbufs[sent], t->verdicts[sent],
+		       down ? GT_DROP_LINK_DOWN : GT_DROP_TX_FULL);
 	t->n = 0;
 }
 
@@ -211,6 +215,16 @@ static unsigned receive(struct gt_lcore *l, unsigned in_if, const struct gt_plan
 	return n;
 }
 
+/* A bond speaks LACP in its receive and send functions, which it wants called every 100 ms. */
+static void send_lacp(struct gt_lcore *l)
+{
+	struct rte_mbuf *none = NULL;
+
+	for (unsigned i = 0; i < l->n_ports; i++)
+		if (l->lacp[i])
+			rte_eth_tx_burst(l->ports[i], (uint16_t)l->index, &none, 0);
+}
+
 /* ---- the loop ---- */
 
 /*
@@ -280,6 +294,7 @@ int gt_poll(void *arg)
 			gt_worker_tick(l->worker, plan, t.now_ms);
 			carry_out_released(l);
 			flush(l);
+			send_lacp(l);
 		}
 		rte_rcu_qsbr_quiescent(qsbr, l->index);
 		tsc = rte_rdtsc();

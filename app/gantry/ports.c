@@ -3,24 +3,30 @@
 #include "ports.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/if_packet.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rte_eth_bond.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_mbuf_pool_ops.h>
 
+#include "bonds.h"
 #include "eal.h"
 #include "rss.h"
+
+#define AF_PACKET_DRIVER "net_af_packet"
 
 /* What open_port works on. */
 struct opening {
 	struct gt_port *port;
 	const struct gt_config *config;
 	const struct gt_config_interface *c;
+	const struct gt_device *device;
 	const struct gt_log *log;
 	struct rte_eth_dev_info info;
 };
@@ -100,9 +106,9 @@ static int get_pool(struct gt_ports *ports, const struct opening *o, const struc
  * net_af_packet does not tell what its ring had no room for, and this is what one must know when a
  * worker gets too little CPU. The kernel tells, to whoever asks the driver's socket.
  */
-static void find_sockets(struct gt_port *p)
+static void find_sockets(struct gt_port *p, const char *kernel)
 {
-	unsigned index = if_nametoindex(p->kernel);
+	unsigned index = if_nametoindex(kernel);
 	int highest = (int)sysconf(_SC_OPEN_MAX);
 
 	for (int fd = 3; fd < RTE_MIN(highest, 1024) && p->n_sockets < GT_WORKERS_MAX; fd++) {
@@ -113,6 +119,15 @@ static void find_sockets(struct gt_port *p)
 		    a.sll_family == AF_PACKET && a.sll_ifindex == (int)index)
 			p->sockets[p->n_sockets++] = fd;
 	}
+}
+
+static void find_all_sockets(struct gt_port *p)
+{
+	if (strncmp(p->device, AF_PACKET_DRIVER, strlen(AF_PACKET_DRIVER)) == 0)
+		find_sockets(p, p->kernel);
+	for (unsigned i = 0; i < p->n_slaves; i++)
+		if (strncmp(p->slaves[i].name, AF_PACKET_DRIVER, strlen(AF_PACKET_DRIVER)) == 0)
+			find_sockets(p, p->slaves[i].kernel);
 }
 
 static uint64_t read_ring_missed(struct gt_port *p)
@@ -202,7 +217,9 @@ static int set_mac(const struct opening *o)
 		return 0;
 	p->mac = o->c->mac;
 	memcpy(mac.addr_bytes, p->mac.b, sizeof(p->mac.b));
-	rc = rte_eth_dev_default_mac_addr_set(p->id, &mac);
+	/* A bond takes its first slave's at its start if it was not told by its own function. */
+	rc = p->n_slaves > 0 ? rte_eth_bond_mac_address_set(p->id, &mac)
+			     : rte_eth_dev_default_mac_addr_set(p->id, &mac);
 	if (rc == 0)
 		return 0;
 	rc = rte_eth_promiscuous_enable(p->id);
@@ -240,6 +257,8 @@ static int open_port(struct gt_ports *ports, struct opening *o, const struct gt_
 {
 	int rc = find(o);
 
+	if (rc == 0)
+		rc = gt_bonds_find(o->port, o->device, o->log);
 	if (rc != 0)
 		return rc;
 	gt_eal_forget();
@@ -259,8 +278,7 @@ static int open_port(struct gt_ports *ports, struct opening *o, const struct gt_
 	if (rc != 0)
 		return fail(o, "does not start", rc);
 	o->port->started = true;
-	if (strncmp(o->port->device, "net_af_packet", 13) == 0)
-		find_sockets(o->port);
+	find_all_sockets(o->port);
 	o->port->rss_known = gt_rss_place(o->port->id, &o->info, o->config->workers);
 	if (o->config->workers > 1 && !o->port->rss_known)
 		gt_log(o->log, LOG_NOTICE,
@@ -279,8 +297,11 @@ int gt_ports_open(struct gt_ports *ports, const struct gt_config *config,
 	ports->log = *log;
 	for (size_t i = 0; i < config->n_interfaces; i++) {
 		struct gt_port *p = &ports->list[i];
-		struct opening o = {
-			.port = p, .config = config, .c = &config->interfaces[i], .log = log};
+		struct opening o = {.port = p,
+				    .config = config,
+				    .c = &config->interfaces[i],
+				    .device = &devices[i],
+				    .log = log};
 		int rc;
 
 		snprintf(p->name, sizeof(p->name), "%s", config->interfaces[i].name);
@@ -323,40 +344,59 @@ void gt_ports_close(struct gt_ports *ports)
 /* ---- links and statistics ---- */
 
 /* Drivers on top of the kernel's interfaces say "up" in any case: there, the kernel is asked. */
-static bool read_link(struct gt_port *p)
+static bool read_link(struct gt_port *p, const struct gt_log *log, bool tell)
 {
 	struct rte_eth_link link = {0};
+	int rc = rte_eth_link_get_nowait(p->id, &link);
 
-	if (rte_eth_link_get_nowait(p->id, &link) != 0)
+	if (rc != 0)
+		return rc == -ENOTSUP; /* a device without links */
+	if (p->n_slaves > 0 && !gt_bonds_update(p, log, tell))
 		return false;
 	p->speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 	return link.link_status == RTE_ETH_LINK_UP &&
 	       (p->kernel[0] == '\0' || gt_devices_kernel_link(p->kernel));
 }
 
-static void tell_link(const struct gt_events *events, const struct gt_port *p, bool up)
+static void tell_link(const struct gt_events *events, const struct gt_port *p, uint64_t was_ms)
 {
-	gt_event(events,
-		 (struct gt_event){.level = up ? LOG_NOTICE : LOG_ERR,
-				   .kind = "interface",
-				   .interface = p->name,
-				   .what = "link",
-				   .old = up ? "down" : "up",
-				   .now = up ? "up" : "down"},
-		 "interface %s: link is %s", p->name, up ? "up" : "down");
+	bool up = p->link_up;
+	struct gt_event e = {.level = up ? LOG_NOTICE : LOG_ERR,
+			     .kind = "interface",
+			     .interface = p->name,
+			     .what = "link",
+			     .old = up ? "down" : "up",
+			     .now = up ? "up" : "down"};
+
+	if (up)
+		gt_event(events, e,
+			 "interface %s: link is up, after %" PRIu64 ".%" PRIu64
+			 " s: addresses are announced, neighbours asked again",
+			 p->name, was_ms / 1000, was_ms % 1000 / 100);
+	else
+		gt_event(
+			events, e,
+			"interface %s: link is down: what would leave by it is dropped (link-down)",
+			p->name);
 }
 
-bool gt_ports_update_links(struct gt_ports *ports, const struct gt_events *events)
+bool gt_ports_update_links(struct gt_ports *ports, uint64_t now_ms, const struct gt_events *events)
 {
 	bool all = true;
 
 	for (unsigned i = 0; i < ports->n; i++) {
 		struct gt_port *p = &ports->list[i];
-		bool up = read_link(p);
+		bool up = read_link(p, &ports->log, events != NULL);
 
-		if (up != p->link_up && events != NULL)
-			tell_link(events, p, up);
-		p->link_up = up;
+		if (up != p->link_up || p->link_ms == 0) {
+			uint64_t was_ms = now_ms - p->link_ms;
+			bool changed = up != p->link_up;
+
+			p->link_up = up;
+			p->link_ms = now_ms;
+			if (events != NULL && changed)
+				tell_link(events, p, was_ms);
+		}
 		all = all && up;
 	}
 	return all;

@@ -29,7 +29,16 @@ struct gt_port {
 	struct gt_mac mac;
 	bool opened, started;
 	bool rss_known; /* its queues are chosen by gt_steer_connection (pipeline/steer.h) */
-	bool link_up;	/* as it was last told */
+	struct gt_port_slave {
+		char name[64], kernel[IFNAMSIZ];
+		uint16_t id;
+		bool link_up; /* it carries frames (bonds.h) */
+	} slaves[GT_BOND_SLAVES_MAX];
+	unsigned n_slaves, bond_mode; /* 0: it is no bond */
+	uint16_t primary;	      /* of active-backup: the slave in use */
+	bool moved;	  /* a bond's frames take other slaves than when main last looked */
+	bool link_up;	  /* as it was last told */
+	uint64_t link_ms; /* since when */
 	uint32_t speed_mbps;
 	int sockets[GT_WORKERS_MAX]; /* of net_af_packet's, its own */
 	unsigned n_sockets;
@@ -54,7 +63,7 @@ int gt_ports_open(struct gt_ports *ports, const struct gt_config *config,
 void gt_ports_close(struct gt_ports *ports);
 
 /* Reads the links and tells of each change, if events is not NULL. True: all are up. Main. */
-bool gt_ports_update_links(struct gt_ports *ports, const struct gt_events *events);
+bool gt_ports_update_links(struct gt_ports *ports, uint64_t now_ms, const struct gt_events *events);
 
 /* What the device counted. Main. */
 struct gt_port_stats {

@@ -219,7 +219,7 @@ static int refresh(struct replay *r)
 {
 	if (gt_node_refresh(r->node))
 		gt_node_reclaim(r->node);
-	if (!r->node->dirty)
+	if (!r->node->dirty && !r->node->guests_dirty)
 		return 0;
 	fputs("gantry: no memory for a new plan\n", stderr);
 	return -1;

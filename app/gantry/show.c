@@ -10,7 +10,8 @@ static json_t *interface_object(struct gt_run *r, unsigned i)
 	struct gt_counters sum = {0};
 	struct gt_port_stats stats;
 	char mac[GT_MAC_STRLEN], prefix[GT_PREFIX_STRLEN];
-	json_t *addresses = json_array();
+	json_t *addresses = json_array(), *o, *slaves = json_object();
+	uint64_t link_ms = gt_clock_ms() - p->link_ms;
 
 	gt_counters_add(&sum, &r->node->counters);
 	for (unsigned w = 0; w < r->n_lcores; w++)
@@ -19,22 +20,29 @@ static json_t *interface_object(struct gt_run *r, unsigned i)
 	for (size_t j = 0; j < c->n_addresses; j++)
 		json_array_append_new(addresses,
 				      json_string(gt_prefix_format(&c->addresses[j], prefix)));
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "device",
-			 c->device, "mac", gt_mac_format(&p->mac, mac), "link",
-			 p->link_up ? "up" : "down", "speed_mbps", (json_int_t)p->speed_mbps,
-			 "in_frames", (json_int_t)sum.interfaces[i].in_frames, "in_bytes",
-			 (json_int_t)sum.interfaces[i].in_bytes, "out_frames",
-			 (json_int_t)sum.interfaces[i].out_frames, "out_bytes",
-			 (json_int_t)sum.interfaces[i].out_bytes, "missed",
-			 (json_int_t)stats.missed, "errors", (json_int_t)stats.errors, "addresses",
-			 addresses);
+	for (unsigned j = 0; j < p->n_slaves; j++)
+		json_object_set_new(slaves, p->slaves[j].name,
+				    json_string(p->slaves[j].link_up ? "up" : "down"));
+	o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "device",
+		      c->device, "mac", gt_mac_format(&p->mac, mac), "link",
+		      p->link_up ? "up" : "down", "link_for_s", (json_int_t)(link_ms / 1000),
+		      "speed_mbps", (json_int_t)p->speed_mbps, "in_frames",
+		      (json_int_t)sum.interfaces[i].in_frames, "in_bytes",
+		      (json_int_t)sum.interfaces[i].in_bytes, "out_frames",
+		      (json_int_t)sum.interfaces[i].out_frames, "out_bytes",
+		      (json_int_t)sum.interfaces[i].out_bytes, "missed", (json_int_t)stats.missed,
+		      "errors", (json_int_t)stats.errors, "addresses", addresses);
+	if (p->n_slaves > 0)
+		json_object_set(o, "slaves", slaves);
+	json_decref(slaves);
+	return o;
 }
 
 static json_t *interfaces_object(struct gt_run *r)
 {
 	json_t *o = json_object();
 
-	gt_ports_update_links(&r->ports, &r->events);
+	gt_ports_update_links(&r->ports, gt_clock_ms(), &r->events);
 	for (unsigned i = 0; i < r->ports.n; i++)
 		json_object_set_new(o, r->ports.list[i].name, interface_object(r, i));
 	return o;
@@ -68,6 +76,7 @@ void gt_show_status(struct gt_run *r, struct gt_reply *reply, const struct gt_re
 	json_object_set_new(o, "node", json_string(r->name));
 	json_object_set_new(o, "uptime_s",
 			    json_integer((json_int_t)((gt_clock_ms() - r->started_ms) / 1000)));
+	json_object_set_new(o, "plans", json_integer((json_int_t)r->plans));
 	json_object_set_new(o, "workers", workers_array(r));
 	json_object_set_new(o, "interfaces", interfaces_object(r));
 	gt_say(reply, o);

@@ -72,6 +72,8 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 	l->n_ports = ports->n;
 	for (unsigned i = 0; i < ports->n; i++)
 		l->ports[i] = ports->list[i].id;
+	for (unsigned i = 0; i < ports->n; i++)
+		l->lacp[i] = ports->list[i].bond_mode == GT_BOND_LACP;
 	l->punt = create_ring("punt", index, GT_PUNT_RING, cpus->node, ONE_TO_ONE);
 	l->transmit = create_ring("transmit", index, GT_TRANSMIT_RING, cpus->node, ONE_TO_ONE);
 	if (gt_kernel_wanted(config)) {

@@ -33,7 +33,8 @@ struct gt_shared {
 	const struct gt_plan *plan; /* published by store-release */
 	struct rte_rcu_qsbr *qsbr;  /* tells when no worker reads an older plan */
 	bool stop;
-	struct gt_loads *loads; /* what all workers' servers have; NULL: one worker */
+	bool link_down[GT_INTERFACES_MAX]; /* nothing is to be sent there */
+	struct gt_loads *loads;		   /* what all workers' servers have; NULL: one worker */
 	struct rte_ring *handed[GT_WORKERS_MAX]; /* to each worker, from all others */
 };
 
@@ -61,6 +62,7 @@ struct gt_lcore {
 	bool cpu_shared; /* with main: let it run */
 	uint16_t ports[GT_INTERFACES_MAX];
 	unsigned n_ports;
+	bool lacp[GT_INTERFACES_MAX]; /* bonds that send LACPDUs when they are called to send */
 	/* Written by the worker, read by main: TSC cycles in all, and those that found frames. */
 	RTE_MARKER counted __rte_cache_aligned;
 	uint64_t cycles, busy_cycles;

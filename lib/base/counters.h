@@ -64,6 +64,7 @@
 	X(KERNEL_FULL, "kernel-full",                                                              \
 	  "the host's kernel got more than main can hand it: a flood, or its TAP is down")         \
 	X(HAND_FULL, "hand-full", "the worker that owns the frame could not keep up")              \
+	X(LINK_DOWN, "link-down", "the link of the interface it would leave by is down")           \
 	X(TX_FULL, "tx-full", "the device took no more frames")
 
 enum gt_drop_reason {

@@ -94,7 +94,10 @@ static const struct gt_schema_key interface_keys[] = {
 	{"device", GT_TYPE_DEVICE, FIELD(_interface, device), ALONE, .required = true,
 	 .example = "0000:3b:00.0", .settled = true,
 	 .help = "A PCI address, or a DPDK virtual device with its arguments such as "
-		 "`net_af_packet0,iface=eth1`. `gantry replay` ignores it."},
+		 "`net_af_packet0,iface=eth1`, or a bond of several: "
+		 "`net_bonding0,mode=4,slave=0000:3b:00.0,slave=(net_af_packet0,iface=eth1)` with "
+		 "`mode` 4 (LACP), 1 (active-backup) or 2 (balance, without LACP), and brackets "
+		 "around a slave's arguments. `gantry replay` ignores it."},
 	{"mac", GT_TYPE_MAC, FIELD(_interface, mac), WITH(_interface, has_mac),
 	 .def_help = "the device's", .example = "02:00:00:00:00:01", .settled = true,
 	 .help = "This interface's MAC. `gantry replay` uses `02:00:00:00:00:01` if none is "

@@ -71,39 +71,55 @@ static void check_cores(struct gt_build *b)
 			c->n_worker_cores);
 }
 
-/* The part of a device that no two interfaces may share: the kernel's interface below, or its name.
- */
-static void device_identity(const char *device, char *buf, size_t size)
-{
-	const char *iface = strstr(device, ",iface=");
-	size_t n;
+#define IDENTITY_MAX 256
 
-	if (iface != NULL)
-		device = iface + 1;
-	n = strcspn(device, ",");
-	snprintf(buf, size, "%.*s", (int)n, device);
+/*
+ * What no two interfaces may share of their devices: names, and the kernel's interfaces below; of a
+ * bond, its slaves' too. The i-th, from 0; false behind the last.
+ */
+static bool device_identity(const char *device, unsigned i, char buf[IDENTITY_MAX])
+{
+	const char *s = device;
+
+	for (unsigned k = 0; k < i && s != NULL; k++) {
+		const char *iface = strstr(s, ",iface="), *slave = strstr(s, ",slave=");
+
+		if (iface != NULL && (slave == NULL || iface < slave))
+			s = iface + 1;
+		else if (slave != NULL)
+			s = slave + strlen(",slave=") + (slave[7] == '(');
+		else
+			s = NULL;
+	}
+	if (s != NULL)
+		snprintf(buf, IDENTITY_MAX, "%.*s", (int)strcspn(s, ",)"), s);
+	return s != NULL;
+}
+
+static bool share_device(const char *a, const char *b)
+{
+	char one[IDENTITY_MAX], other[IDENTITY_MAX];
+
+	for (unsigned i = 0; device_identity(a, i, one); i++)
+		for (unsigned j = 0; device_identity(b, j, other); j++)
+			if (strcasecmp(one, other) == 0)
+				return true;
+	return false;
 }
 
 static void check_device(struct gt_build *b, size_t i)
 {
 	struct gt_config_interface *interface = &b->config->interfaces[i];
-	char mine[256], name[256], other[256], other_name[256], quoted[GT_QUOTE_MAX];
+	char quoted[GT_QUOTE_MAX];
 
 	if (!GT_STANDS(GT_SECTION_INTERFACE, interface, device))
 		return;
 	interface->device_line = GT_LINE(GT_SECTION_INTERFACE, interface, device);
-	device_identity(interface->device, mine, sizeof(mine));
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(interface->device, ","),
-		 interface->device);
 	for (size_t j = 0; j < i; j++) {
 		const struct gt_config_interface *o = &b->config->interfaces[j];
 
-		if (!GT_STANDS(GT_SECTION_INTERFACE, o, device))
-			continue;
-		device_identity(o->device, other, sizeof(other));
-		snprintf(other_name, sizeof(other_name), "%.*s", (int)strcspn(o->device, ","),
-			 o->device);
-		if (strcasecmp(mine, other) != 0 && strcasecmp(name, other_name) != 0)
+		if (!GT_STANDS(GT_SECTION_INTERFACE, o, device) ||
+		    !share_device(interface->device, o->device))
 			continue;
 		gt_config_error(b->messages, interface->device_line,
 				"device = %s: [interface %s] has it already (line %u); give each "

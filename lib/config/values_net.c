@@ -2,6 +2,8 @@
 /* Values of the network: addresses, ports, MACs, devices; see values.c. */
 #include "config/value.h"
 
+#include "config/bond.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,23 +140,46 @@ static bool is_pci(const char *s)
 	       hex_part(&s, 2, 2) && *s++ == '.' && *s >= '0' && *s <= '7' && s[1] == '\0';
 }
 
+#define DEVICE_NAME_MAX 63 /* RTE_DEV_NAME_MAX_LEN */
+
+static bool is_virtual(const char *s)
+{
+	char name[DEVICE_NAME_MAX + 1];
+	size_t n = strcspn(s, ",");
+
+	if (strncmp(s, "net_", 4) != 0 || n <= 4 || n > DEVICE_NAME_MAX)
+		return false;
+	memcpy(name, s, n);
+	name[n] = '\0';
+	return gt_value_all_in(name, "_-.");
+}
+
+static int parse_bond(const struct gt_value *v)
+{
+	struct gt_bond bond;
+	const char *wrong;
+
+	if (gt_bond_parse(v->text, &bond, &wrong) != 0)
+		return gt_value_refuse(v, "%s", wrong);
+	for (unsigned i = 0; i < bond.n_slaves; i++)
+		if (!is_pci(bond.slaves[i]) && !is_virtual(bond.slaves[i]))
+			return gt_value_refuse(v, "slave '%s' is not a DPDK device",
+					       bond.slaves[i]);
+	return gt_value_store_text(v);
+}
+
 int gt_value_parse_device(const struct gt_value *v)
 {
-	char name[64]; /* RTE_DEV_NAME_MAX_LEN */
 	size_t n = strcspn(v->text, ",");
 
 	if (is_pci(v->text))
 		return gt_value_store_text(v);
 	if (strpbrk(v->text, " \t") != NULL)
 		return gt_value_refuse(v, "a device's arguments hold no blank");
-	if (strncmp(v->text, "net_", 4) == 0) {
-		if (n >= sizeof(name))
-			return gt_value_refuse(v, "its name is longer than 63 bytes");
-		memcpy(name, v->text, n);
-		name[n] = '\0';
-		if (n > 4 && gt_value_all_in(name, "_-."))
-			return gt_value_store_text(v);
-	}
+	if (strncmp(v->text, "net_", 4) == 0 && n > DEVICE_NAME_MAX)
+		return gt_value_refuse(v, "its name is longer than 63 bytes");
+	if (is_virtual(v->text))
+		return gt_bond_is(v->text) ? parse_bond(v) : gt_value_store_text(v);
 	if (n <= 15 && v->text[n] == '\0' && gt_value_all_in(v->text, "._-"))
 		return gt_value_refuse(
 			v,

@@ -43,14 +43,27 @@ void gt_neighbour_announce_again(struct gt_neighbour_own *own)
 	own->announce_ms = 0;
 }
 
+static void announce_all_again(struct gt_neighbours *n, uint8_t interface)
+{
+	for (uint32_t i = 0; i < n->n_owns; i++)
+		if (n->owns[i].interface == interface)
+			gt_neighbour_announce_again(&n->owns[i]);
+}
+
 void gt_neighbours_interface(struct gt_neighbours *n, uint8_t interface, const struct gt_mac *mac,
 			     uint16_t vlan)
 {
 	assert(interface < GT_INTERFACES_MAX);
 	n->links[interface] = (struct gt_neighbour_link){*mac, vlan, true};
-	for (uint32_t i = 0; i < n->n_owns; i++)
-		if (n->owns[i].interface == interface)
-			gt_neighbour_announce_again(&n->owns[i]);
+	announce_all_again(n, interface);
+}
+
+void gt_neighbours_link_up(struct gt_neighbours *n, uint8_t interface)
+{
+	announce_all_again(n, interface);
+	for (uint32_t i = 0; i < n->n_entries; i++)
+		if (n->entries[i].pub.interface == interface)
+			gt_neighbour_ask_again(&n->entries[i], n->now_ms);
 }
 
 static bool known(const struct gt_neighbours *n, uint8_t interface)

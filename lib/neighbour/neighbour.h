@@ -94,6 +94,13 @@ void gt_neighbours_interface(struct gt_neighbours *n, uint8_t interface, const s
 			     uint16_t vlan);
 
 /*
+ * The interface's link came back. Whatever is behind it may be another switch, which knows none of
+ * our MACs, or other stations: its addresses of ours are announced again, and its neighbours asked
+ * at once, all who hear it; the MACs that are known stay in use meanwhile.
+ */
+void gt_neighbours_link_up(struct gt_neighbours *n, uint8_t interface);
+
+/*
  * An address of ours on an interface: an own one, with its prefix (it then is the source of
  * questions about that subnet; where no prefix holds the target, the first own address of its
  * family is), or a VIP. It is announced (gratuitous ARP, RFC 5227 3; unsolicited NA, RFC

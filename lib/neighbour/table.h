@@ -138,6 +138,10 @@ const struct gt_addr *gt_neighbour_source(const struct gt_neighbours *n, uint8_t
 void gt_neighbour_set_state(struct gt_neighbour_entry *e, enum gt_neighbour_state state,
 			    uint64_t now_ms);
 
+/* timers.c. An entry is asked for at the next tick, by a question to all, and as if for the first
+ * time. */
+void gt_neighbour_ask_again(struct gt_neighbour_entry *e, uint64_t now_ms);
+
 /* heard.c. What a frame's parser found out. */
 static inline void gt_neighbour_drop(struct gt_frame *frame, enum gt_drop_reason reason)
 {

@@ -94,6 +94,18 @@ static void ask(const struct gt_neighbours *n, struct gt_neighbour_entry *e,
 	e->pub.next_ms = now_ms + (e->told ? QUESTION_LATER_MS : QUESTION_MS);
 }
 
+void gt_neighbour_ask_again(struct gt_neighbour_entry *e, uint64_t now_ms)
+{
+	if (e->pub.state == GT_NEIGHBOUR_STATIC)
+		return;
+	if (e->pub.state == GT_NEIGHBOUR_RESOLVED)
+		gt_neighbour_set_state(e, GT_NEIGHBOUR_REFRESHING, now_ms);
+	/* Not by unicast first: the station may have another MAC, or sit at another port. */
+	e->pub.tries = e->pub.state == GT_NEIGHBOUR_REFRESHING ? REFRESH_UNICAST : 0;
+	e->pub.next_ms = now_ms;
+	e->told = false;
+}
+
 /* A guest that did not answer is not waited for. */
 static bool is_gone(const struct gt_neighbour_entry *e)
 {

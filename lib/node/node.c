@@ -139,9 +139,16 @@ void gt_node_retire(struct gt_node *node, struct gt_retired *r, struct gt_plan *
 	*r = (struct gt_retired){node->retired, node->plan, config};
 	node->retired = r;
 	node->plan = plan;
-	node->dirty = false;
+	node->dirty = node->guests_dirty = false;
+	node->guests_ms = node->now_ms + GT_NODE_GUESTS_MS;
 	note_failover(node);
 	gt_node_note_vips(node);
+}
+
+bool gt_node_plan_due(struct gt_node *node, uint64_t now_ms)
+{
+	node->now_ms = now_ms;
+	return node->dirty || (node->guests_dirty && now_ms >= node->guests_ms);
 }
 
 bool gt_node_refresh(struct gt_node *node)
@@ -150,7 +157,7 @@ bool gt_node_refresh(struct gt_node *node)
 	struct gt_plan *plan;
 	int ret = -ENOMEM;
 
-	if (!node->dirty)
+	if (!node->dirty && !node->guests_dirty)
 		return false;
 	gt_node_resolve(node);
 	r = malloc(sizeof(*r));
@@ -266,6 +273,11 @@ void gt_node_tick(struct gt_node *node, uint64_t now_ms)
 	gt_neighbours_tick(node->neighbours, now_ms);
 	gt_node_advance_slow_start(node);
 	gt_node_tell_late_vips(node);
+}
+
+void gt_node_link_up(struct gt_node *node, uint8_t interface)
+{
+	gt_neighbours_link_up(node->neighbours, interface);
 }
 
 void gt_node_miss(struct gt_node *node, uint8_t interface, const struct gt_addr *addr)

@@ -60,6 +60,9 @@ struct gt_node {
 	struct gt_counters counters; /* of what was punted */
 	struct gt_plan *plan;	     /* newest; owned */
 	bool dirty;		     /* something changed since it was built */
+	bool guests_dirty; /* clients became known, moved or went: no hurry, see gt_node_plan_due */
+	uint64_t guests_ms; /* no plan for clients alone before */
+	uint64_t changes;   /* what neighbours told so far */
 	bool snat;	 /* workers have memory for SNAT sessions: a VIP used them at the start */
 	uint64_t now_ms; /* of the frame or tick that is handled */
 	/* MACs that changed in minute `moves_minute`: who spoofs ARP must not fill the log */
@@ -187,6 +190,17 @@ int gt_node_revert(struct gt_node *node, const char *server, size_t *n, char *er
 
 /* Servers whose weight or state is what an operator said, and not what the file says. */
 size_t gt_node_count_overrides(const struct gt_node *node);
+
+/*
+ * Is it time for a new plan? At once if a server, an operator or a configuration changed something.
+ * Clients that became known wait until GT_NODE_GUESTS_MS after the last plan, all of that time
+ * together: whoever floods a wire with ARP of ever new senders must not keep main building plans.
+ */
+#define GT_NODE_GUESTS_MS 50
+bool gt_node_plan_due(struct gt_node *node, uint64_t now_ms);
+
+/* An interface's link came back: announces our addresses there, and asks its neighbours again. */
+void gt_node_link_up(struct gt_node *node, uint8_t interface);
 
 /*
  * Builds a new plan if anything changed. True: node->plan is new, publish it; the old one waits for

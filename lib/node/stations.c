@@ -129,11 +129,14 @@ void gt_node_on_neighbour(void *ctx, enum gt_neighbour_event event, uint8_t inte
 		tell_conflict(node, name, a, m);
 		return;
 	}
-	node->dirty = true;
+	node->changes++;
 	name_station(node->config, interface, addr, who, sizeof(who));
 	/* Clients come and go. */
-	if (who[0] == '\0')
+	if (who[0] == '\0') {
+		node->guests_dirty = true;
 		return;
+	}
+	node->dirty = true;
 	switch (event) {
 	case GT_NEIGHBOUR_EVENT_RESOLVED:
 		gt_node_tell(node, station_event(LOG_NOTICE, name, a, "mac", NULL, m, who),

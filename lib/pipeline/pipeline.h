@@ -133,8 +133,8 @@ void gt_worker_tick(struct gt_worker *w, const struct gt_plan *plan, uint64_t no
 /* Drops all held frames into w->released and sweeps the whole table. Worker, or main after it. */
 void gt_worker_flush(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms);
 
-/* A frame with verdict SEND or ANSWER that the device did not take: counted as tx-full. Worker. */
-void gt_worker_unsent(struct gt_worker *w, const struct gt_frame *frame);
+/* A frame with verdict SEND or ANSWER that could not be sent: TX_FULL, or LINK_DOWN. Worker. */
+void gt_worker_unsent(struct gt_worker *w, const struct gt_frame *frame, enum gt_drop_reason why);
 
 /* A frame with verdict HAND for which the owner's ring has no room: counted as hand-full. Worker.
  */

@@ -146,13 +146,13 @@ void gt_worker_flush(struct gt_worker *w, const struct gt_plan *plan, uint64_t n
 	sweep(w, plan, now_ms, w->flows.n_buckets);
 }
 
-void gt_worker_unsent(struct gt_worker *w, const struct gt_frame *frame)
+void gt_worker_unsent(struct gt_worker *w, const struct gt_frame *frame, enum gt_drop_reason why)
 {
 	if (frame->verdict == GT_ANSWER)
 		w->counters.answered--;
 	else
 		w->counters.forwarded--;
-	w->counters.drops[GT_DROP_TX_FULL]++;
+	w->counters.drops[why]++;
 	w->counters.interfaces[frame->out_if].out_frames--;
 	w->counters.interfaces[frame->out_if].out_bytes -= frame->wire_len;
 }

@@ -318,6 +318,7 @@ void gt_table_interfaces(FILE *out, const json_t *interfaces)
 		{{"device", false}, "device"},
 		{{"mac", false}, "mac"},
 		{{"link", false}, "link"},
+		{{"for s", true}, "link_for_s"},
 		{{"Mbit/s", true}, "speed_mbps"},
 		{{"frames in", true}, "in_frames"},
 		{{"bytes in", true}, "in_bytes"},

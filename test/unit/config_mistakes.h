@@ -334,6 +334,39 @@ static const struct mistake mistakes[] = {
 	      "[vip b]\ninterface = wan\naddress = 192.0.2.100\nport = 105\n"
 	      "[server b/a]\naddress = 192.0.2.11\n",
 	 15, "VIPs of one address share an interface", 0, 0},
+	{"parse_bond_without_slaves_refused",
+	 "[interface lan]\ndevice = net_bonding0,mode=4\naddress = 192.0.2.2/24\n" PACS SERVER, 2,
+	 "a bond needs slaves: slave=0000:3b:00.0 or slave=(net_af_packet0,iface=eth1)", 0, 0},
+	{"parse_bond_without_mode_refused",
+	 "[interface lan]\ndevice = net_bonding0,slave=0000:3b:00.0\naddress = 192.0.2.2/24\n" PACS
+		 SERVER,
+	 2, "a bond needs its mode: mode=1 (active-backup)", 0, 0},
+	{"parse_bond_of_unknown_mode_refused",
+	 "[interface lan]\ndevice = net_bonding0,mode=7,slave=0000:3b:00.0\naddress = "
+	 "192.0.2.2/24\n" PACS SERVER,
+	 2, "mode= is 1 (active-backup), 2 (balance, without LACP) or 4 (LACP)", 0, 0},
+	{"parse_bond_with_open_bracket_refused",
+	 "[interface lan]\ndevice = net_bonding0,mode=4,slave=(net_af_packet0,iface=eth1\naddress "
+	 "= 192.0.2.2/24\n" PACS SERVER,
+	 2, "its brackets do not pair", 0, 0},
+	{"parse_bond_of_kernel_interface_refused",
+	 "[interface lan]\ndevice = net_bonding0,mode=4,slave=eth1\naddress = 192.0.2.2/24\n" PACS
+		 SERVER,
+	 2, "slave 'eth1' is not a DPDK device", 0, 0},
+	{"parse_bond_of_bond_refused",
+	 "[interface lan]\ndevice = "
+	 "net_bonding0,mode=4,slave=(net_bonding1,mode=1,slave=0000:3b:00.0)\naddress = "
+	 "192.0.2.2/24\n" PACS SERVER,
+	 2, "a bond's slave cannot be a bond", 0, 0},
+	{"parse_bond_with_slave_twice_refused",
+	 "[interface lan]\ndevice = "
+	 "net_bonding0,mode=1,slave=(net_af_packet0,iface=eth0),slave=(net_af_packet0,iface=eth1)"
+	 "\naddress = 192.0.2.2/24\n" PACS SERVER,
+	 2, "two of its slaves have one name", 0, 0},
+	{"parse_bond_with_slave_of_another_interface_refused",
+	 BASE "[interface wan]\ndevice = net_bonding0,mode=1,slave=(net_af_packet0,iface=eth0),"
+	      "slave=net_null0\naddress = 198.51.100.2/24\n",
+	 11, "[interface lan] has it already", 0, 0},
 	{"parse_same_device_refused",
 	 BASE "[interface wan]\ndevice = net_null0,copy=1\naddress = 198.51.100.2/24\n", 11,
 	 "[interface lan] has it already", 0, 0},

@@ -1605,6 +1605,40 @@ static void tick_vip_is_announced_at_0_1_3_s_then_looked_for_every_minute(void *
 	}
 }
 
+static void link_up_announces_again_and_asks_all_at_once(void **state)
+{
+	(void)state;
+	struct world *w = house();
+	const struct gt_addr other = addr("192.0.2.13");
+
+	gt_neighbours_interface(w->n, 1, &mac_m2, 0);
+	own(w, 1, "198.51.100.2/24");
+	server(w, 1, "198.51.100.11");
+	assert_int_equal(gt_neighbours_add(w->n, 0, &other, &mac_x), 0);
+	run_until(w, 20000);
+	give(w, 0, arp_reply, sizeof(arp_reply));
+	run_until(w, 30000);
+	forget(w);
+	gt_neighbours_link_up(w->n, 0);
+	gt_neighbours_tick(w->n, w->now);
+	/* four addresses of ours; the known server, by a question to all; the one that was silent
+	 */
+	assert_int_equal(w->n_sent, 6);
+	for (size_t i = 0; i < w->n_sent; i++)
+		assert_int_equal(w->sent[i].interface, 0);
+	assert_sent(w, 2, 30000, arp_announcement, sizeof(arp_announcement));
+	assert_sent(w, 3, 30000, ndp_announcement, sizeof(ndp_announcement));
+	assert_sent(w, 4, 30000, arp_question, sizeof(arp_question));
+	assert_sent(w, 5, 30000, ndp_question, sizeof(ndp_question));
+	/* Its MAC stays in use, and if it does not answer it is lost after 3 s, not 30. */
+	assert_int_equal(find(w, 0, "192.0.2.11")->state, GT_NEIGHBOUR_REFRESHING);
+	assert_int_equal(find(w, 0, "192.0.2.13")->state, GT_NEIGHBOUR_STATIC);
+	run_until(w, 33100);
+	assert_int_equal(find(w, 0, "192.0.2.11")->state, GT_NEIGHBOUR_UNRESOLVED);
+	assert_told(w, 0, GT_NEIGHBOUR_EVENT_LOST, "192.0.2.11", &mac_s, NULL);
+	done(w);
+}
+
 static void tick_10000_vips_are_paced(void **state)
 {
 	(void)state;
@@ -1923,6 +1957,7 @@ int main(void)
 		cmocka_unit_test(frame_alone_ages_nothing),
 		cmocka_unit_test(tick_without_emit_does_nothing),
 		cmocka_unit_test(tick_vip_is_announced_at_0_1_3_s_then_looked_for_every_minute),
+		cmocka_unit_test(link_up_announces_again_and_asks_all_at_once),
 		cmocka_unit_test(tick_10000_vips_are_paced),
 		cmocka_unit_test(interface_with_another_mac_announces_again),
 		cmocka_unit_test(own_removed_is_neither_announced_nor_answered),

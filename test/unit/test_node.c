@@ -19,6 +19,7 @@
 	"[interface lan]\ndevice = net_null0\nmac = 02:00:00:00:00:01\n"                           \
 	"address = 192.0.2.2/24, 2001:db8::2/64\n"
 #define PACS "[vip pacs]\ninterface = lan\naddress = 192.0.2.100\nport = 104\ncheck = none\n"
+#define SNAT PACS "mode = snat\n" A
 #define A    "[server pacs/a]\naddress = 192.0.2.11\n"
 #define B    "[server pacs/b]\naddress = 192.0.2.12\nmac = 02:00:00:00:00:12\n"
 
@@ -362,6 +363,58 @@ static void frame_a_mac_that_flaps_told_ten_times_a_minute(void **state)
 	gt_node_destroy(node);
 }
 
+/* Of 1000 clients a second, two a millisecond apart: one plan for each 50 ms, and no one is left
+ * out. */
+static void plan_due_a_flood_of_clients_one_plan_each_50_ms(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN SNAT, &h);
+	struct gt_frame f;
+	unsigned plans = 0;
+	uint64_t last = 0, changes = node->changes;
+
+	(void)state;
+	assert_false(gt_node_plan_due(node, 1000));
+	for (uint64_t now = 1000; now < 1200; now++) {
+		hear_arp(node, 1, 0x50, (uint8_t)(20 + now - 1000), 100, now, &f);
+		if (now < 1000 + 79) /* up to .98 */
+			assert_int_equal(f.verdict, GT_ANSWER);
+		if (!gt_node_plan_due(node, now))
+			continue;
+		assert_true(gt_node_refresh(node));
+		assert_true(plans == 0 || now - last >= 50);
+		last = now;
+		plans++;
+	}
+	assert_int_equal(plans, 4); /* the first at once, then at 50, 100 and 150 ms */
+	assert_true(node->changes - changes >= 150);
+	assert_true(gt_node_plan_due(node, 1250));
+	assert_true(gt_node_refresh(node));
+	assert_false(gt_node_plan_due(node, 5000));
+	gt_node_destroy(node);
+}
+
+static void plan_due_what_operators_and_servers_say_at_once(void **state)
+{
+	struct heard h;
+	struct gt_node *node = make(LAN SNAT, &h);
+	struct gt_frame f;
+
+	(void)state;
+	hear_arp(node, 1, 0x50, 50, 100, 1000, &f);
+	assert_true(gt_node_plan_due(node, 1000) && gt_node_refresh(node));
+	hear_arp(node, 1, 0x51, 51, 100, 1001, &f);
+	assert_false(gt_node_plan_due(node, 1001));
+	assert_int_equal(gt_node_act(node, GT_ACTION_DRAIN, "pacs/a", 0, NULL, 0), 0);
+	assert_true(gt_node_plan_due(node, 1001) && gt_node_refresh(node));
+	assert_false(gt_node_plan_due(node, 9000)); /* the client is in it, too */
+	hear_arp(node, 2, 0x11, 11, 2, 9001, &f);
+	assert_true(gt_node_plan_due(node, 9001) && gt_node_refresh(node));
+	hear_arp(node, 2, 0x12, 11, 2, 9002, &f);
+	assert_true(gt_node_plan_due(node, 9002));
+	gt_node_destroy(node);
+}
+
 static void tick_at_start_asks_announces_and_tells_of_silence(void **state)
 {
 	struct heard h;
@@ -395,6 +448,8 @@ int main(void)
 		cmocka_unit_test(frame_a_vip_asked_for_answered_and_counted),
 		cmocka_unit_test(frame_another_owner_of_the_vip_told_as_an_error),
 		cmocka_unit_test(frame_a_mac_that_flaps_told_ten_times_a_minute),
+		cmocka_unit_test(plan_due_a_flood_of_clients_one_plan_each_50_ms),
+		cmocka_unit_test(plan_due_what_operators_and_servers_say_at_once),
 		cmocka_unit_test(tick_at_start_asks_announces_and_tells_of_silence),
 	};
 

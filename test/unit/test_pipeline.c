@@ -601,13 +601,14 @@ static void unsent_and_unpunted_keep_the_identity(void **state)
 	const struct gt_counters *c = &p.worker->counters;
 
 	(void)state;
-	gt_worker_unsent(p.worker, &sent);
-	gt_worker_unsent(p.worker, &answer);
+	gt_worker_unsent(p.worker, &sent, GT_DROP_TX_FULL);
+	gt_worker_unsent(p.worker, &answer, GT_DROP_LINK_DOWN);
 	arp = support_frame(v_arp, sizeof(v_arp));
 	support_pipe_burst(&p, &arp, 1);
 	p.punted--;
 	gt_worker_unpunted(p.worker, &arp);
-	assert_true(c->drops[GT_DROP_TX_FULL] == 2 && c->drops[GT_DROP_PUNT_FULL] == 1);
+	assert_true(c->drops[GT_DROP_TX_FULL] == 1 && c->drops[GT_DROP_LINK_DOWN] == 1 &&
+		    c->drops[GT_DROP_PUNT_FULL] == 1);
 	assert_true(c->in == 3 && c->forwarded == 0 && c->answered == 0);
 	assert_true(c->interfaces[0].out_frames == 0 && c->interfaces[0].out_bytes == 0);
 	assert_true(c->interfaces[1].out_frames == 0 && c->interfaces[1].out_bytes == 0);

@@ -370,12 +370,13 @@ static void table_interfaces_joins_addresses(void **state)
 	char *text =
 		table_text(gt_table_interfaces,
 			   "{\"interfaces\":{\"lan\":{\"device\":\"0000:3b:00.0\","
-			   "\"mac\":\"02:00:00:00:00:01\",\"link\":\"up\",\"speed_mbps\":25000,"
+			   "\"mac\":\"02:00:00:00:00:01\",\"link\":\"up\",\"link_for_s\":93784,"
+			   "\"speed_mbps\":25000,"
 			   "\"in_frames\":1,\"addresses\":[\"192.0.2.2/24\","
 			   "\"2001:db8::2/64\"]}}}");
 
 	(void)state;
-	assert_non_null(strstr(text, "0000:3b:00.0  02:00:00:00:00:01  up     25000"));
+	assert_non_null(strstr(text, "0000:3b:00.0  02:00:00:00:00:01  up    93784   25000"));
 	assert_non_null(strstr(text, "  192.0.2.2/24, 2001:db8::2/64\n"));
 	free(text);
 }
