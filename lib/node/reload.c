@@ -178,6 +178,12 @@ int gt_node_reload(struct gt_node *node, struct gt_config *config,
 
 	if (ret == 0)
 		ret = gt_node_adopt(node, draft);
+	if (ret == 0)
+		gt_node_tell(node,
+			     (struct gt_event){
+				     .level = LOG_NOTICE, .kind = "reload", .now = config->file},
+			     "reloaded %s: %zu VIPs, %zu servers", config->file, config->n_vips,
+			     gt_plan_count_servers(config));
 	gt_node_end_draft(node, draft);
 	return ret;
 }
