@@ -153,7 +153,7 @@ check 'and that is told' logged 'server far/away is not checked: no route'
 lab_ctl servers | sed 's/^/      /'
 
 for log in storescp dcmqrscp; do
-	check "$log has heard echoes" [ "$(grep -c 'Received Echo' "$lab_dir/log/$log")" -gt 2 ]
+	check "$log has heard echoes" [ "$(grep -c 'Received Echo' "$lab_dir/log/$log")" -gt 0 ]
 	check "$log has nothing to complain of" is "$(grep '^[EF]:' "$lab_dir/log/$log" || true)" ''
 done
 
