@@ -41,15 +41,11 @@ static void check_checked(const struct gt_config_vip *v, struct gt_config_messag
 {
 	const struct gt_config_check *c = v->checked;
 
-	if (c == NULL || (c->type != GT_CHECK_HTTPS && c->type != GT_CHECK_ICMP &&
-			  c->type != GT_CHECK_EXEC && c->via != GT_VIA_VIP))
-		return;
-	gt_config_warning(messages, v->check_line,
-			  "check = %s: %s is not in this version: every server of [vip %s] counts "
-			  "as healthy",
-			  v->check,
-			  c->via == GT_VIA_VIP ? "via = vip" : gt_check_type_name(c->type),
-			  v->name);
+	if (c != NULL && c->via == GT_VIA_VIP)
+		gt_config_warning(messages, v->check_line,
+				  "check = %s: via = vip is not in this version: every server of "
+				  "[vip %s] counts as healthy",
+				  v->check, v->name);
 }
 
 int gt_config_unsupported(const struct gt_config *c, struct gt_config_messages *messages)
