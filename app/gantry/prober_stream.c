@@ -126,6 +126,7 @@ static void start(struct gt_target *t)
 	struct stream *s = malloc(sizeof(*s));
 	struct sockaddr_storage to;
 	socklen_t len = fill_sockaddr(&to, &t->address, t->port);
+	const int yes = 1;
 
 	t->state = s;
 	if (s == NULL) {
@@ -143,6 +144,8 @@ static void start(struct gt_target *t)
 		gt_target_cannot(t, "socket", errno);
 		return;
 	}
+	/* TLS's last message of its handshake and the request are two: no waiting between. */
+	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	if (t->probe.kind == GT_PROBE_TCP)
 		keep_quiet(s->fd);
 	if (bind_source(t, s->fd) != 0) {
