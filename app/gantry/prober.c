@@ -19,6 +19,8 @@
  * once: they take turns with ARP, which a kernel under load answers within some milliseconds, too.
  */
 #define TURN_US 3000
+/* A check whose events were put off for more than this part of its timeout was not the server's. */
+#define LATE_SHARE 4
 /* A check for which there is no room yet tries again so much later. */
 #define NO_ROOM_WAIT_MS 10
 
@@ -36,7 +38,8 @@ static void begin(struct gt_prober *p, struct gt_target *t)
 {
 	p->slots[t->slot].generation++;
 	t->running = true;
-	t->put_off = false;
+	t->put_off_ms = 0;
+	t->late_ms = 0;
 	t->started_ms = p->now_ms;
 	t->started_us = clock_us();
 	t->due_ms = p->now_ms + t->ask->timeout_ms;
@@ -109,6 +112,13 @@ void gt_target_cannot(struct gt_target *t, const char *what, int error)
 	}
 }
 
+bool gt_target_was_late(const struct gt_target *t)
+{
+	uint64_t now = t->put_off_ms != 0 ? t->prober->now_ms - t->put_off_ms : 0;
+
+	return t->late_ms + now > t->ask->timeout_ms / LATE_SHARE;
+}
+
 static int watch(const struct gt_prober *p, int fd, uint64_t token, uint32_t events, bool again)
 {
 	struct epoll_event e = {.events = events, .data.u64 = token};
@@ -173,9 +183,13 @@ static void handle(struct gt_prober *p, uint64_t token, uint32_t events)
 	t = gt_prober_find(p, token);
 	if (t == NULL)
 		return;
-	t->put_off = put_off;
-	if (!put_off)
-		t->transport->event(t, events);
+	if (put_off) {
+		t->put_off_ms = t->put_off_ms != 0 ? t->put_off_ms : p->now_ms;
+		return;
+	}
+	t->late_ms += t->put_off_ms != 0 ? p->now_ms - t->put_off_ms : 0;
+	t->put_off_ms = 0;
+	t->transport->event(t, events);
 }
 
 void gt_prober_event(struct gt_prober *p, uint64_t token, uint32_t events, uint64_t now_ms)

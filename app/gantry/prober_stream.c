@@ -328,7 +328,7 @@ static void event(struct gt_target *t, uint32_t events)
 static void timeout(struct gt_target *t)
 {
 	const struct stream *s = t->state;
-	bool busy = t->put_off;
+	bool busy = gt_target_was_late(t);
 	struct pollfd poll_fd = {.fd = s->fd, .events = POLLIN | POLLOUT};
 
 	if (poll(&poll_fd, 1, 0) > 0) {

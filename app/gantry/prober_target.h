@@ -47,7 +47,8 @@ struct gt_target {
 	/* The check that is under way */
 	void *state; /* the transport's */
 	bool running;
-	bool put_off; /* main was too busy for its last event, which comes again */
+	uint64_t put_off_ms; /* since when main is too busy for its event; 0: it is not */
+	uint64_t late_ms;    /* how long it was, before */
 	uint64_t started_ms, started_us;
 	/* The engine's */
 	struct gt_prober *prober;
@@ -68,6 +69,10 @@ void gt_target_done(struct gt_target *t, enum gt_health_outcome outcome, const c
  * words for the operator. what: the call that failed with `error`, an errno.
  */
 void gt_target_cannot(struct gt_target *t, const char *what, int error);
+
+/* Did main keep it waiting for so long that it says nothing about the server if its time is over?
+ */
+bool gt_target_was_late(const struct gt_target *t);
 
 /* Puts a descriptor of this check into main's epoll set, or changes what is waited for. 0, -errno.
  */
