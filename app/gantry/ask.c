@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <openssl/sha.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,39 +13,60 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int refuse(char *why, size_t size, int rc, const char *fmt, ...)
+#include "probe/command.h"
+
+static int refuse(struct gt_ask_refusal *r, int rc, const char *key, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-static int refuse(char *why, size_t size, int rc, const char *fmt, ...)
+static int refuse(struct gt_ask_refusal *r, int rc, const char *key, const char *fmt, ...)
 {
 	va_list ap;
 
+	r->key = key;
 	va_start(ap, fmt);
-	vsnprintf(why, size, fmt, ap);
+	vsnprintf(r->why, sizeof(r->why), fmt, ap);
 	va_end(ap);
 	return rc;
 }
 
+/* A file that a key names. */
+struct file {
+	const char *key, *path;
+	size_t max;
+	uint8_t *data; /* the reader's, also after an error */
+	size_t len;
+};
+
 /* All of a small file, which must be a plain one: a FIFO would keep us waiting. */
-static int read_message(struct gt_ask *ask, const char *path, char *why, size_t size)
+static int read_file(struct file *f, struct gt_ask_refusal *r)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
+	int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
 	struct stat st;
 	ssize_t n = 0;
 
 	if (fd < 0)
-		return refuse(why, size, -errno, "%s", strerror(errno));
+		return refuse(r, -errno, f->key, "%s", strerror(errno));
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		rc = refuse(why, size, -EINVAL, "no plain file");
-	else if (st.st_size > GT_ASK_MESSAGE_MAX)
-		rc = refuse(why, size, -EINVAL, "longer than %d bytes", GT_ASK_MESSAGE_MAX);
-	else if ((ask->message = malloc(GT_ASK_MESSAGE_MAX)) == NULL)
+		rc = refuse(r, -EINVAL, f->key, "no plain file");
+	else if ((size_t)st.st_size > f->max)
+		rc = refuse(r, -EINVAL, f->key, "longer than %zu bytes", f->max);
+	else if ((f->data = malloc(f->max)) == NULL)
 		rc = -ENOMEM;
-	else if ((n = read(fd, ask->message, GT_ASK_MESSAGE_MAX)) < 0)
-		rc = refuse(why, size, -errno, "%s", strerror(errno));
+	else if ((n = read(fd, f->data, f->max)) < 0)
+		rc = refuse(r, -errno, f->key, "%s", strerror(errno));
 	close(fd);
-	ask->probe.message = ask->message;
-	ask->probe.message_len = n > 0 ? (size_t)n : 0;
+	f->len = n > 0 ? (size_t)n : 0;
+	return rc;
+}
+
+static int read_message(struct gt_ask *ask, const char *path, struct gt_ask_refusal *r)
+{
+	struct file f = {.key = "message", .path = path, .max = GT_ASK_MESSAGE_MAX};
+	int rc = read_file(&f, r);
+
+	ask->message = f.data;
+	ask->probe.message = f.data;
+	ask->probe.message_len = f.len;
 	return rc;
 }
 
@@ -80,24 +103,26 @@ static bool fill_dicom(struct gt_ask *ask, const struct gt_config_check *c)
 			c->on_reject) >= 0;
 }
 
+/* Behind the words so far: bytes of a file, not its name: it may hold others now. */
+static bool append_bytes(struct gt_ask *ask, const uint8_t *bytes, size_t n)
+{
+	size_t used = strlen(ask->words);
+	char *words = realloc(ask->words, used + 2 * n + 1);
+
+	if (words == NULL)
+		return false;
+	ask->words = words;
+	for (size_t i = 0; i < n; i++)
+		snprintf(words + used + 2 * i, 3, "%02x", bytes[i]);
+	return true;
+}
+
 static bool fill_hl7(struct gt_ask *ask, const struct gt_config_check *c)
 {
-	size_t n = ask->probe.message_len, used;
-	char *hex;
-
 	ask->probe.kind = GT_PROBE_HL7;
 	ask->probe.accepted = accepted(c->expect);
-	if (asprintf(&ask->words, "hl7 %x ", ask->probe.accepted) < 0)
-		return false;
-	/* The message itself, not its file's name: that may hold another one now. */
-	used = strlen(ask->words);
-	hex = realloc(ask->words, used + 2 * n + 1);
-	if (hex == NULL)
-		return false;
-	ask->words = hex;
-	for (size_t i = 0; i < n; i++)
-		snprintf(hex + used + 2 * i, 3, "%02x", ask->message[i]);
-	return true;
+	return asprintf(&ask->words, "hl7 %x ", ask->probe.accepted) >= 0 &&
+	       append_bytes(ask, ask->message, ask->probe.message_len);
 }
 
 static bool fill_http(struct gt_ask *ask, const struct gt_config_check *c)
@@ -111,7 +136,7 @@ static bool fill_http(struct gt_ask *ask, const struct gt_config_check *c)
 	ask->probe.body = ask->body;
 	ask->probe.status_first = c->expect_status_first;
 	ask->probe.status_last = c->expect_status_last;
-	return asprintf(&ask->words, "http %s %s %u-%u %s", ask->path,
+	return asprintf(&ask->words, "%s %s %s %u-%u %s", gt_check_type_name(c->type), ask->path,
 			ask->host != NULL ? ask->host : "", c->expect_status_first,
 			c->expect_status_last, ask->body != NULL ? ask->body : "") >= 0;
 }
@@ -124,6 +149,7 @@ static bool fill(struct gt_ask *ask, const struct gt_config_check *c)
 	case GT_CHECK_HL7:
 		return fill_hl7(ask, c);
 	case GT_CHECK_HTTP:
+	case GT_CHECK_HTTPS:
 		return fill_http(ask, c);
 	default:
 		ask->probe.kind = GT_PROBE_TCP;
@@ -131,29 +157,111 @@ static bool fill(struct gt_ask *ask, const struct gt_config_check *c)
 	}
 }
 
-int gt_ask_create(const struct gt_config_check *c, struct gt_ask **out, char *why, size_t size)
+/* Whom https trusts. */
+static int fill_tls(struct gt_ask *ask, const struct gt_config_check *c, struct gt_ask_refusal *r)
 {
-	struct gt_ask *ask = calloc(1, sizeof(*ask));
-	char reason[GT_PROBE_REASON_MAX];
+	struct file f = {.key = "ca_file", .path = c->ca_file, .max = GT_ASK_CA_MAX};
+	uint8_t digest[32];
+	int rc = c->verify && c->ca_file != NULL ? read_file(&f, r) : 0;
+
+	if (rc == 0)
+		rc = gt_tls_create(c->verify, f.data, f.len, &ask->tls, r->why, sizeof(r->why));
+	if (rc == -EINVAL && r->key == NULL)
+		r->key = f.key;
+	if (rc == 0 && (SHA256(f.data != NULL ? f.data : digest, f.len, digest) == NULL ||
+			!append_bytes(ask, &(uint8_t){c->verify}, 1) ||
+			!append_bytes(ask, digest, sizeof(digest))))
+		rc = -ENOMEM;
+	free(f.data);
+	return rc;
+}
+
+/* A program by its whole path, or by its name in the directories of GT_ASK_PATH. */
+static bool find_program(const char *name, char *path, size_t size)
+{
+	const char *dir = GT_ASK_PATH;
+	struct stat st;
+
+	for (size_t n; *dir != '\0' && name[0] != '/'; dir += n + (dir[n] == ':')) {
+		n = strcspn(dir, ":");
+		snprintf(path, size, "%.*s/%s", (int)n, dir, name);
+		if (access(path, X_OK) == 0)
+			break;
+	}
+	if (name[0] == '/')
+		snprintf(path, size, "%s", name);
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+static int fill_command(struct gt_ask *ask, const struct gt_config_check *c,
+			struct gt_ask_refusal *r)
+{
+	char path[PATH_MAX] = "";
+	const char *why;
+	int rc = gt_command_split(c->command, &ask->argv, &why);
+
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc != 0)
+		return refuse(r, rc, "command", "%s", why);
+	if (ask->argv[0][0] != '/' && strchr(ask->argv[0], '/') != NULL)
+		return refuse(r, -EINVAL, "command", "write the program's whole path, from / on");
+	errno = 0;
+	if (!find_program(ask->argv[0], path, sizeof(path)))
+		return refuse(r, -EINVAL, "command", "%.60s: %s", ask->argv[0],
+			      errno != 0 ? strerror(errno) : "no program");
+	ask->program = strdup(path);
+	free(ask->words);
+	if (asprintf(&ask->words, "exec %s %s", path, c->command) < 0)
+		ask->words = NULL;
+	return ask->program != NULL && ask->words != NULL ? 0 : -ENOMEM;
+}
+
+/* Which key of the section the probe's refusal is about. */
+static const char *refused_key(const struct gt_config_check *c)
+{
+	if (c->type == GT_CHECK_HL7 && c->message != NULL)
+		return "message";
+	if (c->expect_body != NULL && strlen(c->expect_body) > GT_PROBE_TEXT_MAX)
+		return "expect_body";
+	return c->type == GT_CHECK_HTTP || c->type == GT_CHECK_HTTPS ? "path" : NULL;
+}
+
+static int make(struct gt_ask *ask, const struct gt_config_check *c, struct gt_ask_refusal *r)
+{
 	int rc = 0;
 
+	if (c->type == GT_CHECK_HL7 && c->message != NULL)
+		rc = read_message(ask, c->message, r);
+	if (rc == 0 && !fill(ask, c))
+		rc = -ENOMEM;
+	/* The longest that a server's can be, to see that it fits. */
+	strcpy(ask->probe.authority, "[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535");
+	if (rc == 0 && !gt_probe_ask_valid(&ask->probe, r->why))
+		rc = refuse(r, -EINVAL, refused_key(c), "%s", strdupa(r->why));
+	if (rc == 0 && c->type == GT_CHECK_HTTPS)
+		rc = fill_tls(ask, c, r);
+	if (rc == 0 && c->type == GT_CHECK_EXEC)
+		rc = fill_command(ask, c, r);
+	return rc;
+}
+
+int gt_ask_create(const struct gt_config_check *c, struct gt_ask **out, struct gt_ask_refusal *r)
+{
+	struct gt_ask *ask = calloc(1, sizeof(*ask));
+	int rc;
+
 	*out = NULL;
+	*r = (struct gt_ask_refusal){.key = NULL};
 	if (ask == NULL)
-		return refuse(why, size, -ENOMEM, "no memory");
+		return -ENOMEM;
 	ask->references = 1;
 	ask->type = c->type;
 	ask->interval_ms = c->interval_ms;
 	ask->timeout_ms = c->timeout_ms;
 	ask->rise = c->rise;
 	ask->fall = c->fall;
-	if (c->type == GT_CHECK_HL7 && c->message != NULL)
-		rc = read_message(ask, c->message, why, size);
-	if (rc == 0 && !fill(ask, c))
-		rc = refuse(why, size, -ENOMEM, "no memory");
-	/* The longest that a server's can be, to see that it fits. */
-	strcpy(ask->probe.authority, "[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535");
-	if (rc == 0 && !gt_probe_ask_valid(&ask->probe, reason))
-		rc = refuse(why, size, -EINVAL, "%s", reason);
+	rc = make(ask, c, r);
 	if (rc != 0) {
 		gt_ask_release(ask);
 		return rc;
@@ -176,8 +284,21 @@ void gt_ask_release(struct gt_ask *ask)
 	free(ask->host);
 	free(ask->body);
 	free(ask->message);
+	gt_tls_free(ask->tls);
+	free(ask->program);
+	free(ask->argv);
 	free(ask->words);
 	free(ask);
+}
+
+/* What a key says in the file. */
+static const char *written(const struct gt_config_check *c, const char *key)
+{
+	return strcmp(key, "message") == 0   ? c->message
+	       : strcmp(key, "ca_file") == 0 ? c->ca_file
+	       : strcmp(key, "command") == 0 ? c->command
+	       : strcmp(key, "path") == 0    ? c->path
+					     : c->expect_body;
 }
 
 int gt_ask_check_all(const struct gt_config *config, struct gt_config_messages *messages)
@@ -186,22 +307,23 @@ int gt_ask_check_all(const struct gt_config *config, struct gt_config_messages *
 
 	for (size_t i = 0; i < config->n_checks; i++) {
 		const struct gt_config_check *c = &config->checks[i];
-		char why[GT_PROBE_REASON_MAX], quoted[GT_QUOTE_MAX];
+		struct gt_ask_refusal r;
+		char quoted[GT_QUOTE_MAX];
 		struct gt_ask *ask;
-		int rc = gt_ask_create(c, &ask, why, sizeof(why));
+		unsigned line;
+		int rc = gt_ask_create(c, &ask, &r);
 
 		gt_ask_release(ask);
 		if (rc == -ENOMEM)
 			return rc;
 		if (rc == 0)
 			continue;
-
-		if (c->message != NULL)
-			gt_config_error(messages, gt_config_line("check", &c->lines, "message"),
-					"message = %s: %s", gt_config_quote(c->message, quoted),
-					why);
+		line = r.key != NULL ? gt_config_line("check", &c->lines, r.key) : 0;
+		if (line != 0)
+			gt_config_error(messages, line, "%s = %s: %s", r.key,
+					gt_config_quote(written(c, r.key), quoted), r.why);
 		else
-			gt_config_error(messages, c->line, "[check %s]: %s", c->name, why);
+			gt_config_error(messages, c->line, "[check %s]: %s", c->name, r.why);
 		wrong = true;
 	}
 	gt_config_messages_sort(messages);

@@ -125,6 +125,15 @@ static bool is_shared(const struct gt_cpus *cpus)
 	return false;
 }
 
+static void list_others(const cpu_set_t *allowed, struct gt_cpus *cpus)
+{
+	cpus->others = *allowed;
+	for (unsigned i = 0; i < cpus->n_workers; i++)
+		CPU_CLR((size_t)cpus->workers[i], &cpus->others);
+	if (CPU_COUNT(&cpus->others) == 0)
+		put(cpus->main, &cpus->others);
+}
+
 static void tell(const struct gt_cpus *cpus, int nic_node, const struct candidates *c,
 		 const struct gt_log *log)
 {
@@ -161,6 +170,7 @@ int gt_cpus_choose(const struct gt_config *config, int nic_node, const struct gt
 	node = numa_available() < 0 ? 0 : numa_node_of_cpu(out->workers[0]);
 	out->node = node < 0 ? 0 : node;
 	out->shared = is_shared(out);
+	list_others(&allowed, out);
 	tell(out, nic_node, &c, log);
 	return 0;
 }

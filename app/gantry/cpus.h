@@ -6,6 +6,7 @@
 #ifndef GT_APP_CPUS_H
 #define GT_APP_CPUS_H
 
+#include <sched.h>
 #include <stdbool.h>
 
 #include "base/log.h"
@@ -17,6 +18,9 @@ struct gt_cpus {
 	unsigned n_workers;
 	int node;    /* NUMA node of the first worker's CPU: 0 where there is only one */
 	bool shared; /* some CPU has two of them: too few CPUs */
+	/* For whatever else runs here: what this process was given, without the workers' CPUs
+	 * (main's alone if nothing remains). */
+	cpu_set_t others;
 };
 
 /*

@@ -13,9 +13,16 @@
 
 #include "events.h"
 
-/* A token is a slot and its generation, so that an event of a check that is over finds nothing. */
-#define SLOT_BITS 24
-_Static_assert(GT_CONFIG_SERVERS_MAX < 1 << SLOT_BITS, "each server may have a slot");
+/*
+ * Time that a turn of main's loop gives to events, and as much to starts and ends. A TLS handshake
+ * takes half a millisecond, the start of a program a whole one, and a hundred of them may be due at
+ * once: they take turns with ARP, which a kernel under load answers within some milliseconds, too.
+ */
+#define TURN_US 3000
+/* A check whose events were put off for more than this part of its timeout was not the server's. */
+#define LATE_SHARE 4
+/* A check for which there is no room yet tries again so much later. */
+#define NO_ROOM_WAIT_MS 10
 
 static uint64_t clock_us(void)
 {
@@ -31,6 +38,8 @@ static void begin(struct gt_prober *p, struct gt_target *t)
 {
 	p->slots[t->slot].generation++;
 	t->running = true;
+	t->put_off_ms = 0;
+	t->late_ms = 0;
 	t->started_ms = p->now_ms;
 	t->started_us = clock_us();
 	t->due_ms = p->now_ms + t->ask->timeout_ms;
@@ -71,14 +80,68 @@ void gt_target_done(struct gt_target *t, enum gt_health_outcome outcome, const c
 	gt_target_heap_moved(&p->heap, t);
 }
 
+void gt_target_cannot(struct gt_target *t, const char *what, int error)
+{
+	char a[GT_ADDR_STRLEN];
+
+	gt_addr_format(&t->address, a);
+	switch (error) {
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+		if (t->has_source)
+			gt_target_done(t, GT_HEALTH_UNCHECKED, "no route from this host to %s", a);
+		else
+			gt_target_done(t, GT_HEALTH_UNCHECKED,
+				       "no route from this host to %s: set kernel = NAME on "
+				       "[interface %s]",
+				       a, t->interface);
+		break;
+	case EMFILE:
+	case ENFILE:
+		gt_target_done(t, GT_HEALTH_UNCHECKED,
+			       "no file descriptor is left: raise LimitNOFILE");
+		break;
+	case EPERM:
+	case EACCES:
+		gt_target_done(t, GT_HEALTH_UNCHECKED,
+			       "this host's firewall or routes forbid to reach %s", a);
+		break;
+	default:
+		gt_target_done(t, GT_HEALTH_UNCHECKED, "%s: %s", what, strerror(error));
+		break;
+	}
+}
+
+bool gt_target_was_late(const struct gt_target *t)
+{
+	uint64_t now = t->put_off_ms != 0 ? t->prober->now_ms - t->put_off_ms : 0;
+
+	return t->late_ms + now > t->ask->timeout_ms / LATE_SHARE;
+}
+
+static int watch(const struct gt_prober *p, int fd, uint64_t token, uint32_t events, bool again)
+{
+	struct epoll_event e = {.events = events, .data.u64 = token};
+	int op = again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	return epoll_ctl(p->epoll_fd, op, fd, &e) == 0 ? 0 : -errno;
+}
+
+uint64_t gt_target_token(const struct gt_target *t)
+{
+	uint64_t generation = t->prober->slots[t->slot].generation;
+
+	return GT_TOKEN(GT_SOURCE_PROBER, generation << GT_PROBER_SLOT_BITS | t->slot);
+}
+
 int gt_target_watch(struct gt_target *t, int fd, uint32_t events, bool again)
 {
-	const struct gt_prober *p = t->prober;
-	uint64_t id = (uint64_t)p->slots[t->slot].generation << SLOT_BITS | t->slot;
-	struct epoll_event e = {.events = events, .data.u64 = GT_TOKEN(GT_SOURCE_PROBER, id)};
+	return watch(t->prober, fd, gt_target_token(t), events, again);
+}
 
-	return epoll_ctl(p->epoll_fd, again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e) == 0 ? 0
-											  : -errno;
+int gt_prober_watch_shared(struct gt_prober *p, int fd, enum gt_prober_shared what, bool again)
+{
+	return watch(p, fd, GT_TOKEN(GT_SOURCE_PROBER, what), EPOLLIN, again);
 }
 
 uint32_t gt_target_serial(struct gt_target *t)
@@ -88,31 +151,84 @@ uint32_t gt_target_serial(struct gt_target *t)
 
 /* ---- all checks ---- */
 
-void gt_prober_event(struct gt_prober *p, uint64_t token, uint32_t events, uint64_t now_ms)
+struct gt_target *gt_prober_find(const struct gt_prober *p, uint64_t token)
 {
 	uint64_t id = GT_TOKEN_ID(token);
-	size_t slot = id & ((1U << SLOT_BITS) - 1);
+	size_t slot = id & ((1U << GT_PROBER_SLOT_BITS) - 1);
+	uint32_t generation = (uint32_t)(id >> GT_PROBER_SLOT_BITS);
 	struct gt_target *t = slot < p->slots_capacity ? p->slots[slot].target : NULL;
 
+	return t != NULL && t->running && p->slots[slot].generation == generation ? t : NULL;
+}
+
+/* What is put off comes again at once, for no descriptor is watched by edges. */
+static void handle(struct gt_prober *p, uint64_t token, uint32_t events)
+{
+	bool put_off = p->spent_us > TURN_US;
+	struct gt_target *t;
+
+	switch (GT_TOKEN_ID(token)) {
+	case GT_SHARED_PING4:
+		gt_pinger_event(p, GT_SHARED_PING4);
+		return;
+	case GT_SHARED_PING6:
+		gt_pinger_event(p, GT_SHARED_PING6);
+		return;
+	case GT_SHARED_PROGRAMS:
+		gt_programs_event(p);
+		return;
+	default:
+		break;
+	}
+	t = gt_prober_find(p, token);
+	if (t == NULL)
+		return;
+	if (put_off) {
+		t->put_off_ms = t->put_off_ms != 0 ? t->put_off_ms : p->now_ms;
+		return;
+	}
+	t->late_ms += t->put_off_ms != 0 ? p->now_ms - t->put_off_ms : 0;
+	t->put_off_ms = 0;
+	t->transport->event(t, events);
+}
+
+void gt_prober_event(struct gt_prober *p, uint64_t token, uint32_t events, uint64_t now_ms)
+{
+	uint64_t start_us = clock_us();
+
 	p->now_ms = now_ms;
-	if (t != NULL && t->running && p->slots[slot].generation == (uint32_t)(id >> SLOT_BITS))
-		t->transport->event(t, events);
+	handle(p, token, events);
+	p->spent_us += clock_us() - start_us;
+}
+
+/* Begins the check, or puts it off. */
+static void try_to_begin(struct gt_prober *p, struct gt_target *t)
+{
+	if (t->transport->has_room == NULL || t->transport->has_room(p)) {
+		begin(p, t);
+		return;
+	}
+	t->due_ms = p->now_ms + NO_ROOM_WAIT_MS;
+	gt_target_heap_moved(&p->heap, t);
 }
 
 void gt_prober_run(struct gt_prober *p, uint64_t now_ms)
 {
+	uint64_t start_us = clock_us();
 	unsigned begun = 0;
 	struct gt_target *t;
 
 	p->now_ms = now_ms;
+	p->spent_us = 0;
 	while ((t = gt_target_heap_first(&p->heap)) != NULL && t->due_ms <= now_ms) {
-		if (t->running) {
+		if (t->running)
 			t->transport->timeout(t);
-			continue;
-		}
-		if (begun++ == GT_PROBER_STARTS_MAX)
+		else if (begun++ < GT_PROBER_STARTS_MAX)
+			try_to_begin(p, t);
+		else
 			return;
-		begin(p, t);
+		if (clock_us() - start_us > TURN_US)
+			return;
 	}
 }
 
@@ -171,13 +287,14 @@ void gt_prober_remove(struct gt_prober *p, struct gt_target *t)
 	gt_target_free(t);
 }
 
-struct gt_prober *gt_prober_create(const struct gt_log *log)
+struct gt_prober *gt_prober_create(const cpu_set_t *cpus, const struct gt_log *log)
 {
 	struct gt_prober *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return NULL;
 	p->log = *log;
+	p->cpus = *cpus;
 	p->epoll_fd = -1;
 	/* Message IDs, and the jitter, of two gantries or of one that was started again differ. */
 	p->serial = (uint32_t)clock_us() ^ (uint32_t)getpid() << 16;
@@ -199,12 +316,15 @@ void gt_prober_destroy(struct gt_prober *p)
 {
 	if (p == NULL)
 		return;
+	p->epoll_fd = -1; /* its owner has closed it */
 	for (size_t i = 0; i < p->slots_capacity; i++)
 		if (p->slots[i].target != NULL)
 			gt_prober_remove(p, p->slots[i].target);
 	if (p->kernel != NULL)
 		p->kernel->redirect = NULL;
 	free(p->via);
+	gt_programs_destroy(p);
+	gt_pinger_destroy(p);
 	free(p->heap.list);
 	free(p->slots);
 	free(p);

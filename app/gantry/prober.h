@@ -10,6 +10,8 @@
 #ifndef GT_APP_PROBER_H
 #define GT_APP_PROBER_H
 
+#include <sched.h>
+
 #include "kernel.h"
 #include "node/node.h"
 
@@ -18,8 +20,9 @@
 
 struct gt_prober;
 
-/* log: its hook must outlive the prober. NULL: no memory. Main, as for all below. */
-struct gt_prober *gt_prober_create(const struct gt_log *log);
+/* cpus: where programs of exec checks may run. log: its hook must outlive the prober. NULL: no
+ * memory. Main, as for all below. */
+struct gt_prober *gt_prober_create(const cpu_set_t *cpus, const struct gt_log *log);
 /* Ends all checks. NULL is allowed. */
 void gt_prober_destroy(struct gt_prober *p);
 

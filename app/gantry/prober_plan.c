@@ -39,13 +39,12 @@ struct plan {
 static const struct gt_transport *transport_of(enum gt_check_type type)
 {
 	switch (type) {
-	case GT_CHECK_TCP:
-	case GT_CHECK_DICOM:
-	case GT_CHECK_HL7:
-	case GT_CHECK_HTTP:
-		return &gt_transport_stream;
+	case GT_CHECK_ICMP:
+		return &gt_transport_icmp;
+	case GT_CHECK_EXEC:
+		return &gt_transport_exec;
 	default:
-		return NULL;
+		return &gt_transport_stream;
 	}
 }
 
@@ -66,10 +65,12 @@ static void give_up(struct plan *plan, const struct gt_config_check *check, uint
 
 /* ---- keys ---- */
 
-/* The port that the check connects to; 0: there is none. */
+/* The port that the check connects to, or that its program is told; 0: there is none. */
 static uint16_t find_port(const struct gt_config_check *check, const struct gt_config_vip *vip,
 			  const struct gt_config_server *server)
 {
+	if (check->type == GT_CHECK_ICMP)
+		return 0;
 	if (check->port != 0)
 		return check->port;
 	return server->port != 0 ? server->port : vip->ports[0].first;
@@ -97,7 +98,8 @@ static char *make_key(const struct plan *plan, const struct wish *w)
 {
 	const struct gt_addr *source = find_source(plan->config, w->server);
 	const struct gt_ask *ask = w->ask;
-	bool via = w->vip->checked->via == GT_VIA_VIP;
+	/* A program is told of whom it is asked. */
+	bool own = ask->type == GT_CHECK_EXEC, via = w->vip->checked->via == GT_VIA_VIP;
 	char to[GT_ADDR_STRLEN], from[GT_ADDR_STRLEN] = "", vip[GT_ADDR_STRLEN] = "", *key;
 
 	gt_addr_format(&w->server->address, to);
@@ -105,7 +107,8 @@ static char *make_key(const struct plan *plan, const struct wish *w)
 		gt_addr_format(source, from);
 	if (via)
 		gt_addr_format(&w->vip->address, vip);
-	if (asprintf(&key, "%s %u from %s via %s every %u %u %u %u: %s", to, w->port, from, vip,
+	if (asprintf(&key, "%s/%s %s %u from %s via %s every %u %u %u %u: %s",
+		     own ? w->vip->name : "", own ? w->server->name : "", to, w->port, from, vip,
 		     ask->interval_ms, ask->timeout_ms, ask->rise, ask->fall, ask->words) < 0)
 		return NULL;
 	return key;
@@ -122,9 +125,9 @@ static int compare_wishes(const void *a, const void *b)
 /* ---- wishes ---- */
 
 /* The check's ask, made when it is first needed. 0 with *out, which is NULL if it cannot be made:
- * then `why`; -ENOMEM. */
+ * then `refusal`; -ENOMEM. */
 static int find_ask(struct plan *plan, const struct gt_config_check *check, struct gt_ask **out,
-		    char *why, size_t size)
+		    struct gt_ask_refusal *refusal)
 {
 	const struct gt_config *c = plan->config;
 	bool builtin = check >= c->builtin_checks && check < c->builtin_checks + GT_CHECK_EXEC;
@@ -133,7 +136,7 @@ static int find_ask(struct plan *plan, const struct gt_config_check *check, stru
 	int rc = 0;
 
 	if (plan->asks[i] == NULL)
-		rc = gt_ask_create(check, &plan->asks[i], why, size);
+		rc = gt_ask_create(check, &plan->asks[i], refusal);
 	*out = plan->asks[i];
 	return rc == -ENOMEM ? rc : 0;
 }
@@ -143,7 +146,7 @@ static int wish_for(struct plan *plan, const struct gt_config_vip *vip,
 {
 	const struct gt_config_check *check = vip->checked;
 	struct wish *w = &plan->wishes[plan->n];
-	char why[GT_PROBE_REASON_MAX];
+	struct gt_ask_refusal refusal;
 
 	if (check == NULL) {
 		gt_node_watch(plan->p->node, index, NULL);
@@ -153,20 +156,16 @@ static int wish_for(struct plan *plan, const struct gt_config_vip *vip,
 			   .server = server,
 			   .port = find_port(check, vip, server),
 			   .index = index};
-	if (transport_of(check->type) == NULL) {
-		give_up(plan, check, index, "this type of check is not in this version");
-		return 0;
-	}
-	if (w->port == 0) {
+	if (w->port == 0 && transport_of(check->type) == &gt_transport_stream) {
 		give_up(plan, check, index,
 			"no port to connect to, for the VIP has port = any: write port in the "
 			"[check NAME]");
 		return 0;
 	}
-	if (find_ask(plan, check, &w->ask, why, sizeof(why)) != 0)
+	if (find_ask(plan, check, &w->ask, &refusal) != 0)
 		return -ENOMEM;
 	if (w->ask == NULL) {
-		give_up(plan, check, index, why);
+		give_up(plan, check, index, refusal.why);
 		return 0;
 	}
 	w->key = make_key(plan, w);
@@ -238,6 +237,8 @@ static struct gt_target *make_target(const struct plan *plan, struct wish *w)
 	t->has_source = source != NULL;
 	if (source != NULL)
 		t->source = *source;
+	strcpy(t->vip_name, w->vip->name);
+	strcpy(t->server_name, w->server->name);
 	strcpy(t->interface, plan->config->interfaces[w->server->interface].name);
 	t->via = w->vip->checked->via == GT_VIA_VIP;
 	t->vip = w->vip->address;

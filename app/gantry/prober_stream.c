@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tls.h"
+
 /* Of a page whose verdict is there, so much is read to its end; what is longer is cut off. */
 #define REST_MAX 65536
 
@@ -27,46 +29,15 @@
 struct stream {
 	int fd;
 	bool connected;
-	bool waits_to_send; /* EPOLLOUT is asked for */
-	bool closed;	    /* by the server */
-	size_t rest;	    /* bytes that came after the verdict */
+	bool waits_to_send;	    /* EPOLLOUT is asked for */
+	bool closed;		    /* by the server */
+	bool secured;		    /* it needs no TLS, or has it */
+	size_t rest;		    /* bytes that came after the verdict */
+	struct gt_tls_session *tls; /* NULL: none */
 	struct gt_probe probe;
 };
 
 /* ---- ends ---- */
-
-/* The reason why this host cannot ask. */
-static void cannot(struct gt_target *t, const char *what, int error)
-{
-	char a[GT_ADDR_STRLEN];
-
-	gt_addr_format(&t->address, a);
-	switch (error) {
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-		if (t->has_source)
-			gt_target_done(t, GT_HEALTH_UNCHECKED, "no route from this host to %s", a);
-		else
-			gt_target_done(t, GT_HEALTH_UNCHECKED,
-				       "no route from this host to %s: set kernel = NAME on "
-				       "[interface %s]",
-				       a, t->interface);
-		break;
-	case EMFILE:
-	case ENFILE:
-		gt_target_done(t, GT_HEALTH_UNCHECKED,
-			       "no file descriptor is left: raise LimitNOFILE");
-		break;
-	case EPERM:
-	case EACCES:
-		gt_target_done(t, GT_HEALTH_UNCHECKED,
-			       "this host's firewall or routes forbid to reach %s", a);
-		break;
-	default:
-		gt_target_done(t, GT_HEALTH_UNCHECKED, "%s: %s", what, strerror(error));
-		break;
-	}
-}
 
 static void broken(struct gt_target *t, int error)
 {
@@ -75,6 +46,8 @@ static void broken(struct gt_target *t, int error)
 	/* A verdict stands, whatever becomes of the connection afterwards. */
 	if (s->connected && gt_probe_verdict(&s->probe) == GT_PROBE_HEALTHY)
 		gt_target_done(t, GT_HEALTH_HEALTHY, "%s", gt_probe_reason(&s->probe));
+	else if (error == EPROTO && s->tls != NULL)
+		gt_target_done(t, GT_HEALTH_SICK, "%s", gt_tls_reason(s->tls));
 	else if (error == ECONNREFUSED)
 		gt_target_done(t, GT_HEALTH_SICK, "port %u: connection refused", t->port);
 	else if (error == EHOSTUNREACH)
@@ -166,32 +139,37 @@ static void start(struct gt_target *t)
 	struct stream *s = malloc(sizeof(*s));
 	struct sockaddr_storage to;
 	socklen_t len = fill_sockaddr(&to, t->via ? &t->vip : &t->address, t->port);
+	const int yes = 1;
 
 	t->state = s;
 	if (s == NULL) {
-		cannot(t, "memory", ENOMEM);
+		gt_target_cannot(t, "memory", ENOMEM);
 		return;
 	}
 	s->connected = false;
 	s->waits_to_send = true;
 	s->closed = false;
+	s->secured = t->ask->tls == NULL;
+	s->tls = NULL;
 	s->rest = 0;
 	s->fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0) {
-		cannot(t, "socket", errno);
+		gt_target_cannot(t, "socket", errno);
 		return;
 	}
+	/* TLS's last message of its handshake and the request are two: no waiting between. */
+	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	if (t->probe.kind == GT_PROBE_TCP)
 		keep_quiet(s->fd);
 	if (bind_source(t, s->fd) != 0) {
-		cannot(t, "own address", errno);
+		gt_target_cannot(t, "own address", errno);
 		return;
 	}
 	if (connect(s->fd, (const struct sockaddr *)&to, len) != 0 && errno != EINPROGRESS) {
 		if (errno == ECONNREFUSED)
 			broken(t, errno);
 		else
-			cannot(t, "connect", errno);
+			gt_target_cannot(t, "connect", errno);
 		return;
 	}
 	/* The first segment waits in the TAP until main reads it, later in this turn. */
@@ -200,10 +178,54 @@ static void start(struct gt_target *t)
 		return;
 	}
 	if (gt_target_watch(t, s->fd, EPOLLIN | EPOLLOUT, false) != 0)
-		cannot(t, "epoll", errno);
+		gt_target_cannot(t, "epoll", errno);
 }
 
 /* ---- talking ---- */
+
+/* The probe's bytes on the connection, by TLS where that is asked for: what went or came, 0 when
+ * the server has closed, -errno. */
+static ssize_t send_some(const struct stream *s, const uint8_t *data, size_t len)
+{
+	ssize_t n;
+
+	if (s->tls != NULL)
+		return gt_tls_send(s->tls, data, len);
+	n = send(s->fd, data, len, MSG_NOSIGNAL);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t receive_some(const struct stream *s, uint8_t *buffer, size_t size)
+{
+	ssize_t n;
+
+	if (s->tls != NULL)
+		return gt_tls_receive(s->tls, buffer, size);
+	n = recv(s->fd, buffer, size, 0);
+	return n < 0 ? -errno : n;
+}
+
+/* Must it be tried again later? */
+static bool is_transient(ssize_t n)
+{
+	return n == -EAGAIN || n == -EINTR;
+}
+
+/* Waits for what comes, and for room if there is something to send. False: the check is over. */
+static bool wait_on(struct gt_target *t, bool to_send)
+{
+	struct stream *s = t->state;
+	int rc;
+
+	if (to_send == s->waits_to_send)
+		return true;
+	s->waits_to_send = to_send;
+	rc = gt_target_watch(t, s->fd, EPOLLIN | (to_send ? EPOLLOUT : 0), true);
+	if (rc == 0)
+		return true;
+	gt_target_cannot(t, "epoll", -rc);
+	return false;
+}
 
 /* Sends what the probe has. False: the check is over. */
 static bool send_output(struct gt_target *t)
@@ -213,23 +235,17 @@ static bool send_output(struct gt_target *t)
 	size_t len;
 
 	while ((data = gt_probe_output(&s->probe, &len)), len > 0) {
-		ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL);
+		ssize_t n = send_some(s, data, len);
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		if (is_transient(n))
 			break;
 		if (n < 0) {
-			broken(t, errno);
+			broken(t, (int)-n);
 			return false;
 		}
 		gt_probe_sent(&s->probe, (size_t)n);
 	}
-	if ((len > 0) == s->waits_to_send)
-		return true;
-	s->waits_to_send = len > 0;
-	if (gt_target_watch(t, s->fd, EPOLLIN | (len > 0 ? EPOLLOUT : 0), true) == 0)
-		return true;
-	cannot(t, "epoll", errno);
-	return false;
+	return wait_on(t, len > 0);
 }
 
 /* Reads once. False: the check is over. */
@@ -237,10 +253,12 @@ static bool receive(struct gt_target *t)
 {
 	struct stream *s = t->state;
 	uint8_t buffer[READ_MAX];
-	ssize_t n = recv(s->fd, buffer, sizeof(buffer), 0);
+	ssize_t n = receive_some(s, buffer, sizeof(buffer));
 
-	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		broken(t, errno);
+	if (is_transient(n))
+		return true;
+	if (n < 0) {
+		broken(t, (int)-n);
 		return false;
 	}
 	if (n > 0 && gt_probe_done(&s->probe))
@@ -251,6 +269,28 @@ static bool receive(struct gt_target *t)
 	if (s->closed)
 		gt_probe_closed(&s->probe);
 	return true;
+}
+
+/* The next step to TLS, on which the probe talks from then on. False: the check is over. */
+static bool secure(struct gt_target *t)
+{
+	struct stream *s = t->state;
+	int rc;
+
+	if (s->tls == NULL)
+		s->tls = gt_tls_begin(t->ask->tls, s->fd, t->probe.host, &t->address);
+	if (s->tls == NULL) {
+		gt_target_cannot(t, "TLS", ENOMEM);
+		return false;
+	}
+	rc = gt_tls_handshake(s->tls);
+	s->secured = rc == 0;
+	if (rc == 0)
+		return true;
+	if (rc == -EAGAIN)
+		return wait_on(t, gt_tls_wants_output(s->tls));
+	broken(t, -rc);
+	return false;
 }
 
 /* The connection stands, or came to nothing. False: the check is over. */
@@ -291,6 +331,8 @@ static void event(struct gt_target *t, uint32_t events)
 
 	if (!s->connected && !connected(t))
 		return;
+	if (!s->secured && (!secure(t) || !s->secured))
+		return;
 	if (!over(t) && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !receive(t))
 		return;
 	if (!over(t) && !send_output(t))
@@ -304,6 +346,7 @@ static void event(struct gt_target *t, uint32_t events)
 static void timeout(struct gt_target *t)
 {
 	const struct stream *s = t->state;
+	bool busy = gt_target_was_late(t);
 	struct pollfd poll_fd = {.fd = s->fd, .events = POLLIN | POLLOUT};
 
 	if (poll(&poll_fd, 1, 0) > 0) {
@@ -311,7 +354,12 @@ static void timeout(struct gt_target *t)
 		if (!t->running)
 			return;
 	}
-	if (s->connected)
+	if (busy && (!s->connected || gt_probe_verdict(&s->probe) == GT_PROBE_RUNNING))
+		gt_target_done(t, GT_HEALTH_UNCHECKED,
+			       "gantry was too busy with other checks: raise intervals");
+	else if (s->connected && !s->secured)
+		gt_target_done(t, GT_HEALTH_SICK, "no answer to TLS handshake");
+	else if (s->connected)
 		conclude(t);
 	else
 		gt_target_done(t, GT_HEALTH_SICK, "port %u: no answer to connect", t->port);
@@ -321,10 +369,12 @@ static void stop(struct gt_target *t)
 {
 	struct stream *s = t->state;
 
+	if (s != NULL)
+		gt_tls_end(s->tls);
 	if (s != NULL && s->fd >= 0)
 		close(s->fd);
 	free(s);
 	t->state = NULL;
 }
 
-const struct gt_transport gt_transport_stream = {start, event, timeout, stop};
+const struct gt_transport gt_transport_stream = {start, event, timeout, stop, NULL};

@@ -10,6 +10,7 @@
 #include "ask.h"
 #include "node/node.h"
 
+struct gt_prober;
 struct gt_target;
 
 struct gt_transport {
@@ -21,9 +22,13 @@ struct gt_transport {
 	void (*timeout)(struct gt_target *t);
 	/* Closes and frees whatever t->state has. Called once for each start. */
 	void (*stop)(struct gt_target *t);
+	/* Is there room for one more check now? false: it is put off. NULL: always. */
+	bool (*has_room)(struct gt_prober *p);
 };
 
-extern const struct gt_transport gt_transport_stream; /* tcp, dicom, hl7, http */
+extern const struct gt_transport gt_transport_stream; /* tcp, dicom, hl7, http, https */
+extern const struct gt_transport gt_transport_icmp;
+extern const struct gt_transport gt_transport_exec;
 
 struct gt_target {
 	/* Whom and what */
@@ -37,12 +42,16 @@ struct gt_target {
 	bool has_source;    /* an own address of the interface that the kernel has, too */
 	struct gt_addr source;
 	char interface[GT_NAME_MAX + 1]; /* that leads there; for messages */
+	char vip_name[GT_NAME_MAX + 1],
+		server_name[GT_NAME_MAX + 1]; /* of the first that shares it */
 	/* Who shares it: indices in the node's states */
 	uint32_t *servers;
 	size_t n_servers;
 	/* The check that is under way */
 	void *state; /* the transport's */
 	bool running;
+	uint64_t put_off_ms; /* since when main is too busy for its event; 0: it is not */
+	uint64_t late_ms;    /* how long it was, before */
 	uint64_t started_ms, started_us;
 	/* The engine's */
 	struct gt_prober *prober;
@@ -58,6 +67,16 @@ struct gt_target {
 void gt_target_done(struct gt_target *t, enum gt_health_outcome outcome, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * This host cannot ask, which says nothing about the server: a result like gt_target_done's, in
+ * words for the operator. what: the call that failed with `error`, an errno.
+ */
+void gt_target_cannot(struct gt_target *t, const char *what, int error);
+
+/* Did main keep it waiting for so long that it says nothing about the server if its time is over?
+ */
+bool gt_target_was_late(const struct gt_target *t);
+
 /* Puts a descriptor of this check into main's epoll set, or changes what is waited for. 0, -errno.
  */
 int gt_target_watch(struct gt_target *t, int fd, uint32_t events, bool again);
@@ -65,6 +84,8 @@ int gt_target_watch(struct gt_target *t, int fd, uint32_t events, bool again);
 /* A connection through the VIP has this own address and port: frames of it get the MAC that the
  * server has now. False: it is not known. */
 bool gt_target_via(struct gt_target *t, const struct gt_addr *own, uint16_t port);
+/* The token of this check, by which gt_prober_find knows it until it is over. */
+uint64_t gt_target_token(const struct gt_target *t);
 
 /* Numbers that differ from check to check. */
 uint32_t gt_target_serial(struct gt_target *t);

@@ -130,7 +130,7 @@ static int create_node(struct gt_run *r)
 		return rc;
 	}
 	r->shared->plan = r->node->plan;
-	r->prober = gt_prober_create(&r->log);
+	r->prober = gt_prober_create(&r->cpus.others, &r->log);
 	if (r->prober == NULL) {
 		gt_log(&r->log, LOG_ERR, "no memory for the health checks");
 		return -ENOMEM;

@@ -246,7 +246,8 @@ static const struct gt_schema_key check_keys[] = {
 	 .unit = "results in a row", .example = "3", .help = "Failures that turn a server down."},
 	{"port", GT_TYPE_PORT, FIELD(_check, port), ALONE, .def_help = "the server's", .min = 1,
 	 .max = 65535, .example = "11112", ONLY(~BIT(GT_CHECK_ICMP)),
-	 .help = "Where to connect, if not to the port that clients use."},
+	 .help = "Where to connect, if not to the port that clients use. A program gets it as "
+		 "GANTRY_PORT."},
 	{"calling_aet", GT_TYPE_AE_TITLE, FIELD(_check, calling_aet), ALONE, .def = "GANTRY",
 	 .max = 16, .example = "GANTRY", ONLY(BIT(GT_CHECK_DICOM)),
 	 .help = "The AE title by which gantry calls."},
@@ -267,7 +268,9 @@ static const struct gt_schema_key check_keys[] = {
 	{"path", GT_TYPE_URL_PATH, FIELD(_check, path), ALONE, .def = "/", .example = "/health",
 	 ONLY(WEB), .help = "What to get."},
 	{"host", GT_TYPE_HOST, FIELD(_check, host), ALONE, .def_help = "none",
-	 .example = "pacs.example.org", ONLY(WEB), .help = "The Host header, and the name in TLS."},
+	 .example = "pacs.example.org", ONLY(WEB),
+	 .help = "The Host header. With `https` the name that the server is told (SNI) and that "
+		 "its certificate must be for."},
 	{"expect_status", GT_TYPE_STATUS, FIELD(_check, expect_status_first),
 	 WITH(_check, expect_status_last), .def = "200-399", .min = 100, .max = 599,
 	 .example = "200-399", ONLY(WEB),
@@ -278,12 +281,13 @@ static const struct gt_schema_key check_keys[] = {
 	{"verify", GT_TYPE_YES_NO, FIELD(_check, verify), ALONE, .def = "yes", .example = "yes",
 	 ONLY(BIT(GT_CHECK_HTTPS)),
 	 .help = "Whether the server's certificate must be valid, and for `host` if that is "
-		 "written, else for the server's address."},
+		 "written, else for the server's address. `no` takes any. TLS 1.2 or later it is "
+		 "in any case."},
 	{"ca_file", GT_TYPE_TEXT, FIELD(_check, ca_file), ALONE, .def_help = "the system's",
 	 .example = "/etc/gantry/hospital-ca.pem", ONLY(BIT(GT_CHECK_HTTPS)),
 	 .help = "Certificates, as PEM, of the authorities that may have signed the server's."},
 	{"via", GT_TYPE_ENUM, FIELD(_check, via), ALONE, .def = "server", .values = gt_schema_vias,
-	 .example = "vip", ONLY(~(BIT(GT_CHECK_EXEC))),
+	 .example = "vip", ONLY(~(BIT(GT_CHECK_EXEC) | BIT(GT_CHECK_ICMP))),
 	 .help = "`server` checks the server's own address. `vip`, for VIPs with `mode = dr`, "
 		 "sends "
 		 "to the VIP's address by the server's MAC, and so finds a server that lost the "
@@ -291,8 +295,12 @@ static const struct gt_schema_key check_keys[] = {
 		 "from its loopback; the interface needs `kernel`."},
 	{"command", GT_TYPE_TEXT, FIELD(_check, command), ALONE, .def_help = "none",
 	 .example = "/usr/local/bin/check-pacs --fast", ONLY(BIT(GT_CHECK_EXEC)),
-	 .help = "Program and arguments; exit 0 is healthy. It gets GANTRY_VIP, GANTRY_SERVER, "
-		 "GANTRY_ADDRESS and GANTRY_PORT. Required with `type = exec`."},
+	 .help = "Program and arguments; exit 0 is healthy, and the last line on stderr is the "
+		 "reason. Words are split as by a shell, with '...', \"...\" and \\, but there is "
+		 "none: no variables, patterns, pipes. It gets GANTRY_VIP, GANTRY_SERVER, "
+		 "GANTRY_ADDRESS, GANTRY_PORT (empty if there is none) and a plain PATH. At the "
+		 "timeout it is killed with all its children. At most 32 run at once. Required "
+		 "with `type = exec`."},
 	{0}};
 
 #define SECTION(s)                                                                                 \

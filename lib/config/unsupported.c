@@ -36,28 +36,12 @@ static void check_vip(const struct gt_config_vip *v, struct gt_config_messages *
 		error(&l, "mode", gt_mode_name(v->mode));
 }
 
-/* Whose servers would be checked by what is not there: they count as healthy. */
-static void check_checked(const struct gt_config_vip *v, struct gt_config_messages *messages)
-{
-	const struct gt_config_check *c = v->checked;
-
-	if (c == NULL ||
-	    (c->type != GT_CHECK_HTTPS && c->type != GT_CHECK_ICMP && c->type != GT_CHECK_EXEC))
-		return;
-	gt_config_warning(messages, v->check_line,
-			  "check = %s: %s is not in this version: every server of [vip %s] counts "
-			  "as healthy",
-			  v->check, gt_check_type_name(c->type), v->name);
-}
-
 int gt_config_unsupported(const struct gt_config *c, struct gt_config_messages *messages)
 {
 	size_t before = messages->n_errors;
 
-	for (size_t i = 0; i < c->n_vips; i++) {
+	for (size_t i = 0; i < c->n_vips; i++)
 		check_vip(&c->vips[i], messages);
-		check_checked(&c->vips[i], messages);
-	}
 	gt_config_messages_sort(messages);
 	if (messages->no_memory)
 		return -ENOMEM;
