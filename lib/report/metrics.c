@@ -3,7 +3,6 @@
 #include "report/metrics.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -471,7 +470,13 @@ static void format_labels(const struct view *v, enum scope scope, uint32_t i, ch
 
 /* ---- the text ---- */
 
-/* Prometheus reads every number as a double: whole ones are written whole. */
+/* Prometheus reads every number as a double: whole ones, as those behind 2^53 are, are written
+ * whole. None is negative. */
+static bool is_whole(double value)
+{
+	return value >= 0x1p53 || value == (double)(uint64_t)value;
+}
+
 static size_t write_sample(const struct view *v, const struct family *f, uint32_t i, char *buf,
 			   size_t size)
 {
@@ -482,8 +487,8 @@ static size_t write_sample(const struct view *v, const struct family *f, uint32_
 	if (!f->value(v, f, i, &value))
 		return 0;
 	format_labels(v, f->scope, i, labels, sizeof(labels));
-	n = snprintf(buf, size, value == floor(value) ? "%s%s %.0f\n" : "%s%s %.15g\n", f->name,
-		     labels, value);
+	n = snprintf(buf, size, is_whole(value) ? "%s%s %.0f\n" : "%s%s %.15g\n", f->name, labels,
+		     value);
 	return (size_t)n;
 }
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The metrics of a running gantry; see metrics.h. */
+#include "metrics.h"
+
+#include <rte_cycles.h>
+#include <rte_version.h>
+
+#include "version.h"
+
+struct gt_metrics_loop gt_metrics_of_loop(const struct gt_run *r, unsigned worker)
+{
+	const struct gt_lcore *l = r->lcores[worker];
+
+	return (struct gt_metrics_loop){
+		.cpu = l->cpu,
+		.stuck = r->progress.workers[worker].stuck,
+		.busy_ratio = r->busy_percent[worker] / 100,
+		.busy_s = (double)__atomic_load_n(&l->busy_cycles, __ATOMIC_RELAXED) /
+			  (double)rte_get_tsc_hz(),
+	};
+}
+
+static void ask_devices(struct gt_run *r, struct gt_metrics_link *links)
+{
+	struct gt_port_stats stats;
+
+	for (unsigned i = 0; i < r->ports.n; i++) {
+		struct gt_port *p = &r->ports.list[i];
+
+		gt_ports_stats(p, &stats);
+		links[i] = (struct gt_metrics_link){.name = p->name,
+						    .up = p->link_up,
+						    .speed_mbps = p->speed_mbps,
+						    .missed = stats.missed,
+						    .errors = stats.errors};
+	}
+}
+
+bool gt_metrics_more(struct gt_run *r, struct gt_metrics_walk *walk, char *buf, size_t size,
+		     size_t *used)
+{
+	struct gt_worker *workers[GT_WORKERS_MAX];
+	struct gt_metrics_loop loops[GT_WORKERS_MAX];
+	struct gt_metrics m = {.node = r->node,
+			       .workers = workers,
+			       .n_workers = r->n_lcores,
+			       .loops = loops,
+			       .links = walk->links,
+			       .n_links = r->ports.n,
+			       .name = r->name,
+			       .version = GT_VERSION,
+			       .dpdk = rte_version() + sizeof("DPDK ") - 1,
+			       .start_s = r->started_s};
+
+	for (unsigned i = 0; i < r->n_lcores; i++) {
+		workers[i] = r->lcores[i]->worker;
+		loops[i] = gt_metrics_of_loop(r, i);
+	}
+	if (walk->at.family == 0 && walk->at.next == 0)
+		ask_devices(r, walk->links);
+	return gt_metrics_write(&m, &walk->at, buf, size, used);
+}
