@@ -2,6 +2,10 @@
 /* The metrics of a running gantry; see metrics.h. */
 #include "metrics.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include <rte_cycles.h>
 #include <rte_version.h>
 
@@ -56,7 +60,35 @@ bool gt_metrics_more(struct gt_run *r, struct gt_metrics_walk *walk, char *buf, 
 		workers[i] = r->lcores[i]->worker;
 		loops[i] = gt_metrics_of_loop(r, i);
 	}
-	if (walk->at.family == 0 && walk->at.next == 0)
+	if (walk->links[0].name == NULL)
 		ask_devices(r, walk->links);
 	return gt_metrics_write(&m, &walk->at, buf, size, used);
+}
+
+json_t *gt_metrics_slice(struct gt_run *r, const char *cursor)
+{
+	enum { BYTES = 65536 };
+	struct gt_metrics_walk walk = {0};
+	char *text, next[32];
+	int end = -1;
+	json_t *o = NULL;
+	size_t used;
+	bool more;
+
+	if (sscanf(cursor, "%" SCNu32 ":%" SCNu32 "%n", &walk.at.family, &walk.at.next, &end) !=
+		    2 ||
+	    cursor[end] != '\0')
+		return NULL;
+	text = malloc(BYTES);
+	if (text == NULL)
+		return NULL;
+	more = gt_metrics_more(r, &walk, text, BYTES, &used);
+	snprintf(next, sizeof(next), "%" PRIu32 ":%" PRIu32, walk.at.family, walk.at.next);
+	o = json_pack("{s:s%}", "metrics", text, used);
+	if (o != NULL && more && json_object_set_new(o, "next", json_string(next)) != 0) {
+		json_decref(o);
+		o = NULL;
+	}
+	free(text);
+	return o;
 }

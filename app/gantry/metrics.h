@@ -3,6 +3,8 @@
 #ifndef GT_APP_METRICS_H
 #define GT_APP_METRICS_H
 
+#include <jansson.h>
+
 #include "report/metrics.h"
 #include "run.h"
 
@@ -16,6 +18,13 @@ struct gt_metrics_walk {
 /* The next slice; see gt_metrics_write. */
 bool gt_metrics_more(struct gt_run *r, struct gt_metrics_walk *walk, char *buf, size_t size,
 		     size_t *used);
+
+/*
+ * For gantryctl, which asks for one slice after the other: {"metrics": TEXT, "next": CURSOR}, the
+ * last one without "next". cursor: "0:0", then what "next" said. NULL: it is none, or there is no
+ * memory.
+ */
+json_t *gt_metrics_slice(struct gt_run *r, const char *cursor);
 
 /* One worker's loop, for whoever tells of it. */
 struct gt_metrics_loop gt_metrics_of_loop(const struct gt_run *r, unsigned worker);

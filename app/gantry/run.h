@@ -47,7 +47,6 @@ struct gt_run {
 	double busy_percent[GT_WORKERS_MAX]; /* of each worker, in the last second */
 	uint64_t started_ms;
 	bool ready;	  /* links are up, it was told */
-	uint64_t plans;	  /* published so far: the number of the newest */
 	double started_s; /* since 1970 */
 	uint64_t plans;	  /* published so far: the number of the newest */
 };

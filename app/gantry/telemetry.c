@@ -181,7 +181,7 @@ static void read_servers(struct gt_run *r, void *arg)
 
 /* ---- in a thread of telemetry ---- */
 
-/* "VIP", "VIP,FIRST" or nothing; a copy, to be freed, has the words. False: not so. */
+/* "VIP", "VIP,FIRST", ",FIRST" or nothing; a copy, to be freed, has the words. False: not so. */
 static bool parse(const char *params, bool has_vip, char **copy, struct page *p)
 {
 	char *rest, *end;
@@ -192,6 +192,8 @@ static bool parse(const char *params, bool has_vip, char **copy, struct page *p)
 	rest = *copy;
 	if (has_vip && *rest != '\0')
 		p->vip = strsep(&rest, ",");
+	if (p->vip != NULL && *p->vip == '\0')
+		p->vip = NULL; /* ",24": of all */
 	if (rest == NULL || *rest == '\0')
 		return true;
 	p->first = (uint32_t)strtoul(rest, &end, 10);
