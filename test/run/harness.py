@@ -219,14 +219,19 @@ class Case(unittest.TestCase):
         return status
 
 
+own_network = False
+
+
 def enter_namespace():
     """A network of our own, so that a TAP here meets nobody else's."""
+    global own_network
     if os.geteuid() != 0:
         return
     if LIBC.unshare(0x40000000) != 0:
         print("no network namespace of our own: going on in the host's", file=sys.stderr)
     else:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        own_network = True
 
 
 def main():
