@@ -4,7 +4,7 @@
  * TYPE, base units, names and labels as prometheus.io/docs/practices/naming asks. Written in
  * slices, so that main is never long at it: 50,000 servers are half a million lines.
  *
- * Everything is in one table of families (metrics.c); docs/metrics.md explains them.
+ * Everything is in one table of families (metrics_table.c); docs/metrics.md explains them.
  */
 #ifndef GT_REPORT_METRICS_H
 #define GT_REPORT_METRICS_H

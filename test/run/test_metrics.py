@@ -131,6 +131,36 @@ class Metrics(Traffic):
         self.ctl(g, "enable", "pacs/b-2")
         self.assertEqual(parse(self.get()[2])["gantry_server_enabled", 'vip="pacs",server="b-2"'], 1)
 
+    @unittest.skipUnless(os.geteuid() == 0, "needs a network of its own")
+    def test_checks_are_counted(self):
+        """One server listens, at the other's address nobody does; both are this namespace's own."""
+        if not harness.own_network:
+            self.skipTest("no network namespace of our own")
+        for address in ("192.0.2.21", "192.0.2.22"):
+            subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
+            self.addCleanup(subprocess.run, ["ip", "address", "del", f"{address}/32", "dev", "lo"])
+        with socket.create_server(("192.0.2.21", 2575)):
+            self.serve(more="[vip hl7]\ninterface = lan\naddress = 192.0.2.101\nport = 2575\n"
+                            "check = fast\n[check fast]\ntype = tcp\ninterval = 200ms\n"
+                            "timeout = 200ms\nfall = 1\n"
+                            "[server hl7/good]\naddress = 192.0.2.21\n"
+                            "[server hl7/bad]\naddress = 192.0.2.22\n")
+            until, m = time.monotonic() + 10, {}
+            while time.monotonic() < until and m.get(
+                    ("gantry_server_up", 'vip="hl7",server="bad"')) != 0:
+                time.sleep(0.1)
+                m = parse(self.get()[2])
+        good, bad = 'vip="hl7",server="good"', 'vip="hl7",server="bad"'
+        self.assertEqual(m["gantry_server_up", bad], 0)
+        self.assertEqual(m["gantry_server_up", good], 1)
+        self.assertGreater(m["gantry_server_checks_total", good + ',result="healthy"'], 0)
+        self.assertEqual(m["gantry_server_checks_total", good + ',result="failed"'], 0)
+        self.assertGreater(m["gantry_server_checks_total", bad + ',result="failed"'], 0)
+        self.assertEqual(m["gantry_server_check_possible", good], 1)
+        self.assertLess(0, m["gantry_server_check_duration_seconds", good])
+        self.assertLess(m["gantry_server_check_duration_seconds", good], 0.2)
+        self.assertNotIn(("gantry_server_checks_total", 'vip="pacs",server="a",result="healthy"'), m)
+
     def test_gantryctl_metrics_is_the_same(self):
         g = self.traffic()
         names = [[line.split(" ")[0] for line in text.splitlines() if not line.startswith("#")]
