@@ -100,7 +100,7 @@ class Watchdog(Service):
         with stopped(tid):
             self.assertTrue(g.log_has("worker 0 on CPU ", 10), g.err)
             line = next(line for line in g.err if " is stuck: " in line)
-            self.assertRegex(line, r"ERROR: worker 0 on CPU \d+ is stuck: its loop has made no turn "
+            self.assertRegex(line, r"CRITICAL: worker 0 on CPU \d+ is stuck: its loop has made no turn "
                                    r"for \d+\.\d s, its connections stand still$")
             self.pings(0.2)
             self.assertEqual(self.pings(3), [])
@@ -182,6 +182,10 @@ class Privileges(Case):
             g = self.gantry(device=device, prefix=prefix)
             self.assertEqual(g.stop(), 0)
             self.assertFalse([line for line in g.err if ": ERROR: " in line], g.err)
+        g = self.gantry(device="net_af_packet0,iface=gta", interface="kernel = gtk", prefix=prefix)
+        self.assert_dropped(g, NET_RAW, NET_ADMIN)
+        self.assertEqual(g.stop(), 0)
+        self.assertFalse([line for line in g.err if ": ERROR: " in line], g.err)
         # and for these devices not even SYS_ADMIN and IPC_LOCK
         prefix[1] = "--bounding-set=-all,+net_raw,+net_admin"
         g = self.gantry(device="net_af_packet0,iface=gta", prefix=prefix)
