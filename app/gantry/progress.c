@@ -2,7 +2,7 @@
 /* Does everything make progress? See progress.h. */
 #include "progress.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -39,16 +39,23 @@ static void tell(const struct gt_run *r, unsigned i, uint64_t now_ms)
 {
 	const struct gt_progress_worker *w = &r->progress.workers[i];
 	double still_s = (double)(now_ms - w->turned_ms) / 1000;
+	struct gt_event event = {.level = w->stuck ? LOG_CRIT : LOG_NOTICE,
+				 .kind = "worker",
+				 .what = "loop",
+				 .old = w->stuck ? "turning" : "stuck",
+				 .now = w->stuck ? "stuck" : "turning"};
+	char who[48];
 
+	snprintf(who, sizeof(who), "worker %u on CPU %d", i, r->lcores[i]->cpu);
+	event.reason = who;
 	if (w->stuck)
-		gt_log(&r->log, LOG_CRIT,
-		       "worker %u on CPU %d is stuck: its loop has made no turn for %.1f s, its "
-		       "connections stand still",
-		       i, r->lcores[i]->cpu, still_s);
+		gt_event(&r->events, event,
+			 "%s is stuck: its loop has made no turn for %.1f s, its connections stand "
+			 "still",
+			 who, still_s);
 	else
-		gt_log(&r->log, LOG_NOTICE,
-		       "worker %u on CPU %d goes on: its loop had made no turn for %.1f s", i,
-		       r->lcores[i]->cpu, still_s);
+		gt_event(&r->events, event, "%s goes on: its loop had made no turn for %.1f s", who,
+			 still_s);
 }
 
 static void look_at(struct gt_run *r, unsigned i, uint32_t step_ms, uint64_t now_ms)

@@ -169,8 +169,8 @@ void gt_show_metrics(struct gt_run *r, struct gt_reply *reply, const struct gt_r
 	json_t *slice = gt_metrics_slice(r, cursor);
 
 	if (slice == NULL)
-		gt_say_error(reply, 2,
-			     "'%.32s' is no place in the metrics: say what \"next\" said", cursor);
+		gt_say_error(reply, 2, "'%.32s' is no place in the metrics: say what \"next\" said",
+			     cursor);
 	else
 		gt_say(reply, slice);
 }
