@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* `gantryctl metrics`: gantry gives the text in slices, each of which says where the next begins. */
+/* `gantryctl metrics`: gantry gives the text in slices, each of which says where the next begins.
+ */
 #include <stdlib.h>
 #include <string.h>
 
