@@ -81,6 +81,7 @@ static const struct command {
 	{"connections", 0, GT_ARGUMENTS_MAX, false, gt_show_connections,
 	 "connections [vip=VIP] [server=SERVER] [client=PREFIX] [state=STATE] "
 	 "[sort=idle|recent|client] [limit=N]"},
+	{"metrics", 0, 1, false, gt_show_metrics, "metrics [NEXT]"},
 	{"watch", 0, 0, false, gt_show_watch, "watch"},
 	{"remaining", 1, 1, false, gt_show_remaining, "remaining VIP/SERVER"},
 	{"drain", 1, 1, true, gt_order_drain, "drain VIP/SERVER"},

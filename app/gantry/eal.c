@@ -141,8 +141,8 @@ static int build_arguments(const struct gt_config *config, const struct gt_devic
 			   const struct gt_cpus *cpus, const struct gt_budget *budget)
 {
 	if (add("gantry") && add_lcores(cpus) && add("--main-lcore=0") &&
-	    add_prefix(config->name) && add("--no-telemetry") && add("--log-level=notice") &&
-	    add_memory(config, budget) && add_devices(config, devices) && add_extra(config->eal))
+	    add_prefix(config->name) && add("--log-level=notice") && add_memory(config, budget) &&
+	    add_devices(config, devices) && add_extra(config->eal))
 		return 0;
 	return -ENOMEM;
 }
@@ -342,16 +342,25 @@ int gt_eal_start(const struct gt_config *config, const struct gt_device devices[
 	return 0;
 }
 
+static void remove_directory(const char *dir)
+{
+	char socket[PATH_MAX + 32];
+
+	snprintf(socket, sizeof(socket), "%s/dpdk_telemetry.v2", dir);
+	unlink(socket);
+	rmdir(dir);
+}
+
 void gt_eal_stop(void)
 {
 	char dir[PATH_MAX];
 
-	/* An empty directory is all that EAL leaves behind. */
+	/* EAL leaves its directory behind, and in it the socket of its telemetry. */
 	snprintf(dir, sizeof(dir), "%s", rte_eal_get_runtime_dir());
 	if (eal.started)
 		rte_eal_cleanup();
 	if (dir[0] != '\0')
-		rmdir(dir);
+		remove_directory(dir);
 	eal.started = false;
 	restore_output();
 	rte_openlog_stream(NULL);

@@ -14,7 +14,7 @@ enum gt_source {
 	GT_SOURCE_CONTROL, /* the control socket and its clients */
 	GT_SOURCE_KERNEL,  /* TAPs of interfaces with `kernel` */
 	GT_SOURCE_PROBER,  /* health checks under way */
-	GT_SOURCE_METRICS, /* the listener for Prometheus */
+	GT_SOURCE_METRICS, /* other threads that want numbers: mailbox.h */
 	GT_SOURCE_RELOAD,  /* a configuration that was read */
 };
 

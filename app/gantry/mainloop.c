@@ -22,6 +22,7 @@
 
 #include "control.h"
 #include "events.h"
+#include "mailbox.h"
 #include "node/snat_alarm.h"
 #include "notify.h"
 #include "prober.h"
@@ -359,6 +360,7 @@ static void pass_time(struct loop *l)
 			gt_node_tick(l->r->node, l->now_ms);
 			become_ready(l);
 		}
+		gt_progress_look(l->r, l->now_ms);
 		l->node_tick_ms = l->now_ms + (l->r->ready ? NODE_TICK_MS : NODE_TICK_MS / 10);
 	}
 	if (l->now_ms >= l->second_ms) {
@@ -401,6 +403,7 @@ static int watch(struct loop *l)
 {
 	struct epoll_event e = {.events = EPOLLIN, .data.u64 = GT_TOKEN(GT_SOURCE_SIGNAL, 0)};
 	sigset_t set;
+	int rc;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
@@ -416,6 +419,9 @@ static int watch(struct loop *l)
 	if (gt_kernel_watch(&l->r->kernel, l->epoll_fd) != 0 ||
 	    gt_reload_watch(l->r->reload, l->epoll_fd, GT_TOKEN(GT_SOURCE_RELOAD, 0)) != 0)
 		return -errno;
+	rc = gt_mailbox_open(l->epoll_fd, GT_TOKEN(GT_SOURCE_METRICS, 0));
+	if (rc != 0)
+		return rc;
 	return gt_control_watch(l->r->control, l->epoll_fd, GT_TOKEN(GT_SOURCE_CONTROL, 0));
 }
 
@@ -448,6 +454,9 @@ static int take_events(struct loop *l, int wait_ms)
 		case GT_SOURCE_RELOAD:
 			gt_reload_event(l->r->reload);
 			break;
+		case GT_SOURCE_METRICS:
+			gt_mailbox_event(l->r);
+			break;
 		default:
 			break;
 		}
@@ -461,6 +470,7 @@ int gt_mainloop(struct gt_run *r)
 	bool soon = false;
 	int rc = watch(&l);
 
+	gt_progress_init(&r->progress);
 	l.links_until_ms = l.now_ms + LINKS_WAIT_MS;
 	while (rc == 0 && !l.stop) {
 		rc = take_events(&l, soon ? 0 : WAKE_MS);
@@ -475,6 +485,7 @@ int gt_mainloop(struct gt_run *r)
 	if (rc != 0)
 		gt_log(&r->log, LOG_ERR, "main cannot wait for events: %s", strerror(-rc));
 	release_held(&l, UINT64_MAX);
+	gt_mailbox_close();
 	if (l.epoll_fd >= 0)
 		close(l.epoll_fd);
 	if (l.signal_fd >= 0)

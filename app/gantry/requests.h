@@ -32,7 +32,8 @@ void gt_say_error(struct gt_reply *reply, int exit_code, const char *fmt, ...)
 long gt_parse_number(const char *s);
 
 /* show.c: what is asked for. */
-gt_answer_fn gt_show_status, gt_show_vips, gt_show_drops, gt_show_interfaces, gt_show_neighbours;
+gt_answer_fn gt_show_status, gt_show_vips, gt_show_drops, gt_show_interfaces, gt_show_neighbours,
+	gt_show_metrics;
 
 /* orders.c: what is ordered, and what remains of it to be done. */
 gt_answer_fn gt_order_enable, gt_order_drain, gt_order_disable, gt_order_weight, gt_order_revert,

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <rte_launch.h>
 #include <rte_malloc.h>
@@ -21,11 +22,14 @@
 #include "eal.h"
 #include "load.h"
 #include "mainloop.h"
+#include "metrics_http.h"
 #include "notify.h"
+#include "privileges.h"
 #include "prober.h"
 #include "reload.h"
 #include "requests.h"
 #include "say.h"
+#include "telemetry.h"
 #include "version.h"
 #include "watch.h"
 
@@ -50,6 +54,8 @@ static int prepare(struct gt_run *r)
 	int nic_node, rc;
 
 	rc = gt_control_open(r->config, &hooks, &r->log, &r->control);
+	if (rc == 0)
+		rc = gt_metrics_http_listen(r->config, &r->log, &r->metrics);
 	if (rc == 0)
 		rc = gt_devices_prepare(r->config, &r->log, r->devices);
 	if (rc == 0)
@@ -172,8 +178,13 @@ static int come_up(struct gt_run *r)
 		rc = create_node(r);
 	if (rc == 0) {
 		gt_eal_listen(&r->log);
-		rc = launch(r);
+		gt_telemetry_register(&r->log);
+		rc = gt_metrics_http_serve(r->metrics, &r->log);
 	}
+	if (rc == 0)
+		rc = gt_privileges_drop(r->node->config, r->devices, &r->log);
+	if (rc == 0)
+		rc = launch(r);
 	return rc;
 }
 
@@ -210,6 +221,7 @@ static void summarize(const struct gt_run *r)
 static void go_down(struct gt_run *r, bool served)
 {
 	gt_control_close(r->control);
+	gt_metrics_http_close(r->metrics);
 	stop_workers(r);
 	if (served)
 		summarize(r);
@@ -229,6 +241,15 @@ static void go_down(struct gt_run *r, bool served)
 	gt_config_free(r->config);
 }
 
+/* Seconds since 1970. */
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (double)t.tv_sec + (double)(t.tv_nsec / 1000000) / 1000;
+}
+
 static int serve(struct gt_config *config)
 {
 	/* Too large for a stack, and there is one in a process, as there is one EAL. */
@@ -237,6 +258,7 @@ static int serve(struct gt_config *config)
 
 	r.config = config;
 	r.started_ms = gt_clock_ms();
+	r.started_s = now_s();
 	memcpy(r.name, config->name, sizeof(r.name));
 	r.log = gt_say_log(r.name);
 	r.events = (struct gt_events){r.log, gt_watch_hear, &r};

@@ -17,11 +17,13 @@
 #include "kernel.h"
 #include "node/node.h"
 #include "ports.h"
+#include "progress.h"
 #include "worker.h"
 
 struct gt_control;
 struct gt_prober;
 struct gt_reload;
+struct gt_metrics_http;
 
 struct gt_run {
 	struct gt_log log;
@@ -30,6 +32,8 @@ struct gt_run {
 	struct gt_config *config; /* until the node owns it: NULL from then on */
 	struct gt_control *control;
 	struct gt_reload *reload;
+	struct gt_metrics_http *metrics; /* NULL: none */
+	struct gt_progress progress;
 	struct gt_device devices[GT_INTERFACES_MAX];
 	struct gt_cpus cpus;
 	struct gt_budget budget;
@@ -42,8 +46,9 @@ struct gt_run {
 	unsigned n_lcores;
 	double busy_percent[GT_WORKERS_MAX]; /* of each worker, in the last second */
 	uint64_t started_ms;
-	bool ready;	/* links are up, it was told */
-	uint64_t plans; /* published so far: the number of the newest */
+	bool ready;	  /* links are up, it was told */
+	double started_s; /* since 1970 */
+	uint64_t plans;	  /* published so far: the number of the newest */
 };
 
 /* Milliseconds of CLOCK_MONOTONIC: the clock of main and of all workers. Any caller. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Answers to what is asked of the node as a whole; see requests.h. */
+#include "metrics.h"
 #include "report/report.h"
 #include "requests.h"
 
@@ -53,9 +54,10 @@ static json_t *workers_array(struct gt_run *r)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < r->n_lcores; i++)
-		json_array_append_new(list, json_pack("{s:i, s:i, s:f}", "worker", (int)i, "cpu",
-						      r->lcores[i]->cpu, "busy_percent",
-						      r->busy_percent[i]));
+		json_array_append_new(list, json_pack("{s:i, s:i, s:f, s:f}", "worker", (int)i,
+						      "cpu", r->lcores[i]->cpu, "busy_percent",
+						      r->busy_percent[i], "stuck_s",
+						      gt_progress_stuck_s(r, i, gt_clock_ms())));
 	return list;
 }
 
@@ -159,4 +161,16 @@ void gt_show_neighbours(struct gt_run *r, struct gt_reply *reply, const struct g
 	for (size_t i = 0; (c = gt_neighbours_conflict_at(all, i)) != NULL; i++)
 		json_array_append_new(conflicts, conflict_object(r, c, now_ms));
 	gt_say(reply, json_pack("{s:o, s:o}", "neighbours", list, "conflicts", conflicts));
+}
+
+void gt_show_metrics(struct gt_run *r, struct gt_reply *reply, const struct gt_request *q)
+{
+	const char *cursor = q->n_arguments > 0 ? q->arguments[0] : "0:0";
+	json_t *slice = gt_metrics_slice(r, cursor);
+
+	if (slice == NULL)
+		gt_say_error(reply, 2, "'%.32s' is no place in the metrics: say what \"next\" said",
+			     cursor);
+	else
+		gt_say(reply, slice);
 }

@@ -27,6 +27,7 @@ struct options {
 
 /* Each: an exit code. */
 int ctl_drain_wait(const struct options *o);
+int ctl_metrics(const struct options *o);
 int ctl_watch(const struct options *o);
 int ctl_top(const struct options *o);
 

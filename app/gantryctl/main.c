@@ -37,6 +37,7 @@ static const struct command {
 	{"drops", "", 0, 0, gt_table_drops, NULL, NULL, "what was dropped, and why"},
 	{"neighbours", "", 0, 0, gt_table_neighbours, NULL, NULL,
 	 "the servers' MACs; address conflicts"},
+	{"metrics", "", 0, 0, NULL, ctl_metrics, NULL, "all numbers, as Prometheus reads them"},
 	{"watch", "", 0, 0, NULL, ctl_watch, NULL, "each change of state, as a line of JSON"},
 	{"drain", "SERVER [--wait]", 1, 1, ctl_show_done, NULL, NULL,
 	 "keep its connections, give it no new ones"},

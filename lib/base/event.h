@@ -10,8 +10,9 @@
 #include "base/log.h"
 
 struct gt_event {
-	int level;	  /* syslog's, of the line */
-	const char *kind; /* "server", "vip", "interface", "neighbour", "reload", "snat" */
+	int level; /* syslog's, of the line */
+	const char
+		*kind; /* "server", "vip", "interface", "neighbour", "reload", "snat", "worker" */
 	/* What it is about; NULL: not about such a thing. */
 	const char *vip, *server, *interface, *address;
 	const char *what;      /* which property: "state", "weight", "link", "mac" */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "report/report.h"
+#include "report/sums.h"
 
 /* A server's number and names, so that they can be sorted. */
 struct entry {
@@ -40,11 +41,6 @@ static struct entry *sort_names(const struct gt_plan_names *names, uint32_t n, s
 			list[(*used)++] = (struct entry){&names[i], i};
 	qsort(list, *used, sizeof(*list), compare_entries);
 	return list;
-}
-
-static uint64_t load(const uint64_t *counter)
-{
-	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
 /* Sets a number; false: no memory. */
@@ -124,27 +120,14 @@ static bool set_in_file(json_t *o, const struct gt_plan_names *names)
 static json_t *server_object(const struct gt_node *node, const struct entry *e,
 			     struct gt_worker *const *workers, unsigned n)
 {
-	struct gt_server_counters sum = {0};
+	struct gt_server_counters sum = gt_sum_server(workers, n, e->number);
 	json_t *o = json_object();
 
-	for (unsigned i = 0; i < n; i++) {
-		const struct gt_server_counters *c = &workers[i]->servers[e->number];
-
-		sum.frames += load(&c->frames);
-		sum.bytes += load(&c->bytes);
-		sum.connections += load(&c->connections);
-		sum.active += __atomic_load_n(&c->active, __ATOMIC_RELAXED);
-		sum.open += __atomic_load_n(&c->open, __ATOMIC_RELAXED);
-		sum.reply_frames += load(&c->reply_frames);
-		sum.reply_bytes += load(&c->reply_bytes);
-	}
 	if (json_object_set_new(o, "state", json_string(gt_server_state_name(&e->names->state))) ==
 		    0 &&
 	    set(o, "frames", sum.frames) && set(o, "bytes", sum.bytes) &&
-	    set(o, "connections", sum.connections) &&
-	    /* A connection may move between the reading of two workers' halves of the sum. */
-	    set(o, "active", sum.active < 0 ? 0 : (uint64_t)sum.active) &&
-	    set(o, "open", sum.open < 0 ? 0 : (uint64_t)sum.open) && set_identity(o, e->names) &&
+	    set(o, "connections", sum.connections) && set(o, "active", (uint64_t)sum.active) &&
+	    set(o, "open", (uint64_t)sum.open) && set_identity(o, e->names) &&
 	    set_check(o, node, e->names) && set_in_file(o, e->names) &&
 	    /* Only where replies come back through us. */
 	    (!has_way_back(e->names->vip) ||
@@ -159,17 +142,9 @@ static json_t *vip_object(const struct gt_node *node, const struct entry *e,
 			  const struct entry *servers, size_t n_servers,
 			  struct gt_worker *const *workers, unsigned n)
 {
-	struct gt_vip_counters sum = {0};
+	struct gt_vip_counters sum = gt_sum_vip(workers, n, e->number);
 	json_t *o = json_object(), *list = json_object();
 
-	for (unsigned i = 0; i < n; i++) {
-		const struct gt_vip_counters *c = &workers[i]->vips[e->number];
-
-		sum.frames += load(&c->frames);
-		sum.bytes += load(&c->bytes);
-		sum.connections += load(&c->connections);
-		sum.untracked += load(&c->untracked);
-	}
 	for (size_t i = 0; i < n_servers; i++)
 		if (json_object_set_new(list, servers[i].names->server->name,
 					server_object(node, &servers[i], workers, n)) != 0)

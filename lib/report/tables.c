@@ -437,6 +437,22 @@ static void print_uptime(FILE *out, uint64_t s)
 		fprintf(out, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
 }
 
+/* A line for each worker whose loop makes no turn: nothing else on the page matters then. */
+static void print_stuck(FILE *out, const json_t *workers)
+{
+	size_t i;
+	json_t *w;
+
+	json_array_foreach(workers, i, w)
+	{
+		double s = json_number_value(json_object_get(w, "stuck_s"));
+
+		if (s > 0)
+			fprintf(out, "worker %zu IS STUCK: no turn of its loop for %.1f s\n\n", i,
+				s);
+	}
+}
+
 void gt_table_status(FILE *out, const json_t *status)
 {
 	const char *node = json_string_value(json_object_get(status, "node"));
@@ -450,6 +466,7 @@ void gt_table_status(FILE *out, const json_t *status)
 		}
 		fputs("\n\n", out);
 	}
+	print_stuck(out, json_object_get(status, "workers"));
 	table_frames(out, json_object_get(status, "frames"));
 	fputc('\n', out);
 	gt_table_vips(out, status);

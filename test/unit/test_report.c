@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "report/metrics.h"
 #include "report/report.h"
 
 #define VIPS	2
@@ -399,6 +400,100 @@ static void table_status_begins_with_the_node_if_it_runs(void **state)
 	free(text);
 }
 
+/* ---- Prometheus ---- */
+
+/* What gt_metrics needs beyond the report. */
+struct metrics_world {
+	struct gt_metrics m;
+	struct gt_metrics_loop loops[2];
+	struct gt_metrics_link links[1];
+	struct gt_config config;
+	struct gt_plan_vip vips[VIPS + 2];
+	struct gt_plan_server servers[SERVERS + 2];
+};
+
+static void metrics_setup(struct metrics_world *x, struct world *w, const char *name)
+{
+	static const struct gt_neighbour_hooks none;
+
+	*x = (struct metrics_world){.config.connections = 1000};
+	x->links[0].name = "lan";
+	w->node.config = &x->config;
+	w->node.neighbours = gt_neighbours_create(&none);
+	w->plan.vips = x->vips;
+	w->plan.servers = x->servers;
+	x->m = (struct gt_metrics){.node = &w->node,
+				   .workers = w->workers,
+				   .n_workers = 2,
+				   .loops = x->loops,
+				   .links = x->links,
+				   .n_links = 1,
+				   .name = name,
+				   .version = "1",
+				   .dpdk = "2"};
+}
+
+/* The whole text by slices of so many bytes, to be freed. */
+static char *metrics_text(const struct gt_metrics *m, size_t size)
+{
+	struct gt_metrics_cursor at = {0};
+	char *text = calloc(1, 1 << 20), *slice = malloc(size);
+	size_t used, n = 0;
+	bool more;
+
+	do {
+		more = gt_metrics_write(m, &at, slice, size, &used);
+		assert_true(used <= size);
+		assert_true(n + used < 1 << 20);
+		memcpy(text + n, slice, used);
+		n += used;
+	} while (more);
+	free(slice);
+	return text;
+}
+
+static void metrics_slices_of_any_size_are_one_text(void **state)
+{
+	struct world *w = *state;
+	struct metrics_world x;
+	char *whole;
+
+	metrics_setup(&x, w, "lb1");
+	w->worker[0].servers[6].frames = 7;
+	w->worker[1].servers[6].frames = 8;
+	w->worker[1].servers[6].active = -1;
+	whole = metrics_text(&x.m, 1 << 19);
+	assert_non_null(
+		strstr(whole, "\ngantry_server_frames_total{vip=\"pacs\",server=\"first\"} 15\n"));
+	assert_non_null(
+		strstr(whole, "\ngantry_server_connections{vip=\"pacs\",server=\"first\"} 0\n"));
+	/* The numbers 0, 3 and 4 of servers stand for nothing. */
+	assert_null(strstr(whole, "server=\"\""));
+	for (size_t size = GT_METRICS_ROOM_MIN; size < GT_METRICS_ROOM_MIN + 300; size += 7) {
+		char *text = metrics_text(&x.m, size);
+
+		assert_string_equal(text, whole);
+		free(text);
+	}
+	free(whole);
+	gt_neighbours_destroy(w->node.neighbours);
+}
+
+/* Exposition formats, text format: backslash, double quote and line feed of a label's value. */
+static void metrics_label_of_any_bytes_is_escaped(void **state)
+{
+	struct world *w = *state;
+	struct metrics_world x;
+	char *text;
+
+	metrics_setup(&x, w, "a\"b\\c\nd");
+	text = metrics_text(&x.m, 1 << 19);
+	assert_non_null(strstr(
+		text, "gantry_build_info{node=\"a\\\"b\\\\c\\nd\",version=\"1\",dpdk=\"2\"} 1\n"));
+	free(text);
+	gt_neighbours_destroy(w->node.neighbours);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +514,10 @@ int main(void)
 		cmocka_unit_test(table_connections_tells_how_many_more),
 		cmocka_unit_test(table_interfaces_joins_addresses),
 		cmocka_unit_test(table_status_begins_with_the_node_if_it_runs),
+		cmocka_unit_test_setup_teardown(metrics_slices_of_any_size_are_one_text, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(metrics_label_of_any_bytes_is_escaped, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
