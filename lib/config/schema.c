@@ -73,7 +73,7 @@ static const struct gt_schema_key gantry_keys[] = {
 	 .help = "A group of this host whose members may ask and command, too. Else root alone "
 		 "and who runs gantry."},
 	{"metrics", GT_TYPE_LISTEN, FIELD(, metrics), ALONE, .def = "no",
-	 .example = "127.0.0.1:9464",
+	 .example = "127.0.0.1:9464", .settled = true,
 	 .help = "Address and port where Prometheus gets `/metrics` by HTTP. `no`: none; "
 		 "`gantryctl metrics` prints the same."},
 	{"hugepages", GT_TYPE_YES_NO, FIELD(, hugepages), ALONE, .def = "yes", .example = "yes",

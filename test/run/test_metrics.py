@@ -208,6 +208,18 @@ class Metrics(Traffic):
         self.refused(["metrics: ", "203.0.113.9:9464 is no address of this machine"],
                      gantry="metrics = 203.0.113.9:9464")
 
+    def test_reload_does_not_move_it(self):
+        g = self.serve()
+        with open(g.path, encoding="ascii") as f:
+            text = f.read()
+        with open(g.path, "w", encoding="ascii") as f:
+            f.write(text.replace(f"metrics = 127.0.0.1:{self.port}", "metrics = 127.0.0.1:9"))
+        err = self.ctl(g, "reload", code=1)
+        self.assertIn(f"metrics = 127.0.0.1:9: it was 127.0.0.1:{self.port}", err)
+        self.assertIn("only a restart", err)
+        self.assertEqual(self.get()[0], 200)
+        self.assertEqual(g.stop(), 0)
+
     def test_hostile_scrapers_do_not_disturb(self):
         g = self.serve()
         with contextlib.ExitStack() as stack:
