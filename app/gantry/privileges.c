@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,8 +73,12 @@ static int capset_self(const struct __user_cap_data_struct *data)
 /* Only system calls: it runs in a signal handler. */
 static int drop_self(void)
 {
-	int rc = capset_self(drop.data);
+	int rc;
 
+	/* Needs CAP_SETPCAP, which only a service with fewer capabilities than ours lacks: what it
+	 * starts then gets what is kept. */
+	prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0);
+	rc = capset_self(drop.data);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		rc = -errno;
 	return rc;
@@ -88,14 +93,6 @@ static void on_signal(int number)
 		__atomic_store_n(&drop.failed, -rc, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&drop.done, 1, __ATOMIC_RELEASE);
 	errno = saved;
-}
-
-int gt_privileges_none(void)
-{
-	static const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
-	int rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : -errno;
-
-	return rc != 0 ? rc : capset_self(none);
 }
 
 /* ---- all threads ---- */

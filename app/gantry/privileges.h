@@ -12,15 +12,12 @@
 
 /*
  * Drops all capabilities but those that this configuration's devices, and health checks that a
- * reload may bring, need; and sets no_new_privs, so that no program that is started gets any back.
+ * reload may bring, need. A program that is started (exec checks) gets none, though its user is
+ * root (securebits(7): NOROOT), and none back by its file (no_new_privs).
  * Tells what is kept. Does nothing but that where there is nothing to drop. 0, -errno after a
  * message. Main, after the ports are open and before workers run.
  */
 int gt_privileges_drop(const struct gt_config *config, const struct gt_device devices[],
 		       const struct gt_log *log);
-
-/* Drops every capability of the calling process: between fork and exec of a program that needs
- * none. Only system calls. 0, -errno. */
-int gt_privileges_none(void);
 
 #endif

@@ -166,6 +166,22 @@ class Privileges(Case):
         self.assertTrue(g.log_has("INFO: capabilities kept: cap_net_raw"))
         self.assertEqual(g.stop(), 0)
 
+    def test_programs_of_checks_get_none(self):
+        script, said = self.path("check"), self.path("said")
+        with open(script, "w") as f:
+            f.write(f"#!/bin/sh\ngrep -E '^(CapEff|CapPrm)' /proc/self/status >{said}.new\n"
+                    f"mv {said}.new {said}\n")
+        os.chmod(script, 0o755)
+        g = self.gantry(more="[vip x]\ninterface = lan\naddress = 192.0.2.101\nport = 1\n"
+                             f"check = e\n[check e]\ntype = exec\ncommand = {script}\n"
+                             "[server x/a]\naddress = 192.0.2.13\n")
+        end = time.monotonic() + 10
+        while not os.path.exists(said) and time.monotonic() < end:
+            time.sleep(0.02)
+        with open(said) as f:
+            self.assertEqual({int(line.split()[1], 16) for line in f}, {0})
+        self.assertEqual(g.stop(), 0)
+
     def test_over_a_kernel_interface(self):
         self.veth()
         g = self.gantry(device="net_af_packet0,iface=gta")
