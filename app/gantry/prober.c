@@ -215,6 +215,8 @@ static void try_to_begin(struct gt_prober *p, struct gt_target *t)
 void gt_prober_run(struct gt_prober *p, uint64_t now_ms)
 {
 	uint64_t start_us = clock_us();
+	/* Before new checks begin, those under way go on. */
+	bool busy = p->spent_us > TURN_US;
 	unsigned begun = 0;
 	struct gt_target *t;
 
@@ -223,7 +225,7 @@ void gt_prober_run(struct gt_prober *p, uint64_t now_ms)
 	while ((t = gt_target_heap_first(&p->heap)) != NULL && t->due_ms <= now_ms) {
 		if (t->running)
 			t->transport->timeout(t);
-		else if (begun++ < GT_PROBER_STARTS_MAX)
+		else if (!busy && begun++ < GT_PROBER_STARTS_MAX)
 			try_to_begin(p, t);
 		else
 			return;
