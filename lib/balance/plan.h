@@ -71,7 +71,9 @@ static inline uint16_t gt_server_share(const struct gt_server_state *s)
 #define GT_SERVER_KEEPS	   0x01 /* up and not disabled: known connections stay */
 #define GT_SERVER_TAKES	   0x02 /* new connections come: enabled with a weight, and its turn */
 #define GT_SERVER_RESOLVED 0x04 /* its MAC is known */
-#define GT_SERVER_EXPRESS  0x08 /* dr, alive, resolved, on an untagged interface */
+/* Ordinary packets may go by the express path: alive, resolved, on an untagged interface, and where
+ * addresses are translated of its VIP's family. */
+#define GT_SERVER_EXPRESS 0x08
 
 /* What a worker needs to send to a server: a cache line. */
 struct gt_plan_server {
@@ -151,9 +153,15 @@ struct gt_plan_nat {
 /* Where packets to a prefix leave. */
 struct gt_plan_route {
 	struct gt_prefix prefix;
-	struct gt_addr gateway; /* where `via` */
-	uint8_t out_if;
+	/* The same for comparing: an address as two words is in it if its family is this one, and
+	 * (address ^ net) & mask is 0. */
+	uint64_t net[2], mask[2];
+	bool v4;
 	bool via;
+	bool known; /* where `via`: the gateway's MAC is */
+	uint8_t out_if;
+	struct gt_mac mac;	/* the gateway's */
+	struct gt_addr gateway; /* where `via` */
 };
 
 /* A station on a wire whose MAC is known. */
@@ -171,15 +179,16 @@ struct gt_plan_service {
 
 /*
  * What an ordinary packet of a service needs, found by its destination in one step: two in a cache
- * line. Services of few ports, whose connections need no source record (see express.c).
+ * line. Services of few ports only (see express.c).
  */
 struct gt_plan_express {
 	uint64_t address[2];	/* a struct gt_addr's bytes */
 	uint32_t port_protocol; /* port in network order, protocol << 16; 0: this one is free */
 	uint32_t idle_ticks;
 	uint16_t service, vip;
-	uint8_t mode; /* enum gt_mode */
-	uint8_t reserved[3];
+	uint8_t mode;	/* enum gt_mode */
+	bool by_source; /* persistence = source: its clients' records are to be renewed */
+	uint8_t reserved[2];
 };
 _Static_assert(sizeof(struct gt_plan_express) == 32, "two are a cache line");
 
@@ -386,6 +395,17 @@ const struct gt_plan_route *gt_plan_find_route(const struct gt_plan *plan, const
 /* The MAC of a station on an interface's wire, or NULL: it is not known. Worker. */
 const struct gt_mac *gt_plan_find_neighbour(const struct gt_plan *plan, uint8_t interface,
 					    const struct gt_addr *addr);
+
+/* The MAC that a packet to an address gets on this route to it, or NULL: it is not known. Worker.
+ */
+static inline const struct gt_mac *gt_plan_next_hop(const struct gt_plan *plan,
+						    const struct gt_plan_route *route,
+						    const struct gt_addr *to)
+{
+	if (route->via)
+		return route->known ? &route->mac : NULL;
+	return gt_plan_find_neighbour(plan, route->out_if, to);
+}
 
 /*
  * What a source record holds of a server, and the server of a VIP that a record means: the server's

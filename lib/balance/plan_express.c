@@ -47,23 +47,25 @@ static bool is_express(const struct gt_plan *plan, const struct gt_plan_range *r
 {
 	uint16_t vip = plan->services[r->service].vip;
 
-	return !r->wide && vip != 0 && plan->vips[vip].source_service == 0;
+	return !r->wide && vip != 0;
 }
 
 static void put(struct gt_plan *plan, const struct gt_addr *addr, const struct gt_plan_range *r,
 		uint16_t port)
 {
 	uint16_t service = gt_plan_range_service(r, port), vip = plan->services[service].vip;
+	const struct gt_plan_vip *v = &plan->vips[vip];
 	uint32_t wanted = (uint32_t)rte_cpu_to_be_16(port) | (uint32_t)r->protocol << 16;
 	uint32_t i = gt_plan_express_home(plan, gt_plan_hash_address(addr), wanted);
 
 	while (plan->express[i].port_protocol != 0)
 		i = (i + 1) & plan->express_mask;
 	plan->express[i] = (struct gt_plan_express){.port_protocol = wanted,
-						    .idle_ticks = plan->vips[vip].idle_ticks,
+						    .idle_ticks = v->idle_ticks,
 						    .service = service,
 						    .vip = vip,
-						    .mode = plan->vips[vip].mode};
+						    .mode = v->mode,
+						    .by_source = v->source_service != 0};
 	memcpy(plan->express[i].address, addr->b, sizeof(plan->express[i].address));
 }
 

@@ -38,14 +38,32 @@ static int compare_routes(const void *a, const void *b)
 	return (int)x->out_if - (int)y->out_if;
 }
 
+static struct gt_plan_route *add_route(struct gt_plan *plan, const struct gt_prefix *prefix,
+				       uint8_t interface)
+{
+	struct gt_plan_route *r = &plan->routes[plan->n_routes++];
+	bool v4 = gt_addr_is_v4(&prefix->addr);
+	unsigned bits = v4 ? 96U + prefix->len : prefix->len;
+	uint8_t mask[16];
+
+	for (unsigned i = 0; i < 16; i++, bits -= bits < 8 ? bits : 8)
+		mask[i] = bits < 8 ? (uint8_t)(0xff00 >> bits) : 0xff;
+	*r = (struct gt_plan_route){.prefix = *prefix, .v4 = v4, .out_if = interface};
+	memcpy(r->mask, mask, sizeof(r->mask));
+	memcpy(r->net, prefix->addr.b, sizeof(r->net));
+	return r;
+}
+
 static void add_gateway(struct gt_plan *plan, uint8_t interface, const struct gt_addr *gateway)
 {
-	struct gt_addr any = gt_addr_from_v4(0);
+	struct gt_prefix any = {gt_addr_from_v4(0), 0};
+	struct gt_plan_route *r;
 
 	if (!gt_addr_is_v4(gateway))
 		memset(&any, 0, sizeof(any));
-	plan->routes[plan->n_routes++] = (struct gt_plan_route){
-		.prefix = {any, 0}, .gateway = *gateway, .out_if = interface, .via = true};
+	r = add_route(plan, &any, interface);
+	r->gateway = *gateway;
+	r->via = true;
 }
 
 int gt_plan_make_routes(struct gt_plan_builder *b)
@@ -62,8 +80,7 @@ int gt_plan_make_routes(struct gt_plan_builder *b)
 		const struct gt_config_interface *c = &b->config->interfaces[i];
 
 		for (size_t j = 0; j < c->n_addresses; j++)
-			plan->routes[plan->n_routes++] = (struct gt_plan_route){
-				.prefix = c->addresses[j], .out_if = (uint8_t)i};
+			add_route(plan, &c->addresses[j], (uint8_t)i);
 		if (c->has_gateway4)
 			add_gateway(plan, (uint8_t)i, &c->gateway4);
 		if (c->has_gateway6)
@@ -74,6 +91,20 @@ int gt_plan_make_routes(struct gt_plan_builder *b)
 }
 
 /* ---- neighbours ---- */
+
+static void learn_gateways(struct gt_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_routes; i++) {
+		struct gt_plan_route *r = &plan->routes[i];
+		const struct gt_mac *mac =
+			r->via ? gt_plan_find_neighbour(plan, r->out_if, &r->gateway) : NULL;
+
+		if (mac == NULL)
+			continue;
+		r->mac = *mac;
+		r->known = true;
+	}
+}
 
 int gt_plan_make_neighbours(struct gt_plan_builder *b, const struct gt_plan_known *known, size_t n)
 {
@@ -93,6 +124,7 @@ int gt_plan_make_neighbours(struct gt_plan_builder *b, const struct gt_plan_know
 		plan->neighbours[i] = (struct gt_plan_neighbour){known[k].addr, known[k].mac,
 								 known[k].interface, true};
 	}
+	learn_gateways(plan);
 	return 0;
 }
 
@@ -111,11 +143,15 @@ const struct gt_plan_route *gt_plan_find_route(const struct gt_plan *plan, const
 					       uint8_t prefer)
 {
 	const struct gt_plan_route *found = NULL;
+	bool v4 = gt_addr_is_v4(to);
+	uint64_t w[2];
 
+	memcpy(w, to->b, sizeof(w));
 	for (uint32_t i = 0; i < plan->n_routes; i++) {
 		const struct gt_plan_route *r = &plan->routes[i];
 
-		if (!gt_prefix_contains(&r->prefix, to))
+		if (r->v4 != v4 || ((w[0] ^ r->net[0]) & r->mask[0]) != 0 ||
+		    ((w[1] ^ r->net[1]) & r->mask[1]) != 0)
 			continue;
 		if (!r->via || r->out_if == prefer)
 			return r;

@@ -59,6 +59,15 @@ const char *gt_server_state_name(const struct gt_server_state *s)
 	return s->admin == GT_ADMIN_DRAIN ? "drain" : "up";
 }
 
+static bool is_express(const struct gt_plan *plan, const struct gt_config_vip *c,
+		       const struct gt_config_server *server)
+{
+	bool same = gt_addr_is_v4(&c->address) == gt_addr_is_v4(&server->address);
+
+	/* A tunnel's outer header may be of another family. */
+	return plan->interfaces[server->interface].vlan == 0 && (same || c->mode == GT_MODE_TUNNEL);
+}
+
 static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 			const struct gt_config_vip *c, const struct gt_config_server *server,
 			const struct gt_server_state *state, uint32_t index)
@@ -72,8 +81,7 @@ static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 	s->flags = (uint8_t)((is_healthy(state) ? GT_SERVER_KEEPS : 0) |
 			     (gt_server_takes_new(state) ? GT_SERVER_TAKES : 0) |
 			     (state->resolved ? GT_SERVER_RESOLVED : 0));
-	if (is_healthy(state) && state->resolved && c->mode == GT_MODE_DR &&
-	    plan->interfaces[server->interface].vlan == 0)
+	if (is_healthy(state) && state->resolved && is_express(plan, c, server))
 		s->flags |= GT_SERVER_EXPRESS;
 	s->addr = server->address;
 	s->port = rte_cpu_to_be_16(server->port);

@@ -7,8 +7,7 @@
 
 #include "flow/flow.h"
 
-/* Slots of ports come in blocks, so that a pair with few connections takes little memory. */
-#define BLOCK_PORTS 128
+#define BLOCK_PORTS GT_SNAT_BLOCK_PORTS
 #define PAIR_BLOCKS (GT_SNAT_PORTS / BLOCK_PORTS)
 #define NO_BLOCK    0
 /* How many pairs, ports or sessions are looked at for one that may be reclaimed. */
@@ -17,28 +16,6 @@
 
 _Static_assert(GT_SNAT_PORTS % BLOCK_PORTS == 0, "whole blocks");
 _Static_assert((PAIR_BUCKETS & (PAIR_BUCKETS - 1)) == 0, "a power of two");
-
-/* A port: in use, resting, or fresh (all zero). */
-struct gt_snat_slot {
-	uint32_t session; /* index + 1 while in use, else 0 */
-	uint16_t next;	  /* while resting: the port that began to rest next */
-	uint16_t reserved;
-	uint32_t since; /* while resting: tick */
-};
-
-struct gt_snat_pair {
-	struct gt_snat_pair_key key;
-	bool used;
-	uint16_t rest_head, rest_tail; /* ports, 0: none rests */
-	uint16_t rest_next;	       /* first of them that had not rested when it was looked at */
-	uint32_t fresh;		       /* next port that was never used; 65536 and above: none */
-	uint32_t live;
-	uint32_t resting;	      /* ports from rest_next to the tail */
-	uint32_t next;		      /* of the free list, index + 1 */
-	uint32_t look;		      /* port where the search for a half-open session goes on */
-	uint8_t entry;		      /* of the table, for a reply to port 0 */
-	uint16_t blocks[PAIR_BLOCKS]; /* number, NO_BLOCK: not yet */
-};
 
 static uint32_t count_blocks(uint32_t sessions)
 {
@@ -97,8 +74,9 @@ int gt_snat_create(struct gt_snat *s, uint32_t sessions, uint16_t worker, uint16
 	s->worker = worker;
 	s->n_workers = n_workers;
 	learn_ports(s);
-	s->hash = gt_aeshash_select();
-	gt_aeshash_key_init(&s->key, random);
+	memcpy(s->key, random, sizeof(s->key));
+	for (unsigned i = 0; i < 2; i++)
+		s->key[i] |= 1;
 	return 0;
 }
 
@@ -118,25 +96,19 @@ void gt_snat_destroy(struct gt_snat *s)
 
 /* ---- pairs ---- */
 
-static bool same_key(const struct gt_snat_pair_key *a, const struct gt_snat_pair_key *b)
-{
-	return a->port == b->port && a->protocol == b->protocol &&
-	       gt_addr_equal(&a->server, &b->server) && gt_addr_equal(&a->source, &b->source);
-}
-
+/*
+ * By a random key, as a client may choose the port. All else is the configuration's, so that two
+ * multiplications are enough.
+ */
 static uint32_t home_bucket(const struct gt_snat *s, const struct gt_snat_pair_key *key)
 {
-	uint64_t block[2], h;
+	uint64_t w[4], h;
 
-	memcpy(block, key->server.b, sizeof(block));
-	s->hash(&s->key, block, &h, 1);
-	memcpy(block, key->source.b, sizeof(block));
-	block[0] ^= h;
-	s->hash(&s->key, block, &h, 1);
-	block[0] = h;
-	block[1] = (uint64_t)key->port << 8 | key->protocol;
-	s->hash(&s->key, block, &h, 1);
-	return (uint32_t)h & (PAIR_BUCKETS - 1);
+	memcpy(w, key->server.b, 16);
+	memcpy(w + 2, key->source.b, 16);
+	h = (w[0] ^ w[2]) + (w[1] ^ (w[3] << 32 | w[3] >> 32)) * s->key[0];
+	h = ((h ^ h >> 32) + ((uint64_t)key->port << 8 | key->protocol)) * s->key[1];
+	return (uint32_t)(h >> 40) & (PAIR_BUCKETS - 1);
 }
 
 /* The bucket that holds the pair, or the free one where it would go. */
@@ -144,7 +116,8 @@ static uint32_t find_bucket(const struct gt_snat *s, const struct gt_snat_pair_k
 {
 	uint32_t i = home_bucket(s, key);
 
-	while (s->pair_table[i] != 0 && !same_key(&s->pairs[s->pair_table[i] - 1].key, key))
+	while (s->pair_table[i] != 0 &&
+	       !gt_snat_same_pair(&s->pairs[s->pair_table[i] - 1].key, key))
 		i = (i + 1) & (PAIR_BUCKETS - 1);
 	return i;
 }
@@ -435,28 +408,23 @@ uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key
 	return GT_SNAT_NONE;
 }
 
-bool gt_snat_is(const struct gt_snat *s, uint32_t index, const struct gt_snat_pair_key *key,
-		uint16_t port)
-{
-	const struct gt_snat_session *session = &s->sessions[index];
-
-	return session->live && session->port == port && same_key(gt_snat_pair(s, index), key);
-}
-
-uint32_t gt_snat_find(const struct gt_snat *s, const struct gt_snat_pair_key *key, uint16_t port)
+const uint32_t *gt_snat_place(const struct gt_snat *s, const struct gt_snat_pair_key *key,
+			      uint16_t port)
 {
 	uint32_t bucket = find_bucket(s, key);
 	const struct gt_snat_slot *slot;
 
 	if (s->pair_table[bucket] == 0)
-		return GT_SNAT_NONE;
+		return NULL;
 	slot = slot_of(s, &s->pairs[s->pair_table[bucket] - 1], port);
-	return slot == NULL || slot->session == 0 ? GT_SNAT_NONE : slot->session - 1;
+	return slot == NULL ? NULL : &slot->session;
 }
 
-const struct gt_snat_pair_key *gt_snat_pair(const struct gt_snat *s, uint32_t session)
+uint32_t gt_snat_find(const struct gt_snat *s, const struct gt_snat_pair_key *key, uint16_t port)
 {
-	return &s->pairs[s->sessions[session].pair].key;
+	const uint32_t *place = gt_snat_place(s, key, port);
+
+	return place == NULL || *place == 0 ? GT_SNAT_NONE : *place - 1;
 }
 
 unsigned gt_snat_fullest_percent(const struct gt_snat *s, uint32_t tick,

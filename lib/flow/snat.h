@@ -18,7 +18,6 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "base/hash.h"
 #include "base/memory.h"
 #include "base/tick.h"
 #include "base/toeplitz.h"
@@ -60,6 +59,32 @@ struct gt_snat_pair_key {
 	bool shared;
 };
 
+/* Slots of ports come in blocks, so that a pair with few connections takes little memory. */
+#define GT_SNAT_BLOCK_PORTS 128
+
+/* A port: in use, resting, or fresh (all zero). */
+struct gt_snat_slot {
+	uint32_t session; /* index + 1 while in use, else 0 */
+	uint16_t next;	  /* while resting: the port that began to rest next */
+	uint16_t reserved;
+	uint32_t since; /* while resting: tick */
+};
+
+struct gt_snat_pair {
+	struct gt_snat_pair_key key;
+	bool used;
+	uint16_t rest_head, rest_tail; /* ports, 0: none rests */
+	uint16_t rest_next;	       /* first of them that had not rested when it was looked at */
+	uint32_t fresh;		       /* next port that was never used; 65536 and above: none */
+	uint32_t live;
+	uint32_t resting; /* ports from rest_next to the tail */
+	uint32_t next;	  /* of the free list, index + 1 */
+	uint32_t look;	  /* port where the search for a half-open session goes on */
+	uint8_t entry;	  /* of the table, for a reply to port 0 */
+	/* by port; number of the block, 0: not yet */
+	uint16_t blocks[GT_SNAT_PORTS / GT_SNAT_BLOCK_PORTS];
+};
+
 struct gt_snat {
 	struct gt_snat_session *sessions;
 	uint32_t n_sessions, free_session;
@@ -75,9 +100,8 @@ struct gt_snat {
 	/* What each value of a port's high and low byte adds to the table's entry of a reply, for
 	 * IPv4 and IPv6 servers: the hash is linear. */
 	uint8_t port_entry[2][2][256];
-	uint32_t live; /* sessions in use */
-	struct gt_aeshash_key key;
-	gt_aeshash_fn *hash;
+	uint32_t live;	 /* sessions in use */
+	uint64_t key[2]; /* random, odd */
 	struct gt_memory memory;
 };
 
@@ -108,16 +132,39 @@ void gt_snat_cancel(struct gt_snat *s, uint32_t session, uint32_t tick);
  */
 uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick);
 
+/* The pair that a session uses. Worker. */
+static inline const struct gt_snat_pair_key *gt_snat_pair(const struct gt_snat *s, uint32_t session)
+{
+	return &s->pairs[s->sessions[session].pair].key;
+}
+
+static inline bool gt_snat_same_pair(const struct gt_snat_pair_key *a,
+				     const struct gt_snat_pair_key *b)
+{
+	return a->port == b->port && a->protocol == b->protocol &&
+	       gt_addr_equal(&a->server, &b->server) && gt_addr_equal(&a->source, &b->source);
+}
+
 /* Is this the session of a reply: still in use, and its pair and source port (host order) these?
  * Without a search. Worker. */
-bool gt_snat_is(const struct gt_snat *s, uint32_t session, const struct gt_snat_pair_key *key,
-		uint16_t port);
+static inline bool gt_snat_is(const struct gt_snat *s, uint32_t session,
+			      const struct gt_snat_pair_key *key, uint16_t port)
+{
+	const struct gt_snat_session *e = &s->sessions[session];
+
+	return e->live && e->port == port && gt_snat_same_pair(gt_snat_pair(s, session), key);
+}
 
 /* The session of a reply to a source port (host order), or GT_SNAT_NONE. Worker. */
 uint32_t gt_snat_find(const struct gt_snat *s, const struct gt_snat_pair_key *key, uint16_t port);
 
-/* The pair that a session uses. Worker. */
-const struct gt_snat_pair_key *gt_snat_pair(const struct gt_snat *s, uint32_t session);
+/*
+ * Where it is written which session has the port: index + 1, or 0 for none. To be fetched ahead
+ * of its use: what it says then may be another pair's, so ask gt_snat_is. NULL: nobody ever had
+ * that port. Worker.
+ */
+const uint32_t *gt_snat_place(const struct gt_snat *s, const struct gt_snat_pair_key *key,
+			      uint16_t port);
 
 /*
  * How many ports of each pair are this worker's. Among 1024 ports in a row each entry of the table

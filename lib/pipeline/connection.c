@@ -11,20 +11,14 @@
 #include "pipeline/internal.h"
 #include "pipeline/schedule.h"
 
-/* How often a packet of a known connection renews its client's record: a look-up more. */
-#define RECORD_TICKS GT_TICKS(60)
-
-/* Tells an entry's session from a server's number. */
-#define VALUE_SESSION (1U << 31)
-
 static inline bool is_session(uint32_t value)
 {
-	return (value & VALUE_SESSION) != 0;
+	return gt_connection_is_session(value);
 }
 
 static inline struct gt_snat_session *session_of(const struct gt_worker *w, uint32_t value)
 {
-	return &w->snat.sessions[value & ~VALUE_SESSION];
+	return gt_connection_session(w, value);
 }
 
 static inline uint16_t server_of(const struct gt_worker *w, uint32_t value)
@@ -107,9 +101,9 @@ static void entry_gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow
 		return;
 	/* A half-open one that yields hands its port on; all others rest. */
 	if (evicted && state == GT_FLOW_SYN)
-		gt_snat_cancel(&w->snat, value & ~VALUE_SESSION, w->tick);
+		gt_snat_cancel(&w->snat, value & ~GT_VALUE_SESSION, w->tick);
 	else
-		gt_snat_close(&w->snat, value & ~VALUE_SESSION, w->tick);
+		gt_snat_close(&w->snat, value & ~GT_VALUE_SESSION, w->tick);
 }
 
 struct gt_flow_judge gt_worker_judge(struct gt_worker *w)
@@ -230,7 +224,7 @@ static bool yield_half_open(struct gt_worker *w, const struct gt_snat_pair_key *
 	gt_connection_key(range, &s->client, s->client_port, s->vip_port, &key);
 	gt_flow_hash(&w->flows, &key, &hash, 1);
 	ref = gt_flow_find(&w->flows, &key, hash);
-	if (ref.slot == NULL || ref.slot->value != (VALUE_SESSION | index))
+	if (ref.slot == NULL || ref.slot->value != (GT_VALUE_SESSION | index))
 		return false;
 	entry_gone(w, key.service, ref.slot->value, GT_FLOW_SYN, true);
 	gt_flow_remove(&w->flows, ref);
@@ -279,7 +273,7 @@ static uint32_t open_session(struct gt_worker *w, uint16_t vip, uint16_t server,
 		session->server = server;
 		session->vip_number = vip;
 		session->state = (uint8_t)first_session_state(p);
-		return VALUE_SESSION | index;
+		return GT_VALUE_SESSION | index;
 	}
 	return 0;
 }
@@ -290,7 +284,7 @@ static void set_path(const struct gt_worker *w, uint32_t value, struct gt_path *
 {
 	*path = (struct gt_path){.kind = is_session(value) ? GT_PATH_SESSION : GT_PATH_SERVER,
 				 .server = server_of(w, value),
-				 .session = value & ~VALUE_SESSION};
+				 .session = value & ~GT_VALUE_SESSION};
 }
 
 static void account_new(struct gt_worker *w, uint16_t vip, uint16_t server,
@@ -328,7 +322,7 @@ static enum gt_drop_reason move(struct gt_worker *w, uint16_t vip, enum gt_flow_
 		value = open_session(w, vip, server, p, hash, false);
 		if (value == 0)
 			return GT_DROP_SNAT_FULL;
-		gt_snat_close(&w->snat, ref->slot->value & ~VALUE_SESSION, w->tick);
+		gt_snat_close(&w->snat, ref->slot->value & ~GT_VALUE_SESSION, w->tick);
 	}
 	ref->slot->value = value;
 	w->servers[old].active--;
@@ -369,7 +363,7 @@ static enum gt_drop_reason begin(struct gt_worker *w, uint16_t vip, const struct
 		account_new(w, vip, server, snat ? first_session_state(p) : first_state(p));
 	} else if (snat) {
 		/* Without an entry the next packet would get another port. */
-		gt_snat_cancel(&w->snat, value & ~VALUE_SESSION, w->tick);
+		gt_snat_cancel(&w->snat, value & ~GT_VALUE_SESSION, w->tick);
 		return GT_DROP_SNAT_FULL;
 	} else {
 		w->vips[vip].untracked++;
@@ -380,19 +374,12 @@ static enum gt_drop_reason begin(struct gt_worker *w, uint16_t vip, const struct
 	return GT_PARSE_OK;
 }
 
-/*
- * A client's record is to live as long as its connections, which touch it only when they begin: so
- * it is renewed when one is established, and then by its first packet of each minute. The slot's
- * tick is still the last packet's.
- */
 static bool renews_record(const struct gt_worker *w, struct gt_flow_ref ref,
 			  enum gt_flow_state state, enum gt_flow_state next)
 {
-	uint32_t last = ref.slot->meta & GT_TICK_MASK, now = w->tick & GT_TICK_MASK;
-
 	if (!is_open(next) || next == GT_FLOW_SYN)
 		return false;
-	return state == GT_FLOW_SYN || last / RECORD_TICKS != now / RECORD_TICKS;
+	return state == GT_FLOW_SYN || gt_connection_record_is_due(w, ref.slot->meta);
 }
 
 /* A packet of a connection that lives. */

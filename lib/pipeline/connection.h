@@ -7,6 +7,34 @@
 #include "pipeline/forward.h"
 #include "pipeline/pipeline.h"
 
+/* Tells the session of snat from a server's number, as an entry's value. */
+#define GT_VALUE_SESSION (1U << 31)
+
+static inline bool gt_connection_is_session(uint32_t value)
+{
+	return (value & GT_VALUE_SESSION) != 0;
+}
+
+static inline struct gt_snat_session *gt_connection_session(const struct gt_worker *w,
+							    uint32_t value)
+{
+	return &w->snat.sessions[value & ~GT_VALUE_SESSION];
+}
+
+/* How often a packet of a known connection renews its client's record: a look-up more. */
+#define GT_RECORD_TICKS GT_TICKS(60)
+
+/*
+ * A client's record is to live as long as its connections, which touch it only when they begin: so
+ * it is renewed when one is established, and then by its first packet of each minute. meta: of the
+ * connection's entry, its tick still the last packet's. Worker.
+ */
+static inline bool gt_connection_record_is_due(const struct gt_worker *w, uint32_t meta)
+{
+	return (meta & GT_TICK_MASK) / GT_RECORD_TICKS !=
+	       (w->tick & GT_TICK_MASK) / GT_RECORD_TICKS;
+}
+
 /* The key of a client's connection to a port (in network order) of a range. Worker. */
 void gt_connection_key(const struct gt_plan_range *range, const struct gt_addr *client,
 		       rte_be16_t client_port, rte_be16_t vip_port, struct gt_flow_key *key);

@@ -11,31 +11,24 @@
  * judged; and what is left to do is written down ready-made in the plan.
  *
  * A frame is one if it is TCP or UDP in IPv4 without options or IPv6 without extension headers, no
- * fragment, untagged, to the interface's MAC, all lengths and the checksum right, and its
- * destination a service of the express table. Its connection must be established (TCP: this packet
- * is an ACK without SYN, FIN and RST), not idle for too long, and its server alive with a known
- * MAC.
+ * fragment, untagged, to the interface's MAC, all lengths and the checksum right. A client's is to
+ * a service of the express table; its connection must be established (TCP: this packet is an ACK
+ * without SYN, FIN and RST), not idle for too long, and its server alive with a known MAC. A
+ * server's is a reply of nat, or of a session of snat. It must fit the next wire, and keep its
+ * family.
  */
-#include <netinet/in.h>
-
-#include <rte_ether.h>
-
-#include "base/bytes.h"
-#include "packet/parse.h"
+#include "pipeline/express.h"
+#include "pipeline/connection.h"
 #include "pipeline/general.h"
 #include "pipeline/internal.h"
+#include "pipeline/tunnel.h"
 
-/* One frame of a burst on the express path. */
-struct express {
-	const struct gt_plan_express *service;
-	struct gt_flow_slot *slot; /* changing half of its entry; NULL: there is none */
-	uint8_t state;		   /* enum gt_flow_state that it must have */
-};
+#include "packet/tunnel.h"
 
 /* What neighbouring frames of a burst add to the same counters. */
 struct sums {
-	uint32_t frames, bytes;
-	uint16_t vip;
+	uint32_t frames, in_bytes, out_bytes;
+	uint16_t vip; /* 0: replies */
 	uint8_t in_if, out_if;
 };
 
@@ -47,132 +40,9 @@ struct burst {
 	uint8_t general[GT_BURST_MAX]; /* 0, or index + 1 in works */
 	struct gt_work works[GT_BURST_MAX];
 	unsigned n_works;
+	bool sessions; /* some frames have one */
 	struct sums sums;
 };
-
-#define IP_OFF RTE_ETHER_HDR_LEN
-
-/* TCP flags: the ordinary packet of an established connection. */
-#define FLAGS_MASK (GT_TCP_SYN | GT_TCP_FIN | GT_TCP_RST | GT_TCP_ACK)
-
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-/* ---- stage 1 ---- */
-
-/* Is the destination MAC the interface's, and the source no group? The top two bytes of the first
- * word are the source's first. */
-static inline bool has_macs(const uint8_t *d, const struct gt_mac *mac)
-{
-	uint64_t own = (uint64_t)gt_copy_be32(mac->b) | (uint64_t)gt_copy_be16(mac->b + 4) << 32;
-
-	return ((load64(d) ^ own) & 0x0001ffffffffffff) == 0;
-}
-
-static inline bool is_tcp(const uint8_t *l4, uint32_t payload)
-{
-	uint32_t header = (uint32_t)(l4[12] >> 4) * 4;
-
-	return header >= 20 && header <= payload && (l4[13] & FLAGS_MASK) == GT_TCP_ACK;
-}
-
-static inline bool is_udp(const uint8_t *l4, uint32_t payload)
-{
-	uint32_t length = gt_read_be16(l4 + 4);
-
-	return length >= 8 && length <= payload;
-}
-
-/* `payload` bytes of IP at l4, of which `there` can be read. */
-static inline bool is_l4(const uint8_t *l4, uint8_t protocol, uint32_t payload, uint32_t there)
-{
-	if (protocol == IPPROTO_TCP)
-		return payload >= 20 && there >= 20 && is_tcp(l4, payload);
-	return protocol == IPPROTO_UDP && payload >= 8 && there >= 8 && is_udp(l4, payload);
-}
-
-/* The sum of the five words of an IPv4 header, folded: 0xffff if its checksum is right. */
-static inline uint32_t sum_header(uint64_t w0, uint64_t w1, uint32_t w2)
-{
-	uint64_t sum = (w0 >> 32) + (w0 & 0xffffffff) + (w1 >> 32) + (w1 & 0xffffffff) + w2;
-
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	return (uint32_t)((sum & 0xffff) + (sum >> 16));
-}
-
-/* Of the first eight bytes: version and header length, and but for DF the fragment's fields. */
-#define IPV4_PLAIN_MASK rte_cpu_to_be_64(0xff00000000003fff)
-#define IPV4_PLAIN	rte_cpu_to_be_64(0x4500000000000000)
-
-static inline const struct gt_plan_express *find_service(const struct gt_plan *plan, uint64_t hash,
-							 const uint64_t address[2], uint32_t wanted)
-{
-	uint32_t i = gt_plan_express_home(plan, hash, wanted);
-
-	for (;; i = (i + 1) & plan->express_mask) {
-		const struct gt_plan_express *e = &plan->express[i];
-
-		if (e->port_protocol == wanted && e->address[0] == address[0] &&
-		    e->address[1] == address[1])
-			return e;
-		if (e->port_protocol == 0)
-			return NULL;
-	}
-}
-
-static inline bool classify_ipv4(const struct gt_plan *plan, const struct gt_frame *f,
-				 struct express *x, struct gt_flow_key *key)
-{
-	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 20;
-	uint64_t w0 = load64(ip), w1 = load64(ip + 8);
-	rte_be32_t src = (rte_be32_t)(w1 >> 32), dst = gt_copy_be32(ip + 16);
-	uint64_t address[2] = {0, gt_plan_word_v4(dst)};
-	uint32_t total = rte_be_to_cpu_16((rte_be16_t)(w0 >> 16));
-	uint8_t protocol = (uint8_t)(w1 >> 8);
-
-	if ((w0 & IPV4_PLAIN_MASK) != IPV4_PLAIN || sum_header(w0, w1, dst) != 0xffff ||
-	    total < 20 || IP_OFF + total > f->wire_len || gt_addr_is_martian_v4(src) ||
-	    !is_l4(l4, protocol, total - 20, f->len - IP_OFF - 20))
-		return false;
-	x->service = find_service(plan, gt_plan_hash_words(0, address[1]), address,
-				  (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)protocol << 16);
-	/* A source that is ours is a forgery, or a loop. */
-	if (x->service == NULL ||
-	    gt_plan_may_be_ours(plan, gt_plan_hash_words(0, gt_plan_word_v4(src))))
-		return false;
-	x->state = protocol == IPPROTO_TCP ? GT_FLOW_ESTABLISHED : GT_FLOW_UDP;
-	gt_flow_key_narrow(key, src, gt_copy_be16(l4), x->service->service);
-	return true;
-}
-
-static inline bool classify_ipv6(const struct gt_plan *plan, const struct gt_frame *f,
-				 struct express *x, struct gt_flow_key *key)
-{
-	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 40;
-	uint32_t payload = gt_read_be16(ip + 4);
-	uint64_t src[2] = {load64(ip + 8), load64(ip + 16)};
-	uint64_t dst[2] = {load64(ip + 24), load64(ip + 32)};
-	uint8_t protocol = ip[6];
-	struct gt_addr client;
-
-	/* Of addresses that begin by 0 some are no unicast, or IPv4-mapped; no network has them. */
-	if (ip[0] >> 4 != 6 || IP_OFF + 40 + payload > f->wire_len || ip[8] == 0 || ip[8] == 0xff ||
-	    ip[24] == 0 || !is_l4(l4, protocol, payload, f->len - IP_OFF - 40))
-		return false;
-	x->service = find_service(plan, gt_plan_hash_words(dst[0], dst[1]), dst,
-				  (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)protocol << 16);
-	if (x->service == NULL || gt_plan_may_be_ours(plan, gt_plan_hash_words(src[0], src[1])))
-		return false;
-	x->state = protocol == IPPROTO_TCP ? GT_FLOW_ESTABLISHED : GT_FLOW_UDP;
-	memcpy(client.b, src, sizeof(client.b));
-	gt_flow_key_wide(key, &client, gt_copy_be16(l4), x->service->service, 0);
-	return true;
-}
 
 /* The interfaces whose frames may be ones, as bits. */
 static uint32_t express_interfaces(const struct gt_worker *w)
@@ -187,26 +57,9 @@ static uint32_t express_interfaces(const struct gt_worker *w)
 	return set;
 }
 
-/* Stage 1: is it one? Fills x but for its slot, and key. Nothing is changed. */
-static inline bool classify(const struct gt_worker *w, uint32_t interfaces,
-			    const struct gt_frame *f, struct express *x, struct gt_flow_key *key)
-{
-	const uint8_t *d = f->data;
-	uint16_t type;
+/* ---- accounts ---- */
 
-	if (f->len < IP_OFF + 28 || f->steered != GT_STEERED_NOT ||
-	    (interfaces >> f->in_if & 1) == 0 || !has_macs(d, &w->plan->interfaces[f->in_if].mac))
-		return false;
-	type = gt_copy_be16(d + 12);
-	if (type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4))
-		return classify_ipv4(w->plan, f, x, key);
-	return type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6) && f->len >= IP_OFF + 40 &&
-	       classify_ipv6(w->plan, f, x, key);
-}
-
-/* ---- stages 3 and 4 ---- */
-
-/* Writes the sums to the worker's counters, and clears them. */
+/* Writes the sums to the worker's counters. */
 static void account(struct gt_worker *w, struct sums *s)
 {
 	struct gt_counters *c = &w->counters;
@@ -214,58 +67,286 @@ static void account(struct gt_worker *w, struct sums *s)
 	c->in += s->frames;
 	c->forwarded += s->frames;
 	c->interfaces[s->in_if].in_frames += s->frames;
-	c->interfaces[s->in_if].in_bytes += s->bytes;
+	c->interfaces[s->in_if].in_bytes += s->in_bytes;
 	c->interfaces[s->out_if].out_frames += s->frames;
-	c->interfaces[s->out_if].out_bytes += s->bytes;
-	w->vips[s->vip].frames += s->frames;
-	w->vips[s->vip].bytes += s->bytes;
-	s->frames = s->bytes = 0;
+	c->interfaces[s->out_if].out_bytes += s->out_bytes;
+	/* Replies are not counted by their VIP: number 0 is none. */
+	if (s->vip != 0) {
+		w->vips[s->vip].frames += s->frames;
+		w->vips[s->vip].bytes += s->in_bytes;
+	}
 }
 
-/* Frames mostly come one behind the other by the same way: their sums are written at the end. */
-static inline void add(struct gt_worker *w, struct sums *s, const struct gt_frame *f,
-		       const struct gt_plan_server *server)
+/* Frames mostly come one behind the other by the same way: their sums are written at the end.
+ * came: bytes that the frame had then. */
+static inline void depart(struct gt_worker *w, struct gt_frame *f, struct sums *s, uint16_t vip,
+			  uint8_t out_if, uint32_t came)
 {
-	if (s->vip != server->vip || s->in_if != f->in_if || s->out_if != server->out_if) {
+	f->out_if = out_if;
+	f->verdict = GT_SEND;
+	if (s->vip != vip || s->in_if != f->in_if || s->out_if != out_if) {
 		if (s->frames > 0)
 			account(w, s);
-		s->vip = server->vip;
-		s->in_if = f->in_if;
-		s->out_if = server->out_if;
+		*s = (struct sums){.vip = vip, .in_if = f->in_if, .out_if = out_if};
 	}
 	s->frames++;
-	s->bytes += f->wire_len;
+	s->in_bytes += came;
+	s->out_bytes += f->wire_len;
 }
 
-/* Stage 4. False: its connection is not in the state for that, nothing was changed, and the general
- * path has to take it. */
-static inline bool forward(struct gt_worker *w, struct gt_frame *f, const struct express *x,
-			   struct sums *sums)
+/* To a server, by the link layer that is ready made. */
+static inline void send_to_server(struct gt_worker *w, struct gt_frame *f, struct sums *sums,
+				  uint32_t server, uint32_t came)
 {
-	struct gt_flow_slot *slot = x->slot;
-	const struct gt_plan_server *s;
-	uint32_t value;
+	const struct gt_plan_server *s = &w->plan->servers[server];
 
-	if (slot == NULL)
+	memcpy(f->data, s->macs, sizeof(s->macs));
+	w->servers[server].frames++;
+	w->servers[server].bytes += came;
+	depart(w, f, sums, s->vip, s->out_if, came);
+}
+
+/* ---- stages 3 and 4 ----
+ * All of these: false if the connection, or the packet, is not as it must be. Then nothing was
+ * changed, and the general path has to take it. */
+
+/* Will translating it within its family and sending it by a wire of this MTU be all? */
+static inline bool may_rewrite(const struct gt_frame *f, const struct express *x, uint32_t mtu)
+{
+	const uint8_t *ip = f->data + IP_OFF;
+
+	if (x->l3_len > mtu)
 		return false;
-	value = slot->value;
-	if ((slot->meta >> 26 & 7) != x->state || value >= w->plan->n_servers ||
-	    gt_flow_idle(slot->meta, w->tick) > x->service->idle_ticks)
+	if (!x->v6)
+		return ip[8] > 1;
+	return ip[7] > 1 && (x->protocol != IPPROTO_UDP || gt_copy_be16(ip + 40 + 6) != 0);
+}
+
+static inline void rewrite(struct gt_frame *f, const struct express *x,
+			   const struct gt_translation *t)
+{
+	if (x->v6)
+		gt_rewrite_v6(f->data + IP_OFF, x->protocol, t);
+	else
+		gt_rewrite_v4(f->data + IP_OFF, x->protocol, t);
+}
+
+/* Addresses and ports as the frame has them. */
+static inline void read_ends(const struct gt_frame *f, const struct express *x,
+			     struct gt_translation *t)
+{
+	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + (x->v6 ? 40 : 20);
+
+	*t = (struct gt_translation){.src_port = gt_copy_be16(l4),
+				     .dst_port = gt_copy_be16(l4 + 2)};
+	if (x->v6) {
+		memcpy(t->src.b, ip + 8, 16);
+		memcpy(t->dst.b, ip + 24, 16);
+	} else {
+		t->src = gt_addr_from_v4(gt_copy_be32(ip + 12));
+		t->dst = gt_addr_from_v4(gt_copy_be32(ip + 16));
+	}
+}
+
+static inline void to_nat_server(struct gt_frame *f, const struct express *x,
+				 const struct gt_plan_server *s)
+{
+	struct gt_translation t;
+
+	read_ends(f, x, &t);
+	t.dst = s->addr;
+	if (s->port != 0)
+		t.dst_port = s->port;
+	rewrite(f, x, &t);
+}
+
+static inline bool fits_tunnel(const struct express *x, const struct gt_plan_server *s)
+{
+	return x->l3_len + gt_tunnel_overhead(s->encapsulation, gt_addr_is_v4(&s->addr)) <= s->mtu;
+}
+
+static inline void to_tunnel(const struct gt_worker *w, struct gt_frame *f, const struct express *x,
+			     const struct gt_plan_server *s)
+{
+	struct gt_packet p = {.kind = x->v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
+			      .l3_off = IP_OFF,
+			      .l3_end = IP_OFF + x->l3_len};
+	struct gt_translation t;
+
+	read_ends(f, x, &t);
+	gt_tunnel_wrap_for(w->plan, f, &p, s, gt_tunnel_variation(&t.src, t.src_port, t.dst_port));
+}
+
+static inline bool to_server(struct gt_worker *w, struct gt_frame *f, const struct express *x,
+			     struct gt_flow_ref ref, struct sums *sums)
+{
+	const struct gt_plan_server *s;
+	uint32_t value = ref.slot->value, meta = ref.slot->meta, came = f->wire_len;
+
+	if (gt_flow_state(ref) != x->state || value >= w->plan->n_servers ||
+	    gt_flow_idle(meta, w->tick) > x->service->idle_ticks ||
+	    (x->service->by_source && gt_connection_record_is_due(w, meta)))
 		return false;
 	s = &w->plan->servers[value];
-	if ((s->flags & GT_SERVER_EXPRESS) == 0)
+	if ((s->flags & GT_SERVER_EXPRESS) == 0 || s->mode == GT_MODE_SNAT ||
+	    (s->mode == GT_MODE_NAT && !may_rewrite(f, x, s->mtu)))
 		return false;
-	gt_flow_touch((struct gt_flow_ref){slot}, (enum gt_flow_state)x->state, w->tick);
-	memcpy(f->data, s->macs, sizeof(s->macs));
-	f->out_if = s->out_if;
-	f->verdict = GT_SEND;
-	w->servers[value].frames++;
-	w->servers[value].bytes += f->wire_len;
-	add(w, sums, f, s);
+	if (s->mode == GT_MODE_TUNNEL) {
+		if (!fits_tunnel(x, s))
+			return false;
+		to_tunnel(w, f, x, s);
+	} else if (s->mode == GT_MODE_NAT) {
+		to_nat_server(f, x, s);
+	}
+	gt_flow_touch(ref, (enum gt_flow_state)x->state, w->tick);
+	send_to_server(w, f, sums, value, came);
 	return true;
 }
 
+/* Established, from both sides. */
+static inline bool is_ordinary(const struct gt_worker *w, const struct express *x,
+			       const struct gt_snat_session *s)
+{
+	return s->state == x->state && (s->answered || s->state == GT_FLOW_UDP) &&
+	       gt_flow_idle(s->tick, w->tick) <= x->service->idle_ticks;
+}
+
+static inline bool to_session(struct gt_worker *w, struct gt_frame *f, const struct express *x,
+			      struct gt_flow_ref ref, struct sums *sums)
+{
+	uint32_t value = ref.slot->value;
+	const struct gt_snat_pair_key *pair;
+	const struct gt_plan_server *server;
+	struct gt_snat_session *s;
+	struct gt_translation t;
+
+	if (!gt_connection_is_session(value))
+		return false;
+	s = gt_connection_session(w, value);
+	if (!is_ordinary(w, x, s) || s->server >= w->plan->n_servers ||
+	    (x->service->by_source && gt_connection_record_is_due(w, ref.slot->meta)))
+		return false;
+	pair = gt_snat_pair(&w->snat, value & ~GT_VALUE_SESSION);
+	server = &w->plan->servers[s->server];
+	if ((server->flags & GT_SERVER_EXPRESS) == 0 || gt_addr_is_v4(&pair->server) == x->v6 ||
+	    !may_rewrite(f, x, server->mtu))
+		return false;
+	t = (struct gt_translation){.src = pair->source,
+				    .dst = pair->server,
+				    .src_port = rte_cpu_to_be_16(s->port),
+				    .dst_port = pair->port};
+	rewrite(f, x, &t);
+	gt_flow_touch(ref, (enum gt_flow_state)x->state, w->tick);
+	s->tick = w->tick;
+	send_to_server(w, f, sums, s->server, f->wire_len);
+	return true;
+}
+
+/* A reply of `server` in its client's eyes, by the route there. */
+static inline bool to_client(struct gt_worker *w, struct gt_frame *f, const struct express *x,
+			     uint16_t server, const struct gt_translation *t, struct sums *sums)
+{
+	const struct gt_plan_vip *vip = &w->plan->vips[w->plan->servers[server].vip];
+	const struct gt_plan_route *route = gt_plan_find_route(w->plan, &t->dst, vip->interface);
+	const struct gt_plan_interface *out;
+	const struct gt_mac *mac;
+
+	if (route == NULL || gt_addr_is_v4(&t->dst) == x->v6)
+		return false;
+	out = &w->plan->interfaces[route->out_if];
+	mac = gt_plan_next_hop(w->plan, route, &t->dst);
+	if (mac == NULL || out->vlan != 0 || !may_rewrite(f, x, out->mtu))
+		return false;
+	rewrite(f, x, t);
+	memcpy(f->data, mac->b, 6);
+	memcpy(f->data + 6, out->mac.b, 6);
+	w->servers[server].reply_frames++;
+	w->servers[server].reply_bytes += f->wire_len;
+	depart(w, f, sums, 0, route->out_if, f->wire_len);
+	return true;
+}
+
+static inline bool nat_reply(struct gt_worker *w, struct gt_frame *f, const struct express *x,
+			     struct sums *sums)
+{
+	struct gt_translation t;
+
+	read_ends(f, x, &t);
+	t.src = w->plan->vips[w->plan->servers[x->nat->number].vip].addr;
+	if (x->nat->port != 0)
+		t.src_port = x->nat->vip_port;
+	return to_client(w, f, x, x->nat->number, &t, sums);
+}
+
+static inline bool session_reply(struct gt_worker *w, struct gt_frame *f, const struct express *x,
+				 struct sums *sums)
+{
+	struct gt_snat_pair_key key = {.protocol = x->protocol};
+	struct gt_snat_session *s;
+	struct gt_translation t;
+	uint32_t session = *x->place - 1;
+
+	if (session == GT_SNAT_NONE)
+		return false;
+	read_ends(f, x, &t);
+	key.server = t.src;
+	key.source = t.dst;
+	key.port = t.src_port;
+	s = &w->snat.sessions[session];
+	if (!gt_snat_is(&w->snat, session, &key, rte_be_to_cpu_16(t.dst_port)) ||
+	    !gt_plan_has_server(w->plan, s->server))
+		return false;
+	t = (struct gt_translation){.src = s->vip,
+				    .dst = s->client,
+				    .src_port = s->vip_port,
+				    .dst_port = s->client_port};
+	if (!to_client(w, f, x, s->server, &t, sums))
+		return false;
+	s->tick = w->tick;
+	s->answered |= x->protocol == IPPROTO_TCP;
+	return true;
+}
+
+static inline bool forward(struct gt_worker *w, struct gt_frame *f, const struct express *x,
+			   const struct gt_flow_key *key, uint64_t hash, struct sums *sums)
+{
+	struct gt_flow_ref ref;
+
+	if (x->way == WAY_NAT_REPLY)
+		return nat_reply(w, f, x, sums);
+	if (x->way == WAY_SESSION_REPLY)
+		return session_reply(w, f, x, sums);
+	ref = gt_flow_find(&w->flows, key, hash);
+	if (ref.slot == NULL)
+		return false;
+	return x->way == WAY_SESSION ? to_session(w, f, x, ref, sums)
+				     : to_server(w, f, x, ref, sums);
+}
+
 /* ---- the burst ---- */
+
+/* Sessions are cache lines of their own, behind entries or ports that must be there first. What is
+ * found here may have changed when it is the frame's turn: nothing is decided by it. */
+static void prefetch_sessions(const struct gt_worker *w, const struct burst *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct express *x = &b->express[i];
+		uint32_t session = GT_SNAT_NONE;
+
+		if (b->general[i] != 0)
+			continue;
+		if (x->way == WAY_SESSION_REPLY) {
+			session = *x->place - 1;
+		} else if (x->way == WAY_SESSION) {
+			struct gt_flow_ref ref = gt_flow_find(&w->flows, &b->keys[i], b->hashes[i]);
+
+			if (ref.slot != NULL && gt_connection_is_session(ref.slot->value))
+				session = ref.slot->value & ~GT_VALUE_SESSION;
+		}
+		if (session != GT_SNAT_NONE)
+			rte_prefetch0(&w->snat.sessions[session]);
+	}
+}
 
 /* Stages 1 and 2. */
 static void prepare(struct gt_worker *worker, struct gt_frame *frames, struct burst *b, unsigned n)
@@ -276,8 +357,11 @@ static void prepare(struct gt_worker *worker, struct gt_frame *frames, struct bu
 		struct gt_work *w = &b->works[b->n_works];
 
 		b->general[i] = 0;
-		if (classify(worker, interfaces, &frames[i], &b->express[i], &b->keys[i]))
+		if (gt_express_classify(worker, interfaces, &frames[i], &b->express[i],
+					&b->keys[i])) {
+			b->sessions |= b->express[i].way >= WAY_SESSION;
 			continue;
+		}
 		b->general[i] = (uint8_t)++b->n_works;
 		gt_general_begin(worker, &frames[i], w);
 		b->keys[i] = w->key;
@@ -286,6 +370,8 @@ static void prepare(struct gt_worker *worker, struct gt_frame *frames, struct bu
 	for (unsigned i = 0; i < n; i++)
 		if (b->keys[i].service != 0)
 			gt_flow_prefetch(&worker->flows, b->hashes[i]);
+	if (b->sessions)
+		prefetch_sessions(worker, b, n);
 }
 
 void gt_worker_burst(struct gt_worker *worker, const struct gt_plan *plan, uint64_t now_ms,
@@ -299,6 +385,7 @@ void gt_worker_burst(struct gt_worker *worker, const struct gt_plan *plan, uint6
 	if (worker->fragments.n_held > 0)
 		gt_worker_expire_held(worker, now_ms, false);
 	b.n_works = 0;
+	b.sessions = false;
 	b.sums = (struct sums){0};
 	prepare(worker, frames, &b, n);
 	/* In the order of their arrival, whichever path they take. */
@@ -308,9 +395,8 @@ void gt_worker_burst(struct gt_worker *worker, const struct gt_plan *plan, uint6
 		if (b.general[i] != 0) {
 			w = &b.works[b.general[i] - 1];
 		} else {
-			b.express[i].slot =
-				gt_flow_find(&worker->flows, &b.keys[i], b.hashes[i]).slot;
-			if (forward(worker, &frames[i], &b.express[i], &b.sums))
+			if (forward(worker, &frames[i], &b.express[i], &b.keys[i], b.hashes[i],
+				    &b.sums))
 				continue;
 			gt_general_begin(worker, &frames[i], w);
 		}

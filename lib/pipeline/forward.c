@@ -181,7 +181,6 @@ static const struct gt_mac *client_mac(struct gt_worker *w, struct gt_frame *f, 
 {
 	uint8_t prefer = w->plan->vips[w->plan->servers[server].vip].interface;
 	const struct gt_plan_route *route = gt_plan_find_route(w->plan, client, prefer);
-	const struct gt_addr *hop;
 	const struct gt_mac *mac;
 
 	if (route == NULL) {
@@ -189,10 +188,9 @@ static const struct gt_mac *client_mac(struct gt_worker *w, struct gt_frame *f, 
 		return NULL;
 	}
 	*out_if = route->out_if;
-	hop = route->via ? &route->gateway : client;
-	mac = gt_plan_find_neighbour(w->plan, route->out_if, hop);
+	mac = gt_plan_next_hop(w->plan, route, client);
 	if (mac == NULL)
-		gt_worker_miss(w, f, route->out_if, hop);
+		gt_worker_miss(w, f, route->out_if, route->via ? &route->gateway : client);
 	return mac;
 }
 
@@ -227,7 +225,17 @@ static void to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_p
 
 /* ---- translations ---- */
 
-static void session_to_server(const struct gt_worker *w, uint32_t session, struct gt_translation *t)
+/* RFC 6864: an atomic datagram's identification means nothing; a counter keeps those apart whose
+ * header is made anew, because the family changes. */
+static uint16_t next_ipv4_id(struct gt_worker *w, const struct gt_addr *from,
+			     const struct gt_addr *to)
+{
+	if (gt_addr_is_v4(from) != gt_addr_is_v4(to))
+		w->ipv4_id++;
+	return w->ipv4_id;
+}
+
+static void session_to_server(struct gt_worker *w, uint32_t session, struct gt_translation *t)
 {
 	const struct gt_snat_session *s = &w->snat.sessions[session];
 	const struct gt_snat_pair_key *pair = gt_snat_pair(&w->snat, session);
@@ -236,20 +244,19 @@ static void session_to_server(const struct gt_worker *w, uint32_t session, struc
 				     .dst = pair->server,
 				     .src_port = rte_cpu_to_be_16(s->port),
 				     .dst_port = pair->port,
-				     /* RFC 6864: an atomic datagram's identification means nothing;
-				      * a counter keeps it apart anyway. */
-				     .ipv4_id = w->ipv4_id};
+				     .ipv4_id = next_ipv4_id(w, &s->client, &pair->server)};
 }
 
-static void session_to_client(const struct gt_worker *w, uint32_t session, struct gt_translation *t)
+static void session_to_client(struct gt_worker *w, uint32_t session, struct gt_translation *t)
 {
 	const struct gt_snat_session *s = &w->snat.sessions[session];
+	const struct gt_snat_pair_key *pair = gt_snat_pair(&w->snat, session);
 
 	*t = (struct gt_translation){.src = s->vip,
 				     .dst = s->client,
 				     .src_port = s->vip_port,
 				     .dst_port = s->client_port,
-				     .ipv4_id = w->ipv4_id};
+				     .ipv4_id = next_ipv4_id(w, &pair->server, &s->client)};
 }
 
 /* What a nat server's packet from `port` (its own) looks like to the client at `to`. */
@@ -287,7 +294,6 @@ void gt_forward(struct gt_worker *w, struct gt_frame *f, const struct gt_packet 
 {
 	struct gt_translation t;
 
-	w->ipv4_id++;
 	switch ((enum gt_path_kind)path->kind) {
 	case GT_PATH_SERVER:
 		to_path_server(w, f, p, path);
@@ -386,7 +392,6 @@ void gt_forward_error(struct gt_worker *w, struct gt_frame *f, const struct gt_p
 	const struct gt_plan_nat *nat;
 	struct gt_translation way;
 
-	w->ipv4_id++;
 	switch ((enum gt_path_kind)path->kind) {
 	case GT_PATH_SERVER:
 		if (s->mode != GT_MODE_NAT) {

@@ -63,22 +63,29 @@ bool gt_tunnel_enter(struct gt_worker *w, struct gt_frame *f, const struct gt_pa
 		     const struct gt_plan_server *s, uint32_t variation)
 {
 	uint32_t overhead = gt_tunnel_overhead(s->encapsulation, gt_addr_is_v4(&s->addr));
-	struct gt_tunnel t = {.dst = s->addr,
-			      .kind = s->encapsulation,
-			      .ipv4_id = outer_id(f, p),
-			      .variation = variation};
 
 	if (p->l3_end - p->l3_off + overhead > s->mtu) {
 		gt_answer_too_big(w, f, p, (uint16_t)(s->mtu - overhead));
 		return false;
 	}
+	gt_tunnel_wrap_for(w->plan, f, p, s, variation);
+	return true;
+}
+
+void gt_tunnel_wrap_for(const struct gt_plan *plan, struct gt_frame *f, const struct gt_packet *p,
+			const struct gt_plan_server *s, uint32_t variation)
+{
+	struct gt_tunnel t = {.dst = s->addr,
+			      .kind = s->encapsulation,
+			      .ipv4_id = outer_id(f, p),
+			      .variation = variation};
+
 	/* A subnet or a gateway of the family leads to the server, so there is one. */
 	assert(s->n_sources > 0);
 	/* IPv4 has no field that could vary by connection, other than GUE's port: several addresses
 	 * of the interface take turns. */
-	t.src = w->plan->sources[s->first_source + variation % s->n_sources];
+	t.src = plan->sources[s->first_source + variation % s->n_sources];
 	gt_tunnel_wrap(f, p, &t);
-	return true;
 }
 
 /* ---- out of a tunnel ---- */

@@ -20,6 +20,10 @@ uint32_t gt_tunnel_variation(const struct gt_addr *client, rte_be16_t client_por
 bool gt_tunnel_enter(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
 		     const struct gt_plan_server *s, uint32_t variation);
 
+/* The same for one that fits. Of `p`, kind, l3_off, l3_end and fragment_offset are read. Worker. */
+void gt_tunnel_wrap_for(const struct gt_plan *plan, struct gt_frame *f, const struct gt_packet *p,
+			const struct gt_plan_server *s, uint32_t variation);
+
 /*
  * An ICMP error to an own address. If it says that a packet of ours is too big for a link inside a
  * tunnel, its client is told so, and the frame has its verdict. False: it says something else, or
