@@ -13,7 +13,7 @@ static uint32_t hash_address(const struct gt_addr *a, uint64_t more)
 	uint64_t w[2];
 
 	memcpy(w, a->b, 16);
-	return (uint32_t)(((w[0] ^ w[1] ^ more) * 0x9e3779b97f4a7c15ULL) >> 40);
+	return (uint32_t)(gt_plan_hash_words(w[0] ^ more, w[1]) >> 40);
 }
 
 /* A power of two, at least twice n. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "flow/flow.h"
 
 #define BLOCK_PORTS GT_SNAT_BLOCK_PORTS
@@ -53,6 +54,8 @@ static void learn_ports(struct gt_snat *s)
 int gt_snat_create(struct gt_snat *s, uint32_t sessions, uint16_t worker, uint16_t n_workers,
 		   const uint8_t random[16], const struct gt_memory *m)
 {
+	struct gt_siphash_key seed;
+
 	memset(s, 0, sizeof(*s));
 	s->memory = *m;
 	s->n_sessions = sessions;
@@ -74,9 +77,9 @@ int gt_snat_create(struct gt_snat *s, uint32_t sessions, uint16_t worker, uint16
 	s->worker = worker;
 	s->n_workers = n_workers;
 	learn_ports(s);
-	memcpy(s->key, random, sizeof(s->key));
-	for (unsigned i = 0; i < 2; i++)
-		s->key[i] |= 1;
+	memcpy(&seed, random, sizeof(seed));
+	for (uint64_t i = 0; i < 2; i++)
+		s->key[i] = gt_siphash(&seed, &i, sizeof(i)) | 1;
 	return 0;
 }
 
