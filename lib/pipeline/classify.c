@@ -71,24 +71,6 @@ static enum gt_drop_reason classify_error(const struct gt_plan *plan, const stru
 
 /* ---- from the servers' side ---- */
 
-static bool find_session(const struct gt_worker *worker, const struct gt_addr *server,
-			 rte_be16_t server_port, const struct gt_addr *source, rte_be16_t port,
-			 uint8_t protocol, struct gt_work *w)
-{
-	struct gt_snat_pair_key key = {
-		.server = *server, .source = *source, .port = server_port, .protocol = protocol};
-	uint32_t session = gt_snat_find(&worker->snat, &key, rte_be_to_cpu_16(port));
-
-	/* A reload may have taken the server, and its VIP, away. */
-	if (session == GT_SNAT_NONE ||
-	    !gt_plan_has_server(worker->plan, worker->snat.sessions[session].server))
-		return false;
-	w->path = (struct gt_path){.kind = GT_PATH_SESSION_REPLY,
-				   .server = worker->snat.sessions[session].server,
-				   .session = session};
-	return true;
-}
-
 /* Has the device placed this TCP or UDP packet by its addresses and ports, as we would? Whether it
  * sees ports behind IPv6 extension headers differs among devices. */
 static bool is_placed(const struct gt_worker *worker, const struct gt_frame *f,
@@ -130,7 +112,7 @@ static bool is_reply_of_other(const struct gt_worker *worker, const struct gt_fr
 	return true;
 }
 
-/* A packet to a source address of SNAT. False: it belongs to no session. */
+/* A packet to a source address of SNAT. False: no session can have it. */
 static bool classify_session(const struct gt_worker *worker, const struct gt_frame *f,
 			     struct gt_work *w)
 {
@@ -145,13 +127,12 @@ static bool classify_session(const struct gt_worker *worker, const struct gt_fra
 	w->task = TASK_REPLY;
 	if (is_reply_of_other(worker, f, w))
 		return true;
+	w->path.kind = GT_PATH_SESSION_REPLY;
 	if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP)
-		return find_session(worker, &p->src, p->src_port, &p->dst, p->dst_port, p->protocol,
-				    w);
+		return true;
 	w->task = TASK_REPLY_ERROR;
 	return is_icmp(p) && gt_icmp_is_error(p) && parse_error(f, w) == GT_PARSE_OK &&
-	       gt_addr_equal(&e->src, &p->dst) &&
-	       find_session(worker, &e->dst, e->dst_port, &e->src, e->src_port, e->protocol, w);
+	       gt_addr_equal(&e->src, &p->dst);
 }
 
 /* A packet to somebody else, from a server of `nat` that has us as its gateway. False: it is not.

@@ -12,7 +12,7 @@ enum gt_task {
 	TASK_DONE,	     /* it has its verdict */
 	TASK_CONNECTION,     /* TCP or UDP of a service */
 	TASK_ERROR,	     /* an ICMP error about a connection, from the clients' side */
-	TASK_REPLY,	     /* of a server of nat or snat: its path is known */
+	TASK_REPLY,	     /* of a server of nat, whose path is known, or perhaps of a session */
 	TASK_REPLY_ERROR,    /* an ICMP error about such a connection, from the servers' side */
 	TASK_HAND,	     /* it belongs to worker `owner` */
 	TASK_TUNNEL_ERROR,   /* an ICMP error to an own address: about a tunnel, perhaps */

@@ -190,16 +190,15 @@ static void decide_later_fragment(struct gt_worker *worker, struct gt_frame *f,
 
 /* ---- stage 3: which path ---- */
 
-/*
- * Frames that came before in this burst may have ended the session since, and its place may be
- * another client's.
- */
-static bool is_still_session(const struct gt_worker *worker, const struct gt_work *w)
+/* The path of a reply, or of an error about one: of `nat` it is known. False: there is no such
+ * session, or a reload took its server, and its VIP, away. */
+static bool find_reply_path(const struct gt_worker *worker, struct gt_work *w)
 {
 	const struct gt_packet *p = &w->packet, *e = &w->embedded;
 	struct gt_snat_pair_key key = {
 		.server = p->src, .source = p->dst, .port = p->src_port, .protocol = p->protocol};
 	rte_be16_t port = p->dst_port;
+	uint32_t session;
 
 	if (w->path.kind != GT_PATH_SESSION_REPLY)
 		return true;
@@ -210,7 +209,13 @@ static bool is_still_session(const struct gt_worker *worker, const struct gt_wor
 						.protocol = e->protocol};
 		port = e->src_port;
 	}
-	return gt_snat_is(&worker->snat, w->path.session, &key, rte_be_to_cpu_16(port));
+	session = gt_snat_find(&worker->snat, &key, rte_be_to_cpu_16(port));
+	if (session == GT_SNAT_NONE ||
+	    !gt_plan_has_server(worker->plan, worker->snat.sessions[session].server))
+		return false;
+	w->path.server = worker->snat.sessions[session].server;
+	w->path.session = session;
+	return true;
 }
 
 static uint32_t tunnel_variation(const struct gt_work *w)
@@ -260,7 +265,7 @@ void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_w
 		decide_path(worker, f, w);
 		break;
 	case TASK_REPLY:
-		if (!is_still_session(worker, w)) {
+		if (!find_reply_path(worker, w)) {
 			leave(worker, f, &w->packet);
 			break;
 		}
@@ -269,9 +274,9 @@ void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_w
 		gt_forward(worker, f, &w->packet, &w->path);
 		break;
 	case TASK_REPLY_ERROR:
-		if (is_still_session(worker, w))
+		if (find_reply_path(worker, w))
 			gt_forward_error(worker, f, &w->packet, &w->embedded, &w->path);
-		else
+		else if (!gt_tunnel_error(worker, f, &w->packet))
 			leave(worker, f, &w->packet);
 		break;
 	case TASK_HAND:

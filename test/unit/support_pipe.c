@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A worker driven by tests and the fuzzer; see support_pipe.h. */
 #include "support_pipe.h"
+#include "support_twin.h"
 
 #include <string.h>
 
@@ -176,14 +177,26 @@ static void create_workers(struct support_pipe *p, const struct gt_worker_params
 		own.steer.n_workers = (uint16_t)p->n_workers;
 		p->workers[i] = gt_worker_create(&own);
 		DIE_UNLESS(p->workers[i] != NULL);
+		p->twins[i] = p->twinned ? gt_worker_create(&own) : NULL;
+		DIE_UNLESS(!p->twinned || p->twins[i] != NULL);
 	}
 	p->worker = p->workers[0];
 }
 
 static void destroy_workers(struct support_pipe *p)
 {
-	for (unsigned i = 0; i < p->n_workers; i++)
+	for (unsigned i = 0; i < p->n_workers; i++) {
 		gt_worker_destroy(p->workers[i]);
+		gt_worker_destroy(p->twins[i]);
+	}
+}
+
+void support_pipe_twin_workers(struct support_pipe *p, const struct gt_worker_params *params)
+{
+	/* Turns and loads that several workers share would count twice. */
+	DIE_UNLESS(params->turns == NULL && params->loads == NULL);
+	p->twinned = true;
+	support_pipe_recreate_workers(p, params);
 }
 
 void support_pipe_recreate_workers(struct support_pipe *p, const struct gt_worker_params *params)
@@ -390,7 +403,14 @@ static void take_released(struct support_pipe *p, struct gt_worker *w)
 static void run(struct support_pipe *p, struct gt_worker *w, struct gt_frame *frames,
 		struct gt_frame **homes, unsigned n)
 {
+	struct gt_worker *twin = p->twinned ? p->twins[w->steer.worker] : NULL;
+	struct gt_frame copies[GT_BURST_MAX];
+
+	for (unsigned i = 0; twin != NULL && i < n; i++)
+		copies[i] = support_twin_copy(&frames[i]);
 	gt_worker_burst(w, p->plan, p->now_ms, frames, n);
+	if (twin != NULL)
+		support_twin_burst(twin, w, p->plan, p->now_ms, frames, copies, n);
 	for (unsigned i = 0; i < n; i++)
 		settle(p, &frames[i], homes[i]);
 	take_released(p, w);
@@ -506,6 +526,10 @@ void support_pipe_tick(struct support_pipe *p)
 	free_released(p);
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		gt_worker_tick(p->workers[i], p->plan, p->now_ms);
+		if (p->twinned) {
+			gt_worker_tick(p->twins[i], p->plan, p->now_ms);
+			support_twin_compare(p->twins[i], p->workers[i], p->plan);
+		}
 		take_released(p, p->workers[i]);
 	}
 	check_identity(p);
@@ -516,6 +540,10 @@ void support_pipe_flush(struct support_pipe *p)
 	free_released(p);
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		gt_worker_flush(p->workers[i], p->plan, p->now_ms);
+		if (p->twinned) {
+			gt_worker_flush(p->twins[i], p->plan, p->now_ms);
+			support_twin_compare(p->twins[i], p->workers[i], p->plan);
+		}
 		take_released(p, p->workers[i]);
 	}
 	check_identity(p);

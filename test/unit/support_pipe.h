@@ -25,6 +25,9 @@ struct support_pipe {
 	unsigned n_old, n_old_configs;
 	struct gt_worker *worker; /* the first one */
 	struct gt_worker *workers[SUPPORT_WORKERS_MAX];
+	/* of each worker, if `twinned`: support_twin.h */
+	struct gt_worker *twins[SUPPORT_WORKERS_MAX];
+	bool twinned;
 	unsigned n_workers;
 	unsigned receiver; /* index of the worker that the next bursts come to */
 	struct support_talks *talks;
@@ -98,6 +101,9 @@ void support_pipe_open_with(struct support_pipe *p, struct gt_config *config, un
 void support_pipe_close(struct support_pipe *p);
 /* New workers in the place of those, with nothing held. */
 void support_pipe_recreate_workers(struct support_pipe *p, const struct gt_worker_params *params);
+/* From now on each worker has a twin, which must do the same by the general path alone. Before any
+ * frame. */
+void support_pipe_twin_workers(struct support_pipe *p, const struct gt_worker_params *params);
 /* A plan that knows support_pipe_known. */
 struct gt_plan *support_pipe_plan(const struct gt_config *c, const struct gt_server_state *states,
 				  const struct gt_plan *previous);

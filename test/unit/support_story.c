@@ -12,7 +12,7 @@
 
 /* ---- memory that is as new again without being asked for ---- */
 
-#define POOL_MAX   128
+#define POOL_MAX   256
 #define PAGE_BYTES 4096UL
 
 /* Blocks of the heap, so that ASan knows their ends, in the order they are asked for. */
@@ -286,6 +286,7 @@ void support_story_open(struct support_story *s, const struct support_story_para
 	s->destinations = params->destinations;
 	s->n_destinations = params->n_destinations;
 	support_pipe_open_with(&s->pipe, make_first(params), params->n_workers, &s->params);
+	support_pipe_twin_workers(&s->pipe, &s->params);
 	gt_plan_free(s->pipe.plan);
 	make_plans(s, make_second(params));
 	support_story_plan(s, 0);
@@ -296,6 +297,7 @@ void support_story_begin(struct support_story *s)
 {
 	struct support_pipe *p = &s->pipe;
 
+	p->twinned = true;
 	support_pipe_recreate_workers(p, &s->params);
 	support_talks_forget(p->talks);
 	p->punted = 0;
@@ -401,6 +403,8 @@ void support_story_end(struct support_story *s)
 	/* What ended just now rests. */
 	p->now_ms += 121000;
 	support_pipe_flush(p);
+	/* What is tried out now is tried on the workers alone. */
+	p->twinned = false;
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		struct gt_worker *w = p->workers[i];
 

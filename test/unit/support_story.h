@@ -4,8 +4,9 @@
  * several workers. Frames are raw bytes, or built from a few by a small grammar with right
  * checksums: clients' packets, fragments, echo, errors, what servers answer to frames that left,
  * and errors about those; then changed or cut. The fuzzer tells it by its input, a unit test by
- * random numbers. After each burst support_pipe asserts what must hold always; ARP and NDP go on to
- * the neighbours; at the end everything must run out.
+ * random numbers. Each worker has a twin without an express path (support_twin.h). After each burst
+ * support_pipe asserts what must hold always; ARP and NDP go on to the neighbours; at the end
+ * everything must run out.
  */
 #ifndef GT_TEST_SUPPORT_STORY_H
 #define GT_TEST_SUPPORT_STORY_H

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Workers and their twins; see support_twin.h. */
+#include "support_twin.h"
+
+#include <string.h>
+
+#include "pipeline/general.h"
+#include "pipeline/internal.h"
+#include "support.h"
+
+#define DIE_UNLESS(what) SUPPORT_DIE_UNLESS(what)
+
+struct gt_frame support_twin_copy(const struct gt_frame *f)
+{
+	struct gt_frame copy = support_frame(f->data, f->len);
+
+	copy.wire_len = f->wire_len;
+	copy.in_if = f->in_if;
+	copy.steered = f->steered;
+	return copy;
+}
+
+static void same_frame(const struct gt_frame *f, struct gt_frame *copy)
+{
+	DIE_UNLESS(f->verdict == copy->verdict);
+	DIE_UNLESS(f->verdict != GT_DROP || f->reason == copy->reason);
+	DIE_UNLESS((f->verdict != GT_SEND && f->verdict != GT_ANSWER) || f->out_if == copy->out_if);
+	DIE_UNLESS(f->verdict != GT_HAND ||
+		   (f->to_worker == copy->to_worker && f->steered == copy->steered));
+	DIE_UNLESS(f->len == copy->len && f->wire_len == copy->wire_len);
+	DIE_UNLESS(memcmp(f->data, copy->data, f->len) == 0);
+	if (f->verdict != GT_HELD)
+		support_frame_free(copy);
+}
+
+static void same_sessions(const struct gt_snat *a, const struct gt_snat *b)
+{
+	DIE_UNLESS(a->live == b->live && a->n_pairs == b->n_pairs &&
+		   a->free_session == b->free_session);
+	for (uint32_t i = 0; a->sessions != NULL && i < a->n_sessions; i++) {
+		const struct gt_snat_session *x = &a->sessions[i], *y = &b->sessions[i];
+
+		DIE_UNLESS(x->live == y->live);
+		DIE_UNLESS(x->live || x->next == y->next);
+		DIE_UNLESS(gt_addr_equal(&x->client, &y->client) &&
+			   gt_addr_equal(&x->vip, &y->vip));
+		DIE_UNLESS(x->client_port == y->client_port && x->vip_port == y->vip_port);
+		DIE_UNLESS(x->server == y->server && x->vip_number == y->vip_number &&
+			   x->pair == y->pair && x->port == y->port);
+		DIE_UNLESS(x->state == y->state && x->answered == y->answered &&
+			   x->tick == y->tick);
+	}
+}
+
+static void same_memory(const struct gt_worker *a, const struct gt_worker *b,
+			const struct gt_plan *plan)
+{
+	DIE_UNLESS(memcmp(&a->counters, &b->counters, sizeof(a->counters)) == 0);
+	DIE_UNLESS(memcmp(a->servers, b->servers, plan->n_servers * sizeof(*a->servers)) == 0);
+	DIE_UNLESS(memcmp(a->vips, b->vips, plan->n_vips * sizeof(*a->vips)) == 0);
+	DIE_UNLESS(a->flows.entries == b->flows.entries && a->flows.hand == b->flows.hand);
+	DIE_UNLESS(memcmp(a->flows.buckets, b->flows.buckets,
+			  a->flows.n_buckets * sizeof(*a->flows.buckets)) == 0);
+	same_sessions(&a->snat, &b->snat);
+	DIE_UNLESS(a->fragments.n_held == b->fragments.n_held);
+	DIE_UNLESS(a->n_missed == b->n_missed && a->ipv4_id == b->ipv4_id &&
+		   a->may_tell == b->may_tell);
+}
+
+void support_twin_compare(struct gt_worker *twin, const struct gt_worker *worker,
+			  const struct gt_plan *plan)
+{
+	DIE_UNLESS(worker->n_released == twin->n_released);
+	for (unsigned i = 0; i < worker->n_released; i++)
+		same_frame(&worker->released[i], &twin->released[i]);
+	same_memory(worker, twin, plan);
+}
+
+static void general_burst(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms,
+			  struct gt_frame *frames, unsigned n)
+{
+	w->plan = plan;
+	w->tick = gt_tick(now_ms);
+	w->n_released = 0;
+	if (w->fragments.n_held > 0)
+		gt_worker_expire_held(w, now_ms, false);
+	for (unsigned i = 0; i < n; i++) {
+		struct gt_work work;
+
+		gt_general_begin(w, &frames[i], &work);
+		gt_flow_hash(&w->flows, &work.key, &work.hash, 1);
+		gt_general_decide(w, &frames[i], &work, now_ms);
+	}
+}
+
+void support_twin_burst(struct gt_worker *twin, const struct gt_worker *worker,
+			const struct gt_plan *plan, uint64_t now_ms, const struct gt_frame *frames,
+			struct gt_frame *copies, unsigned n)
+{
+	general_burst(twin, plan, now_ms, copies, n);
+	for (unsigned i = 0; i < n; i++)
+		same_frame(&frames[i], &copies[i]);
+	support_twin_compare(twin, worker, plan);
+}
