@@ -312,7 +312,11 @@ static inline bool gt_plan_has_server(const struct gt_plan *plan, uint16_t serve
 /* The second word of an IPv4-mapped address; the first is 0. Any caller. */
 static inline uint64_t gt_plan_word_v4(rte_be32_t v4)
 {
-	return rte_cpu_to_be_64(0x0000ffff00000000 | rte_be_to_cpu_32(v4));
+	const uint32_t halves[2] = {rte_cpu_to_be_32(0xffff), v4};
+	uint64_t word;
+
+	memcpy(&word, halves, sizeof(word));
+	return word;
 }
 
 /*

@@ -115,8 +115,8 @@ void gt_aeshash_key_init(struct gt_aeshash_key *key, const uint8_t random[16])
 	}
 }
 
-void gt_aeshash_portable(const struct gt_aeshash_key *key, const void *blocks, uint64_t *out,
-			 size_t n)
+void gt_aeshash_portable(const struct gt_aeshash_key *key, const void *blocks, size_t stride,
+			 uint64_t *out, size_t n)
 {
 	uint8_t sbox[256];
 
@@ -124,7 +124,7 @@ void gt_aeshash_portable(const struct gt_aeshash_key *key, const void *blocks, u
 	for (size_t i = 0; i < n; i++) {
 		uint8_t s[16];
 
-		memcpy(s, (const uint8_t *)blocks + i * 16, 16);
+		memcpy(s, (const uint8_t *)blocks + i * stride, 16);
 		for (int j = 0; j < 16; j++)
 			s[j] ^= key->round[0][j];
 		for (int r = 1; r < 4; r++)
@@ -136,15 +136,17 @@ void gt_aeshash_portable(const struct gt_aeshash_key *key, const void *blocks, u
 }
 
 #if defined(__x86_64__)
-__attribute__((target("aes,sse4.1"))) void
-gt_aeshash_aesni(const struct gt_aeshash_key *key, const void *blocks, uint64_t *out, size_t n)
+__attribute__((target("aes,sse4.1"))) void gt_aeshash_aesni(const struct gt_aeshash_key *key,
+							    const void *blocks, size_t stride,
+							    uint64_t *out, size_t n)
 {
 	__m128i k[4];
 
 	for (int r = 0; r < 4; r++)
 		k[r] = _mm_loadu_si128((const __m128i *)key->round[r]);
 	for (size_t i = 0; i < n; i++) {
-		__m128i s = _mm_loadu_si128((const __m128i *)blocks + i);
+		__m128i s = _mm_loadu_si128(
+			(const __m128i *)(const void *)((const uint8_t *)blocks + i * stride));
 
 		s = _mm_xor_si128(s, k[0]);
 		for (int r = 1; r < 4; r++)

@@ -34,17 +34,17 @@ struct gt_aeshash_key {
 void gt_aeshash_key_init(struct gt_aeshash_key *key, const uint8_t random[16]);
 
 /*
- * Hashes n blocks of 16 bytes (block i starts at blocks + i * 16) to 64 bits each: four AESENC
+ * Hashes n blocks of 16 bytes (block i starts at blocks + i * stride) to 64 bits each: four AESENC
  * rounds. The portable twin gives the same values. Any caller.
  */
-void gt_aeshash_portable(const struct gt_aeshash_key *key, const void *blocks, uint64_t *out,
-			 size_t n);
+void gt_aeshash_portable(const struct gt_aeshash_key *key, const void *blocks, size_t stride,
+			 uint64_t *out, size_t n);
 #if defined(__x86_64__)
-void gt_aeshash_aesni(const struct gt_aeshash_key *key, const void *blocks, uint64_t *out,
-		      size_t n);
+void gt_aeshash_aesni(const struct gt_aeshash_key *key, const void *blocks, size_t stride,
+		      uint64_t *out, size_t n);
 #endif
 
-typedef void gt_aeshash_fn(const struct gt_aeshash_key *, const void *, uint64_t *, size_t);
+typedef void gt_aeshash_fn(const struct gt_aeshash_key *, const void *, size_t, uint64_t *, size_t);
 
 /* The faster one that this CPU can run. Any caller. */
 gt_aeshash_fn *gt_aeshash_select(void);

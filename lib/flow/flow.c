@@ -7,7 +7,7 @@
 #include "base/frame.h"
 
 #define TYPE_FREE	 0U
-#define TYPE_NARROW	 1U
+#define TYPE_NARROW	 GT_FLOW_TYPE_NARROW
 #define TYPE_WIDE_FIRST	 2U
 #define TYPE_WIDE_SECOND 3U
 
@@ -76,13 +76,10 @@ void gt_flow_hash(const struct gt_flow_table *t, const struct gt_flow_key *keys,
 
 	if (n == 0)
 		return;
-	for (unsigned i = 0; i < n; i++) {
-		blocks[i][0] = keys[i].lo;
-		blocks[i][1] = keys[i].hi;
+	t->hash(&t->key, keys, sizeof(*keys), hashes, n);
+	for (unsigned i = 0; i < n; i++)
 		if (keys[i].wide)
 			wide[n_wide++] = i;
-	}
-	t->hash(&t->key, blocks, hashes, n);
 	if (n_wide == 0)
 		return;
 	/* A wide key is longer than a block. Its rest goes through a second one, chained: folding
@@ -94,7 +91,7 @@ void gt_flow_hash(const struct gt_flow_table *t, const struct gt_flow_key *keys,
 		blocks[i][1] = (uint64_t)k->port | (uint64_t)k->dst_port << 16 |
 			       (uint64_t)k->service << 32 | 1ULL << 63;
 	}
-	t->hash(&t->key, blocks, second, n_wide);
+	t->hash(&t->key, blocks, sizeof(blocks[0]), second, n_wide);
 	for (unsigned i = 0; i < n_wide; i++)
 		hashes[wide[i]] = second[i];
 }
@@ -110,15 +107,6 @@ static inline uint32_t second_bucket(const struct gt_flow_table *t, uint64_t has
 
 /* ---- finding ---- */
 
-/* Only narrow slots: the service in a wide one's place is of its client's bytes. */
-static inline struct gt_flow_slot *find_narrow(struct gt_flow_bucket *b, uint64_t key)
-{
-	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i++)
-		if (b->slots[i].key == key && slot_type(&b->slots[i]) == TYPE_NARROW)
-			return &b->slots[i];
-	return NULL;
-}
-
 static inline bool is_wide_match(const struct gt_flow_slot *s, const struct gt_flow_key *key)
 {
 	return slot_type(s) == TYPE_WIDE_FIRST && s[0].key == key->lo && s[1].key == key->hi &&
@@ -128,15 +116,15 @@ static inline bool is_wide_match(const struct gt_flow_slot *s, const struct gt_f
 static inline struct gt_flow_slot *find_in(struct gt_flow_bucket *b, const struct gt_flow_key *key)
 {
 	if (!key->wide)
-		return find_narrow(b, key->lo);
+		return gt_flow_find_narrow(b, key->lo);
 	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i += 2)
 		if (is_wide_match(&b->slots[i], key))
 			return &b->slots[i + 1];
 	return NULL;
 }
 
-struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t, const struct gt_flow_key *key,
-				uint64_t hash)
+struct gt_flow_ref gt_flow_search(const struct gt_flow_table *t, const struct gt_flow_key *key,
+				  uint64_t hash)
 {
 	uint32_t first = gt_flow_bucket_first(t, hash);
 	struct gt_flow_bucket *b = &t->buckets[first];

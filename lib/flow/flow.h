@@ -73,7 +73,7 @@ struct gt_flow_bucket {
 	struct gt_flow_slot slots[GT_FLOW_BUCKET_SLOTS];
 } __attribute__((aligned(64)));
 
-/* A key ready to be hashed and compared. */
+/* A key ready to be hashed and compared. Its first 16 bytes are a block of the hash. */
 struct gt_flow_key {
 	uint64_t lo; /* narrow: the whole key; wide: client bytes 0-7 */
 	uint64_t hi; /* wide: client bytes 8-15 */
@@ -171,12 +171,48 @@ static inline void gt_flow_prefetch(const struct gt_flow_table *t, uint64_t hash
 	rte_prefetch0(&t->buckets[gt_flow_bucket_first(t, hash)]);
 }
 
+#define GT_FLOW_TYPE_NARROW 1U
+
+/*
+ * All four keys are compared before the first branch: which slot it is nobody can predict. A wide
+ * slot may have the same bytes in that place.
+ */
+static inline struct gt_flow_slot *gt_flow_find_narrow(struct gt_flow_bucket *b, uint64_t key)
+{
+	struct gt_flow_slot *s = b->slots;
+	unsigned hits = (unsigned)(s[0].key == key) | (unsigned)(s[1].key == key) << 1 |
+			(unsigned)(s[2].key == key) << 2 | (unsigned)(s[3].key == key) << 3;
+
+	for (; hits != 0; hits &= hits - 1) {
+		struct gt_flow_slot *hit = &s[__builtin_ctz(hits)];
+
+		if (hit->meta >> 30 == GT_FLOW_TYPE_NARROW)
+			return hit;
+	}
+	return NULL;
+}
+
+/* gt_flow_find for any key. Worker. */
+struct gt_flow_ref gt_flow_search(const struct gt_flow_table *t, const struct gt_flow_key *key,
+				  uint64_t hash);
+
 /*
  * Finds a key's entry, live or expired: the caller judges by gt_flow_expired. slot is NULL if there
  * is none. Worker.
  */
-struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t, const struct gt_flow_key *key,
-				uint64_t hash);
+static inline struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t,
+					      const struct gt_flow_key *key, uint64_t hash)
+{
+	/* Most are narrow, and in their first bucket. */
+	if (!key->wide) {
+		struct gt_flow_slot *s =
+			gt_flow_find_narrow(&t->buckets[gt_flow_bucket_first(t, hash)], key->lo);
+
+		if (s != NULL)
+			return (struct gt_flow_ref){s};
+	}
+	return gt_flow_search(t, key, hash);
+}
 
 /* An established or UDP entry may yield to another connection once it was idle for so long. */
 #define GT_FLOW_LONG_IDLE_TICKS GT_TICKS(60)

@@ -52,13 +52,13 @@ static struct gt_fragment_entry *find_set(const struct gt_fragments *f,
 	uint64_t block[2], h;
 
 	memcpy(block, key->src.b, sizeof(block));
-	f->hash(&f->key, block, &h, 1);
+	f->hash(&f->key, block, 16, &h, 1);
 	memcpy(block, key->dst.b, sizeof(block));
 	block[0] ^= h;
-	f->hash(&f->key, block, &h, 1);
+	f->hash(&f->key, block, 16, &h, 1);
 	block[0] = h;
 	block[1] = (uint64_t)key->id << 8 | key->protocol;
-	f->hash(&f->key, block, &h, 1);
+	f->hash(&f->key, block, 16, &h, 1);
 	return &f->entries[h % (GT_FRAGMENT_DATAGRAMS / GT_FRAGMENT_WAYS) * GT_FRAGMENT_WAYS];
 }
 
