@@ -363,6 +363,18 @@ static inline bool gt_plan_may_be_ours(const struct gt_plan *plan, uint64_t hash
 	return (plan->ours[bit / 64] >> bit % 64 & 1) != 0;
 }
 
+/* The record of an address that may be ours, given as its two words, or NULL. Worker. */
+static inline const struct gt_plan_address *gt_plan_find_words(const struct gt_plan *plan,
+							       const uint64_t w[2])
+{
+	struct gt_addr a;
+
+	if (!gt_plan_may_be_ours(plan, gt_plan_hash_words(w[0], w[1])))
+		return NULL;
+	memcpy(a.b, w, sizeof(a.b));
+	return gt_plan_find_address(plan, &a);
+}
+
 /* Where the search for an express record begins. Worker. */
 static inline uint32_t gt_plan_express_home(const struct gt_plan *plan, uint64_t address_hash,
 					    uint32_t port_protocol)

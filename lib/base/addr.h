@@ -42,9 +42,12 @@ static inline struct gt_addr gt_addr_from_v4(rte_be32_t v4)
 
 static inline bool gt_addr_is_v4(const struct gt_addr *a)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	uint64_t zero;
+	uint32_t mapped;
 
-	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
+	memcpy(&zero, a->b, 8);
+	memcpy(&mapped, a->b + 8, 4);
+	return (zero | (mapped ^ rte_cpu_to_be_32(0xffff))) == 0;
 }
 
 static inline rte_be32_t gt_addr_v4(const struct gt_addr *a)

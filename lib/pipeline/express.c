@@ -160,11 +160,6 @@ static inline void to_nat_server(struct gt_frame *f, const struct express *x,
 	rewrite(f, x, &t);
 }
 
-static inline bool fits_tunnel(const struct express *x, const struct gt_plan_server *s)
-{
-	return x->l3_len + gt_tunnel_overhead(s->encapsulation, gt_addr_is_v4(&s->addr)) <= s->mtu;
-}
-
 static inline void to_tunnel(const struct gt_worker *w, struct gt_frame *f, const struct express *x,
 			     const struct gt_plan_server *s)
 {
@@ -177,27 +172,38 @@ static inline void to_tunnel(const struct gt_worker *w, struct gt_frame *f, cons
 	gt_tunnel_wrap_for(w->plan, f, &p, s, gt_tunnel_variation(&t.src, t.src_port, t.dst_port));
 }
 
+static inline bool fits_tunnel(const struct express *x, const struct gt_plan_server *s)
+{
+	return x->l3_len + gt_tunnel_overhead(s->encapsulation, gt_addr_is_v4(&s->addr)) <= s->mtu;
+}
+
+/* What a mode other than dr does with a packet to its server. An entry of snat would name a
+ * session. */
+static inline bool change(const struct gt_worker *w, struct gt_frame *f, const struct express *x,
+			  const struct gt_plan_server *s)
+{
+	if (s->mode == GT_MODE_NAT && may_rewrite(f, x, s->mtu))
+		to_nat_server(f, x, s);
+	else if (s->mode == GT_MODE_TUNNEL && fits_tunnel(x, s))
+		to_tunnel(w, f, x, s);
+	else
+		return false;
+	return true;
+}
+
 static inline bool to_server(struct gt_worker *w, struct gt_frame *f, const struct express *x,
 			     struct gt_flow_ref ref, struct sums *sums)
 {
-	const struct gt_plan_server *s;
 	uint32_t value = ref.slot->value, meta = ref.slot->meta, came = f->wire_len;
+	const struct gt_plan_server *s;
 
 	if (gt_flow_state(ref) != x->state || value >= w->plan->n_servers ||
 	    gt_flow_idle(meta, w->tick) > x->service->idle_ticks ||
 	    (x->service->by_source && gt_connection_record_is_due(w, meta)))
 		return false;
 	s = &w->plan->servers[value];
-	if ((s->flags & GT_SERVER_EXPRESS) == 0 || s->mode == GT_MODE_SNAT ||
-	    (s->mode == GT_MODE_NAT && !may_rewrite(f, x, s->mtu)))
+	if ((s->flags & GT_SERVER_EXPRESS) == 0 || (s->mode != GT_MODE_DR && !change(w, f, x, s)))
 		return false;
-	if (s->mode == GT_MODE_TUNNEL) {
-		if (!fits_tunnel(x, s))
-			return false;
-		to_tunnel(w, f, x, s);
-	} else if (s->mode == GT_MODE_NAT) {
-		to_nat_server(f, x, s);
-	}
 	gt_flow_touch(ref, (enum gt_flow_state)x->state, w->tick);
 	send_to_server(w, f, sums, value, came);
 	return true;

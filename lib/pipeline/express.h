@@ -107,17 +107,16 @@ static inline bool classify_reply(const struct gt_worker *w, struct express *x,
 				  const uint64_t src[2], const uint64_t dst[2], const uint8_t *l4)
 {
 	struct gt_snat_pair_key pair = {.port = gt_copy_be16(l4), .protocol = x->protocol};
-	const struct gt_plan_address *to;
+	const struct gt_plan_address *to = gt_plan_find_words(w->plan, dst);
 
 	memcpy(&pair.server, src, 16);
 	memcpy(&pair.source, dst, 16);
-	if (!gt_plan_may_be_ours(w->plan, gt_plan_hash_words(dst[0], dst[1]))) {
+	if (to == NULL) {
 		x->nat = gt_plan_find_nat(w->plan, &pair.server, pair.protocol, pair.port);
 		x->way = WAY_NAT_REPLY;
 		return x->nat != NULL;
 	}
-	to = gt_plan_find_address(w->plan, &pair.source);
-	if (to == NULL || to->vip || !to->source || w->snat.sessions == NULL)
+	if (to->vip || !to->source || w->snat.sessions == NULL)
 		return false;
 	x->place = gt_snat_place(&w->snat, &pair, gt_read_be16(l4 + 2));
 	x->way = WAY_SESSION_REPLY;
@@ -134,7 +133,7 @@ static inline int classify_ends(const struct gt_worker *w, struct express *x, co
 	const struct gt_plan_express *service;
 
 	/* A source that is ours is a forgery, or a loop. */
-	if (gt_plan_may_be_ours(w->plan, gt_plan_hash_words(src[0], src[1])))
+	if (gt_plan_find_words(w->plan, src) != NULL)
 		return -1;
 	x->state = x->protocol == IPPROTO_TCP ? GT_FLOW_ESTABLISHED : GT_FLOW_UDP;
 	service = find_service(w->plan, gt_plan_hash_words(dst[0], dst[1]), dst,
