@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The express path at its edges: packets of open connections of every mode and family, both ways,
+ * each changed by one thing. A twin of the worker takes the same frames by the general path, and
+ * bytes, verdicts, counters and memory must be the same after each (support_twin.h); what leaves is
+ * checked against the configuration besides (support_check.h).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "packet/parse.h"
+#include "support_pipe.h"
+#include "support_view.h"
+
+#define TCP 6
+#define UDP 17
+
+static const struct {
+	const char *address;
+	uint8_t protocol;
+	uint16_t port;
+	bool both_ways; /* replies come back by us */
+} services[] = {
+	{"192.0.2.100", TCP, 80, false},   {"192.0.2.100", UDP, 53, false},
+	{"2001:db8::100", TCP, 80, false}, {"192.0.2.102", TCP, 80, false},
+	{"192.0.2.105", TCP, 80, false},   {"192.0.2.105", UDP, 80, false},
+	{"2001:db8::105", TCP, 80, false}, {"192.0.2.106", TCP, 80, true},
+	{"192.0.2.106", UDP, 53, true},	   {"2001:db8::106", TCP, 80, true},
+	{"2001:db8::106", UDP, 53, true},  {"192.0.2.107", TCP, 80, true},
+	{"192.0.2.107", UDP, 53, true},	   {"2001:db8::107", TCP, 80, true},
+	{"2001:db8::107", UDP, 53, true},
+};
+#define SERVICES (sizeof(services) / sizeof(services[0]))
+
+static const struct gt_worker_params params = {
+	.connections = 500, .wide = true, .snat = true, .random = "0123456789abcde", .memory = {0}};
+
+/* No tags, and no service of too many ports: everything may go by the express path. */
+static void open_pipe(struct support_pipe *p)
+{
+	struct gt_config *c = support_pipe_config();
+	struct gt_worker_params own = params;
+
+	support_pipe_add_nat(c);
+	c->interfaces[1].vlan = 0;
+	for (size_t i = 0; i < c->n_vips; i++)
+		if (strcmp(c->vips[i].name, "natu6") == 0 || strcmp(c->vips[i].name, "snatu6") == 0)
+			support_ports(&c->vips[i], "53");
+	own.memory = gt_memory_heap;
+	support_pipe_open_with(p, c, 1, &own);
+	support_pipe_twin_workers(p, &own);
+}
+
+/* A connection as its packets are: the client's, and the server's if they come back by us. */
+struct talk {
+	struct support_packet request, reply;
+	bool replies;
+	uint8_t reply_if;
+};
+
+static void give(struct support_pipe *p, struct gt_frame *f, uint8_t in_if)
+{
+	f->in_if = in_if;
+	support_pipe_burst(p, f, 1);
+	support_pipe_done(f);
+}
+
+static void send_packet(struct support_pipe *p, const struct support_packet *packet, uint8_t in_if)
+{
+	struct gt_frame f = support_packet_frame(packet);
+
+	give(p, &f, in_if);
+}
+
+/* What the server of a request that just left sees, turned round. */
+static void learn_reply(const struct support_pipe *p, struct talk *t)
+{
+	const struct support_left *l = &p->left[(p->n_left - 1) % 16];
+	struct support_view v;
+
+	assert_true(support_view(l->bytes, l->len, &v));
+	t->reply_if = l->out_if;
+	t->reply = (struct support_packet){.dst_mac = support_interface_mac(l->out_if),
+					   .src = v.dst,
+					   .dst = v.src,
+					   .protocol = v.protocol,
+					   .sport = v.dport,
+					   .dport = v.sport,
+					   .flags = GT_TCP_ACK,
+					   .payload_len = 20,
+					   .ttl = 64};
+}
+
+static struct talk begin(struct support_pipe *p, size_t service, uint16_t port)
+{
+	struct support_packet s = {.dst = support_addr(services[service].address),
+				   .protocol = services[service].protocol,
+				   .sport = port,
+				   .dport = services[service].port,
+				   .flags = GT_TCP_SYN,
+				   .payload_len = 20,
+				   .ttl = 64};
+	unsigned left = p->n_left;
+	struct talk t;
+
+	s.src = support_addr(gt_addr_is_v4(&s.dst) ? "192.0.2.50" : "2001:db8::50");
+	/* Behind the gateway, and on the wire. */
+	if (port & 1)
+		s.src = support_addr(gt_addr_is_v4(&s.dst) ? "203.0.113.9" : "2001:db8:1::9");
+	t.request = s;
+	send_packet(p, &s, 0);
+	assert_int_equal(p->n_left, left + 1);
+	t.replies = services[service].both_ways;
+	if (t.replies)
+		learn_reply(p, &t);
+	return t;
+}
+
+static struct talk open_talk(struct support_pipe *p, size_t service, uint16_t port)
+{
+	struct talk t = begin(p, service, port);
+	struct support_packet answer = t.reply;
+
+	answer.flags = GT_TCP_SYN | GT_TCP_ACK;
+	if (t.replies)
+		send_packet(p, &answer, t.reply_if);
+	t.request.flags = GT_TCP_ACK;
+	send_packet(p, &t.request, 0);
+	return t;
+}
+
+/* Both ways as they should be: they leave. */
+static void speak(struct support_pipe *p, const struct talk *t)
+{
+	uint64_t forwarded = p->worker->counters.forwarded;
+
+	send_packet(p, &t->request, 0);
+	if (t->replies)
+		send_packet(p, &t->reply, t->reply_if);
+	assert_true(p->worker->counters.forwarded == forwarded + 1 + t->replies);
+}
+
+static void repair_ipv4(uint8_t *frame)
+{
+	uint16_t sum;
+
+	memset(frame + 24, 0, 2);
+	sum = (uint16_t)~support_sum(0, frame + 14, 20);
+	frame[24] = (uint8_t)(sum >> 8);
+	frame[25] = (uint8_t)sum;
+}
+
+/* Each bit of a packet's headers, with the header's checksum as it then is, and repaired. */
+static void flip(struct support_pipe *p, size_t service, bool reply)
+{
+	bool v4 = strchr(services[service].address, '.') != NULL;
+	uint32_t bits =
+		(14U + (v4 ? 20U : 40U) + (services[service].protocol == TCP ? 20U : 8U)) * 8;
+
+	for (uint32_t i = 0; i < bits * 2; i++) {
+		/* The flip may have ended the last one. */
+		struct talk t = open_talk(p, service, (uint16_t)(1000 + i));
+		struct gt_frame f;
+
+		if (reply && !t.replies)
+			return;
+		f = support_packet_frame(reply ? &t.reply : &t.request);
+		f.data[i / 2 / 8] ^= (uint8_t)(1U << i / 2 % 8);
+		if (i % 2 == 1 && v4)
+			repair_ipv4(f.data);
+		give(p, &f, reply ? t.reply_if : 0);
+		send_packet(p, &t.request, 0);
+		if (i % 64 != 0)
+			continue;
+		p->now_ms += 3 * 3600 * 1000;
+		support_pipe_flush(p);
+	}
+}
+
+static void express_every_bit_of_the_headers_is_seen(void **state)
+{
+	struct support_pipe p;
+
+	(void)state;
+	open_pipe(&p);
+	for (size_t i = 0; i < SERVICES; i++) {
+		flip(&p, i, false);
+		flip(&p, i, true);
+	}
+	support_pipe_close(&p);
+}
+
+/* With each value of two bytes of payload, every checksum comes, and every sum of one. */
+static void express_every_checksum_is_right(void **state)
+{
+	struct support_pipe p;
+
+	(void)state;
+	open_pipe(&p);
+	for (size_t i = 0; i < SERVICES; i++) {
+		struct talk t = open_talk(&p, i, (uint16_t)(i + 1));
+		uint64_t forwarded = p.worker->counters.forwarded;
+		uint8_t payload[20] = {0};
+
+		t.request.payload = t.reply.payload = payload;
+		for (uint32_t word = 0; word < 0x10000; word += GT_BURST_MAX) {
+			struct gt_frame frames[GT_BURST_MAX];
+
+			for (unsigned j = 0; j < GT_BURST_MAX; j++) {
+				bool reply = t.replies && (word / GT_BURST_MAX & 1) != 0;
+
+				payload[0] = (uint8_t)((word + j) >> 8);
+				payload[1] = (uint8_t)(word + j);
+				frames[j] = support_packet_frame(reply ? &t.reply : &t.request);
+				frames[j].in_if = reply ? t.reply_if : 0;
+			}
+			support_pipe_burst(&p, frames, GT_BURST_MAX);
+			for (unsigned j = 0; j < GT_BURST_MAX; j++)
+				support_pipe_done(&frames[j]);
+		}
+		assert_true(p.worker->counters.forwarded == forwarded + 0x10000);
+	}
+	support_pipe_close(&p);
+}
+
+/* UDP without a checksum, in IPv4 and IPv6; TTLs around their end; padding, and a cut frame. */
+static void vary(struct support_pipe *p, const struct talk *t, bool reply)
+{
+	const struct support_packet *packet = reply ? &t->reply : &t->request;
+	bool v4 = gt_addr_is_v4(&packet->dst);
+
+	for (unsigned i = 0; i < 7; i++) {
+		struct support_packet s = *packet;
+		struct gt_frame f;
+
+		s.ttl = i < 3 ? (uint8_t)i : 64;
+		f = support_packet_frame(&s);
+		if (i == 0) {
+			f.data[v4 ? 22 : 21] = 0;
+			if (v4)
+				repair_ipv4(f.data);
+		}
+		if (i == 3 && s.protocol == UDP)
+			memset(f.data + (v4 ? 40 : 60), 0, 2);
+		if (i == 4) /* further segments, and padding */
+			f.wire_len += 7;
+		if (i == 5)
+			f.len -= 20;
+		if (i == 6)
+			f.wire_len = f.len -= 1;
+		give(p, &f, reply ? t->reply_if : 0);
+	}
+}
+
+static void express_ttl_udp_without_checksum_and_lengths_are_judged_alike(void **state)
+{
+	struct support_pipe p;
+
+	(void)state;
+	open_pipe(&p);
+	for (size_t i = 0; i < SERVICES; i++) {
+		for (uint16_t port = 1; port < 5; port++) {
+			struct talk t = open_talk(&p, i, port);
+
+			vary(&p, &t, false);
+			if (t.replies)
+				vary(&p, &t, true);
+			speak(&p, &t);
+		}
+	}
+	support_pipe_close(&p);
+}
+
+/* All that is a little shorter and a little longer than the wire allows, wrapped or not. */
+static void express_what_is_too_big_is_told(void **state)
+{
+	struct support_pipe p;
+
+	(void)state;
+	open_pipe(&p);
+	p.config->interfaces[0].mtu = 1300;
+	p.config->interfaces[1].mtu = 1280;
+	support_pipe_replan(&p);
+	for (size_t i = 0; i < SERVICES; i++) {
+		for (uint16_t port = 1; port < 7; port++) {
+			struct talk t = open_talk(&p, i, port);
+
+			for (size_t len = 1180; len < 1290; len++) {
+				t.request.payload_len = t.reply.payload_len = len;
+				send_packet(&p, &t.request, 0);
+				if (t.replies)
+					send_packet(&p, &t.reply, t.reply_if);
+			}
+			/* more may be told */
+			p.now_ms += GT_TICK_MS;
+		}
+	}
+	assert_true(p.worker->counters.answered > 0);
+	support_pipe_close(&p);
+}
+
+/* Silence around each timeout, and around the minute in which a client's record is renewed. */
+static void express_silence_ends_connections_alike(void **state)
+{
+	static const uint32_t silences[] = {1,
+					    GT_TICKS(59),
+					    GT_TICKS(60),
+					    GT_TICKS_UDP - 1,
+					    GT_TICKS_UDP,
+					    GT_TICKS_UDP + 1,
+					    GT_TICKS_ESTABLISHED - 1,
+					    GT_TICKS_ESTABLISHED,
+					    GT_TICKS_ESTABLISHED + 1};
+	struct support_pipe p;
+
+	(void)state;
+	open_pipe(&p);
+	for (size_t i = 0; i < SERVICES; i++) {
+		for (size_t j = 0; j < sizeof(silences) / sizeof(silences[0]); j++) {
+			struct talk t = open_talk(&p, i, (uint16_t)(j + 1));
+
+			p.now_ms += (uint64_t)silences[j] * GT_TICK_MS;
+			send_packet(&p, &t.request, 0);
+			if (t.replies)
+				send_packet(&p, &t.reply, t.reply_if);
+			/* Its last packet is a reply now. */
+			p.now_ms += (uint64_t)silences[j] * GT_TICK_MS;
+			send_packet(&p, &t.request, 0);
+		}
+	}
+	support_pipe_close(&p);
+}
+
+/* Each kind of end and beginning, one packet after the other, also within one burst. */
+static void express_connections_begin_and_end_alike(void **state)
+{
+	static const uint8_t flags[] = {GT_TCP_ACK, GT_TCP_FIN | GT_TCP_ACK, GT_TCP_RST,
+					GT_TCP_SYN, GT_TCP_SYN | GT_TCP_ACK, 0};
+	struct support_pipe p;
+	uint64_t seed = 5;
+
+	(void)state;
+	open_pipe(&p);
+	for (unsigned round = 0; round < 3000; round++) {
+		size_t service = support_random(&seed) % SERVICES;
+		struct talk t = begin(&p, service, (uint16_t)(round % 50 + 1));
+		struct gt_frame frames[16];
+
+		for (unsigned i = 0; i < 16; i++) {
+			uint64_t r = support_random(&seed);
+			bool reply = t.replies && (r & 1) != 0;
+			struct support_packet s = reply ? t.reply : t.request;
+
+			/* half of them ordinary */
+			s.flags = flags[(r >> 8 & 1) != 0 ? 0 : (r >> 16) % sizeof(flags)];
+			frames[i] = support_packet_frame(&s);
+			frames[i].in_if = reply ? t.reply_if : 0;
+		}
+		support_pipe_burst(&p, frames, 16);
+		for (unsigned i = 0; i < 16; i++)
+			support_pipe_done(&frames[i]);
+		p.now_ms += support_random(&seed) % 1000;
+	}
+	support_pipe_close(&p);
+}
+
+/* Open connections meet every state of their servers. */
+static void express_changes_of_servers_are_seen(void **state)
+{
+	static struct talk talks[SERVICES][4];
+	struct support_pipe p;
+	uint64_t seed = 6;
+
+	(void)state;
+	open_pipe(&p);
+	for (unsigned round = 0; round < 60; round++) {
+		size_t n = gt_plan_count_servers(p.config);
+
+		for (size_t i = 0; i < SERVICES; i++) {
+			for (uint16_t j = 0; j < 4; j++) {
+				struct talk *t = &talks[i][j];
+
+				/* Opened while all servers were well. */
+				if (round % 6 == 0)
+					*t = open_talk(&p, i, (uint16_t)(j + 1));
+				send_packet(&p, &t->request, 0);
+				if (t->replies)
+					send_packet(&p, &t->reply, t->reply_if);
+			}
+		}
+		for (size_t i = 0; i < n; i++) {
+			struct gt_server_state *s = &p.states[i];
+			uint64_t r = support_random(&seed);
+
+			s->up = (round + 1) % 6 == 0 || r % 4 != 0;
+			s->resolved = (round + 1) % 6 == 0 || (r >> 8) % 8 != 0;
+			s->admin = (round + 1) % 6 == 0 ? GT_ADMIN_ENABLED
+							: (enum gt_admin)((r >> 16) % 3);
+		}
+		support_pipe_replan(&p);
+	}
+	assert_true(p.worker->counters.moved > 0);
+	support_pipe_close(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(express_every_bit_of_the_headers_is_seen),
+		cmocka_unit_test(express_every_checksum_is_right),
+		cmocka_unit_test(express_ttl_udp_without_checksum_and_lengths_are_judged_alike),
+		cmocka_unit_test(express_what_is_too_big_is_told),
+		cmocka_unit_test(express_silence_ends_connections_alike),
+		cmocka_unit_test(express_connections_begin_and_end_alike),
+		cmocka_unit_test(express_changes_of_servers_are_seen),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
