@@ -209,12 +209,11 @@ static inline bool to_server(struct gt_worker *w, struct gt_frame *f, const stru
 	return true;
 }
 
-/* Established, from both sides. */
+/* Established, which it is only when its server has answered. */
 static inline bool is_ordinary(const struct gt_worker *w, const struct express *x,
 			       const struct gt_snat_session *s)
 {
-	return s->state == x->state && (s->answered || s->state == GT_FLOW_UDP) &&
-	       gt_flow_idle(s->tick, w->tick) <= x->service->idle_ticks;
+	return s->state == x->state && gt_flow_idle(s->tick, w->tick) <= x->service->idle_ticks;
 }
 
 static inline bool to_session(struct gt_worker *w, struct gt_frame *f, const struct express *x,

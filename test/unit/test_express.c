@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -408,6 +409,63 @@ static void express_changes_of_servers_are_seen(void **state)
 	support_pipe_close(&p);
 }
 
+/* Everything of all services, and how much of it leaves. */
+static uint64_t speak_all(struct support_pipe *p, const struct talk talks[SERVICES])
+{
+	uint64_t forwarded = p->worker->counters.forwarded;
+
+	for (size_t i = 0; i < SERVICES; i++) {
+		send_packet(p, &talks[i].request, 0);
+		if (talks[i].replies)
+			send_packet(p, &talks[i].reply, talks[i].reply_if);
+	}
+	return p->worker->counters.forwarded - forwarded;
+}
+
+/* A reload gives a client's address to us. */
+static void express_source_that_became_ours_is_dropped(void **state)
+{
+	static struct talk talks[SERVICES];
+	struct support_pipe p;
+
+	(void)state;
+	open_pipe(&p);
+	for (size_t i = 0; i < SERVICES; i++)
+		talks[i] = open_talk(&p, i, 2);
+	assert_int_equal(speak_all(&p, talks), SERVICES + 8);
+	support_vip(p.config, "client4", "192.0.2.50", GT_PROTO_TCP, "1");
+	support_vip(p.config, "client6", "2001:db8::50", GT_PROTO_TCP, "1");
+	free(p.states);
+	p.states = support_pipe_states(p.config);
+	support_pipe_replan(&p);
+	/* Replies of snat still come to source addresses of ours, on their way to nobody. */
+	speak_all(&p, talks);
+	assert_true(p.worker->counters.drops[GT_DROP_SOURCE_VIP] == SERVICES);
+	support_pipe_close(&p);
+}
+
+/* A reload ends snat: its source addresses are own addresses like others, or nobody's. */
+static void express_source_address_given_up_knows_no_sessions(void **state)
+{
+	static struct talk talks[SERVICES];
+	struct support_pipe p;
+	uint64_t lost;
+
+	(void)state;
+	open_pipe(&p);
+	for (size_t i = 0; i < SERVICES; i++)
+		talks[i] = open_talk(&p, i, 2);
+	assert_int_equal(speak_all(&p, talks), SERVICES + 8);
+	for (size_t i = 0; i < p.config->n_vips; i++)
+		if (p.config->vips[i].mode == GT_MODE_SNAT)
+			p.config->vips[i].mode = GT_MODE_DR;
+	support_pipe_replan(&p);
+	lost = p.worker->counters.drops[GT_DROP_OWN_ADDRESS];
+	speak_all(&p, talks);
+	assert_true(p.worker->counters.drops[GT_DROP_OWN_ADDRESS] > lost);
+	support_pipe_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +476,8 @@ int main(void)
 		cmocka_unit_test(express_silence_ends_connections_alike),
 		cmocka_unit_test(express_connections_begin_and_end_alike),
 		cmocka_unit_test(express_changes_of_servers_are_seen),
+		cmocka_unit_test(express_source_that_became_ours_is_dropped),
+		cmocka_unit_test(express_source_address_given_up_knows_no_sessions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
