@@ -309,16 +309,6 @@ static inline bool gt_plan_has_server(const struct gt_plan *plan, uint16_t serve
 	return server < plan->n_servers && plan->servers[server].vip != 0;
 }
 
-/* The second word of an IPv4-mapped address; the first is 0. Any caller. */
-static inline uint64_t gt_plan_word_v4(rte_be32_t v4)
-{
-	const uint32_t halves[2] = {rte_cpu_to_be_32(0xffff), v4};
-	uint64_t word;
-
-	memcpy(&word, halves, sizeof(word));
-	return word;
-}
-
 /*
  * The hash of an address, as its two words, in a plan's tables: they hold what the configuration
  * says, no attacker places it, so one multiplication by 2^64 / golden ratio spreads it well enough.

@@ -32,11 +32,23 @@ struct gt_prefix {
 #define GT_PREFIX_STRLEN 50
 #define GT_MAC_STRLEN	 18
 
+/* The second half of an IPv4 address as a word; the first is 0. */
+static inline uint64_t gt_addr_word_v4(rte_be32_t v4)
+{
+	const uint32_t halves[2] = {rte_cpu_to_be_32(0xffff), v4};
+	uint64_t word;
+
+	memcpy(&word, halves, sizeof(word));
+	return word;
+}
+
+/* Written at once: bytes written piece by piece must be waited for where they are read together. */
 static inline struct gt_addr gt_addr_from_v4(rte_be32_t v4)
 {
-	struct gt_addr a = {{[10] = 0xff, [11] = 0xff}};
+	const uint64_t words[2] = {0, gt_addr_word_v4(v4)};
+	struct gt_addr a;
 
-	memcpy(&a.b[12], &v4, 4);
+	memcpy(a.b, words, sizeof(a.b));
 	return a;
 }
 

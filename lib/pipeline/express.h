@@ -154,7 +154,7 @@ static inline bool classify_ipv4(const struct gt_worker *w, const struct gt_fram
 	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 20;
 	uint64_t w0 = gt_rewrite_load(ip), w1 = gt_rewrite_load(ip + 8);
 	rte_be32_t from = gt_copy_be32(ip + 12), to = gt_copy_be32(ip + 16);
-	uint64_t src[2] = {0, gt_plan_word_v4(from)}, dst[2] = {0, gt_plan_word_v4(to)};
+	uint64_t src[2] = {0, gt_addr_word_v4(from)}, dst[2] = {0, gt_addr_word_v4(to)};
 	uint32_t total = gt_read_be16(ip + 2);
 	int service;
 
