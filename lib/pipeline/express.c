@@ -40,8 +40,8 @@ struct burst {
 	uint8_t general[GT_BURST_MAX]; /* 0, or index + 1 in works */
 	struct gt_work works[GT_BURST_MAX];
 	unsigned n_works;
-	bool sessions; /* some frames have one */
-	struct sums sums;
+	bool sessions;	     /* some frames have one */
+	struct sums sums[2]; /* of requests, and of replies, which come in between */
 };
 
 /* The interfaces whose frames may be ones, as bits. */
@@ -267,7 +267,7 @@ static inline bool to_client(struct gt_worker *w, struct gt_frame *f, const stru
 	memcpy(f->data + 6, out->mac.b, 6);
 	w->servers[server].reply_frames++;
 	w->servers[server].reply_bytes += f->wire_len;
-	depart(w, f, sums, 0, route->out_if, f->wire_len);
+	depart(w, f, &sums[1], 0, route->out_if, f->wire_len);
 	return true;
 }
 
@@ -391,7 +391,7 @@ void gt_worker_burst(struct gt_worker *worker, const struct gt_plan *plan, uint6
 		gt_worker_expire_held(worker, now_ms, false);
 	b.n_works = 0;
 	b.sessions = false;
-	b.sums = (struct sums){0};
+	memset(b.sums, 0, sizeof(b.sums));
 	prepare(worker, frames, &b, n);
 	/* In the order of their arrival, whichever path they take. */
 	for (unsigned i = 0; i < n; i++) {
@@ -401,13 +401,14 @@ void gt_worker_burst(struct gt_worker *worker, const struct gt_plan *plan, uint6
 			w = &b.works[b.general[i] - 1];
 		} else {
 			if (forward(worker, &frames[i], &b.express[i], &b.keys[i], b.hashes[i],
-				    &b.sums))
+				    b.sums))
 				continue;
 			gt_general_begin(worker, &frames[i], w);
 		}
 		w->hash = b.hashes[i];
 		gt_general_decide(worker, &frames[i], w, now_ms);
 	}
-	if (b.sums.frames > 0)
-		account(worker, &b.sums);
+	for (unsigned i = 0; i < 2; i++)
+		if (b.sums[i].frames > 0)
+			account(worker, &b.sums[i]);
 }
