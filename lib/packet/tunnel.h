@@ -39,9 +39,10 @@ struct gt_tunnel {
 /* Bytes that wrapping adds: 20 to 52. Any caller. */
 static inline uint32_t gt_tunnel_overhead(uint8_t kind, bool outer_v4)
 {
-	return (outer_v4 ? 20U : 40U) + (kind == GT_TUNNEL_GRE	 ? 4U
-					 : kind == GT_TUNNEL_GUE ? 12U
-								 : 0U);
+	static const uint8_t shim[] = {
+		[GT_TUNNEL_IPIP] = 0, [GT_TUNNEL_GRE] = 4, [GT_TUNNEL_GUE] = 8 + 4};
+
+	return (outer_v4 ? 20U : 40U) + shim[kind];
 }
 
 /*
