@@ -84,8 +84,7 @@ void gt_tunnel_wrap_for(const struct gt_plan *plan, struct gt_frame *f, const st
 	assert(s->n_sources > 0);
 	/* IPv4 has no field that could vary by connection, other than GUE's port: several addresses
 	 * of the interface take turns. */
-	t.src = plan->sources[s->first_source +
-			      (s->n_sources > 1 ? variation % s->n_sources : 0)];
+	t.src = plan->sources[s->first_source + (s->n_sources > 1 ? variation % s->n_sources : 0)];
 	gt_tunnel_wrap(f, p, &t);
 }
 
