@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -42,18 +41,24 @@ static const struct gt_worker_params params = {
 	.connections = 500, .wide = true, .snat = true, .random = "0123456789abcde", .memory = {0}};
 
 /* No tags, and no service of too many ports: everything may go by the express path. */
-static void open_pipe(struct support_pipe *p)
+static struct gt_config *make_config(void)
 {
 	struct gt_config *c = support_pipe_config();
-	struct gt_worker_params own = params;
 
 	support_pipe_add_nat(c);
 	c->interfaces[1].vlan = 0;
 	for (size_t i = 0; i < c->n_vips; i++)
 		if (strcmp(c->vips[i].name, "natu6") == 0 || strcmp(c->vips[i].name, "snatu6") == 0)
 			support_ports(&c->vips[i], "53");
+	return c;
+}
+
+static void open_pipe(struct support_pipe *p)
+{
+	struct gt_worker_params own = params;
+
 	own.memory = gt_memory_heap;
-	support_pipe_open_with(p, c, 1, &own);
+	support_pipe_open_with(p, make_config(), 1, &own);
 	support_pipe_twin_workers(p, &own);
 }
 
@@ -426,6 +431,7 @@ static uint64_t speak_all(struct support_pipe *p, const struct talk talks[SERVIC
 static void express_source_that_became_ours_is_dropped(void **state)
 {
 	static struct talk talks[SERVICES];
+	struct gt_config *c = make_config();
 	struct support_pipe p;
 
 	(void)state;
@@ -433,11 +439,9 @@ static void express_source_that_became_ours_is_dropped(void **state)
 	for (size_t i = 0; i < SERVICES; i++)
 		talks[i] = open_talk(&p, i, 2);
 	assert_int_equal(speak_all(&p, talks), SERVICES + 8);
-	support_vip(p.config, "client4", "192.0.2.50", GT_PROTO_TCP, "1");
-	support_vip(p.config, "client6", "2001:db8::50", GT_PROTO_TCP, "1");
-	free(p.states);
-	p.states = support_pipe_states(p.config);
-	support_pipe_replan(&p);
+	support_vip(c, "client4", "192.0.2.50", GT_PROTO_TCP, "1");
+	support_vip(c, "client6", "2001:db8::50", GT_PROTO_TCP, "1");
+	support_pipe_reload(&p, c);
 	/* Replies of snat still come to source addresses of ours, on their way to nobody. */
 	speak_all(&p, talks);
 	assert_true(p.worker->counters.drops[GT_DROP_SOURCE_VIP] == SERVICES);
