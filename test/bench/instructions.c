@@ -71,8 +71,8 @@ static void handshake(struct gt_worker *w, const struct gt_plan *plan, struct gt
 }
 
 /* What callgrind is told to count: nothing but this calls the core. */
-void __attribute__((noinline)) gt_counted_burst(struct gt_worker *w, const struct gt_plan *plan,
-						struct gt_traffic *t);
+void __attribute__((noinline))
+gt_counted_burst(struct gt_worker *w, const struct gt_plan *plan, struct gt_traffic *t);
 
 void __attribute__((noinline))
 gt_counted_burst(struct gt_worker *w, const struct gt_plan *plan, struct gt_traffic *t)
