@@ -181,8 +181,9 @@ for server in pacs1 pacs2; do
 	read -r n ports lowest <<<"$(lab_python "$lab_here/gue_inside.py" "$pcap" "$lab_dir/inside.pcap")"
 	printf '      %d GUE packets from %d ports\n' "$n" "$ports"
 	check "$server: nor about what is in the GUE packets" is "$(complaints "$lab_dir/inside.pcap")" ''
+	# Of the forty datagrams above about half: the bulk may have gone to the other one.
 	check "$server: GUE comes from many ports, of the dynamic ones" \
-		test "$n" -gt 100 -a "$ports" -gt 10 -a "$lowest" -ge 49152
+		test "$n" -gt 6 -a "$ports" -gt 6 -a "$lowest" -ge 49152
 	sources=$(tshark -r "$pcap" -Y 'ip.proto#1 == 4 || ip.proto#1 == 47' -T fields -E occurrence=f \
 		-e ip.src 2>/dev/null | sort -u | tr '\n' ' ')
 	check "$server: ipip and gre come from both addresses of the interface" \
