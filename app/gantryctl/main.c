@@ -290,8 +290,10 @@ static int ask(const struct options *o)
 	if (answer == NULL)
 		return rc;
 	rc = ctl_error(answer);
-	if (rc == 0 && o->json) {
-		rc = ctl_print(answer);
+	if (o->json) { /* a refusal, too: its reasons are fields for a program */
+		int printed = ctl_print(answer);
+
+		rc = rc != 0 ? rc : printed;
 	} else if (rc == 0) {
 		o->command->show(stdout, answer);
 		rc = ctl_flush();

@@ -13,7 +13,7 @@
 
 /*
  * X(NAME, "name-in-reports", "what it means and what to do, in one sentence")
- * The names are an interface: `gantryctl drops`, the replay report and docs/drops.md show them.
+ * The names are an interface: `gantryctl drops`, the replay report and metrics show them.
  */
 #define GT_DROP_REASONS(X)                                                                         \
 	X(SHORT, "short", "frame ends inside a header that it announces")                          \

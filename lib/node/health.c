@@ -97,6 +97,7 @@ void gt_node_watch(struct gt_node *node, size_t index, const struct gt_health_ru
 	const struct gt_health_rule none = {0};
 	struct gt_health *h = &node->healths[index];
 	struct gt_server_state *state = &node->states[index];
+	uint64_t changed_ms = h->changed_ms;
 
 	if (rule != NULL && h->rule.interval_ms != 0 && h->rule.id == rule->id) {
 		h->rule = *rule;
@@ -107,6 +108,7 @@ void gt_node_watch(struct gt_node *node, size_t index, const struct gt_health_ru
 
 		gt_node_find_place(node, index, &p);
 		state->up = true;
+		changed_ms = 0;
 		node->dirty = true;
 		gt_node_tell(node,
 			     state_event(&p, LOG_NOTICE, "down", "up", "not checked any more"),
@@ -114,6 +116,7 @@ void gt_node_watch(struct gt_node *node, size_t index, const struct gt_health_ru
 			     p.server->name);
 	}
 	gt_health_start(h, rule != NULL ? rule : &none, state->up);
+	h->changed_ms = changed_ms; /* another check begins to count, and the state stays */
 }
 
 void gt_node_health(struct gt_node *node, size_t index, const struct gt_health_result *result)

@@ -85,6 +85,10 @@ class Life(Case):
         self.assertIn(f"{g.path}:{lines + 1}: weight = much: ", err)
         self.assertIn(f"{g.path}:{lines + 2}: ", err)
         self.assertIn("nothing changed", err)
+        told = subprocess.run([GANTRYCTL, "-s", g.control, "--json", "reload"], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=20, check=False)
+        answer = json.loads(told.stdout)
+        self.assertEqual((told.returncode, answer["exit_code"], answer["messages"][0]["line"]), (2, 2, lines + 1))
         os.rename(g.path, g.path + ".away")
         self.assertIn("No such file", self.ctl(g, "reload", code=2))
         os.rename(g.path + ".away", g.path)

@@ -288,10 +288,13 @@ static void health_over_reloads_kept_while_the_check_is_the_same(void **state)
 	struct heard h;
 	struct gt_node *node = make(LAN PACS A B, &h);
 	struct gt_config_messages m = {0};
+	uint64_t down_ms;
 
 	(void)state;
 	gt_node_watch(node, 1, &rule);
 	check_says(node, 1, GT_HEALTH_SICK, "refused", 3);
+	down_ms = node->healths[1].changed_ms;
+	assert_int_not_equal(down_ms, 0);
 	assert_int_equal(gt_node_reload(node, parse(LAN PACS B A), &m), 0);
 	assert_int_equal(flags(node, "b"), GT_SERVER_RESOLVED);
 	gt_node_watch(node, 0, &rule);
@@ -300,6 +303,7 @@ static void health_over_reloads_kept_while_the_check_is_the_same(void **state)
 	gt_node_watch(node, 0, &other);
 	assert_int_equal(node->healths[0].sick, 0);
 	assert_false(node->healths[0].up);
+	assert_int_equal(node->healths[0].changed_ms, down_ms); /* "it was down for" counts on */
 	gt_node_watch(node, 0, NULL);
 	assert_true(gt_node_refresh(node));
 	assert_true(flags(node, "b") & GT_SERVER_TAKES);
