@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Real failures under clients that store all the time: until when does a new connection meet the sick archive, do
+# connections of that archive alone move, is every instance stored in the end? The witness is tcpdump at the balancer's port.
+# shellcheck source=test/lab/common.sh
+. "$(dirname "$0")/common.sh"
+
+lab_begin storescp storescu dcmqrscp Orthanc nft tcpdump
+lab_in lb nft 'add table netdev eth0; add chain netdev eth0 in { type filter hook ingress device eth0 priority 0; policy drop; }'
+mkdir "$lab_dir"/{store1,store2,orthanc,full}
+cat >"$lab_dir/df" <<END
+#!/bin/sh
+used=\$(df --output=pcent "$lab_dir/full" | tr -dc 0-9)
+echo "the archive's disk is \$used % full" >&2
+[ "\$used" -lt 95 ]
+END
+chmod +x "$lab_dir/df"
+chmod 0711 "$lab_dir"
+{
+	printf '[gantry]\nname = %s\nhugepages = no\ncontrol = %s\n' "$lab_id" "$lab_dir/gantry.sock"
+	printf '[interface lan]\ndevice = %s\naddress = 192.0.2.2/24\nkernel = tap0\n' "$(lab_device af_packet)"
+	quick='interval = 500ms\ntimeout = 300ms\nfall = 2\nrise = 2\n'
+	printf "[check echo]\ntype = dicom\ncalled_aet = ARCHIVE\n$quick"
+	printf "[check disk]\ntype = exec\ncommand = $lab_dir/df\n$quick"
+	printf '[check page]\ntype = http\ninterval = 1s\ntimeout = 600ms\nfall = 2\nrise = 2\n'
+	vip() { printf '[vip %s]\ninterface = lan\naddress = %s\nport = %s\ncheck = %s\n' "$1" $lab_vip4 "$2" "$3"; }
+	vip pacs 11112 echo
+	for n in 1 2 3; do printf '[server pacs/pacs%d]\naddress = 192.0.2.1%d\n' $n $n; done
+	vip full 11113 echo; printf '[server full/s]\naddress = 192.0.2.11\n'
+	vip disk 11114 disk; printf '[server disk/s]\naddress = 192.0.2.11\n'
+	vip edge 8080 page; printf '[server edge/s]\naddress = 192.0.2.12\n'
+	vip flap 8081 page; printf '[server flap/s]\naddress = 192.0.2.12\n'
+} >"$lab_dir/gantry.ini"
+
+storescp() { lab_start storescp pacs1 storescp --fork -aet ARCHIVE -od "$lab_dir/store1" 11112; storescp=$lab_pid; lab_wait 10 lab_listens pacs1 11112; }
+dcmqrscp() { # AE-TITLE
+	printf '%s\n' 'NetworkTCPPort = 11112' 'MaxPDUSize = 16384' 'MaxAssociations = 16' 'HostTable BEGIN' 'HostTable END' \
+		'VendorTable BEGIN' 'VendorTable END' 'AETable BEGIN' "$1 $lab_dir/store2 RW (1000, 1024mb) ANY" 'AETable END' >"$lab_dir/qr.cfg"
+	lab_start dcmqrscp pacs2 dcmqrscp -c "$lab_dir/qr.cfg"
+	dcmqrscp=$lab_pid
+	lab_wait 10 lab_listens pacs2 11112
+}
+ends() { kill -KILL "$1"; wait "$1" 2>/dev/null || true; }
+storescp
+dcmqrscp ARCHIVE
+mount -t tmpfs -o size=1m none "$lab_dir/full"
+trap 'umount "$lab_dir/full" || true; lab_exit' EXIT
+lab_start full pacs1 storescp -aet ARCHIVE -od "$lab_dir/full" 11113
+cat >"$lab_dir/orthanc.json" <<END
+{"StorageDirectory": "$lab_dir/orthanc", "IndexDirectory": "$lab_dir/orthanc", "HttpServerEnabled": false,
+ "DicomPort": 11112, "DicomAet": "ARCHIVE", "DicomCheckCalledAet": true, "DicomAlwaysAllowStore": true, "Plugins": []}
+END
+lab_start orthanc pacs3 Orthanc "$lab_dir/orthanc.json"
+orthanc=$lab_pid
+echo 0 >"$lab_dir/edge"
+echo flap >"$lab_dir/flap"
+lab_start edge pacs2 /usr/bin/python3 "$lab_here/slow_http.py" 8080 "$lab_dir/edge"
+lab_start flap pacs2 /usr/bin/python3 "$lab_here/slow_http.py" 8081 "$lab_dir/flap"
+for at in pacs3:11112 pacs2:8080 pacs2:8081 pacs1:11113; do lab_wait 20 lab_listens "${at%:*}" "${at#*:}"; done
+lab_python "$lab_here/dicom.py" make "$lab_dir/sent" 400 1 >/dev/null
+lab_gantry
+
+server_of() { lab_ctl --json servers | jq -r --arg v "${1%/*}" --arg s "${1#*/}" ".vips[\$v].servers[\$s] | $2"; }
+state_is() { [ "$(server_of "$1" '.state + " " + .check.result')" = "$2" ]; }
+becomes() { lab_wait 15 state_is "$1" "$2" || { server_of "$1" '"      \(.state), \(.check.result): \(.check.reason)"'; return 1; }; }
+for n in 1 2 3; do check "pacs$n is up" becomes pacs/pacs$n 'up healthy'; done
+
+lab_start frames wire tcpdump -ni lb -tt -e -l "ether src $lab_mac and tcp and dst host $lab_vip4 and dst port 11112"
+lab_wait 10 grep -q 'listening on' "$lab_dir/log/frames"
+touch "$lab_dir/go" "$lab_dir/begun"
+client() { # NODE FILE...: each is sent until it is stored
+	local node=$1 file
+	shift
+	for file; do
+		[ -e "$lab_dir/go" ] || return 0
+		echo "$file" >>"$lab_dir/begun"
+		until lab_in "$node" timeout 6 storescu -to 1 -ta 1 -td 1 -aec ARCHIVE $lab_vip4 11112 "$file"; do sleep 0.1; done
+		sleep 0.1
+	done >>"$lab_dir/log/client.$node" 2>&1
+}
+images=("$lab_dir"/sent/*.dcm)
+client ct "${images[@]:0:200}" & clients=($!)
+client mr "${images[@]:200:200}" & clients+=($!)
+
+# Of the frames since FAULT: ms to the last first SYN to server N; connections that moved away from it, and from others.
+seen() { # N FAULT
+	awk -v mac="02:00:00:00:01:0$1" -v t0="$2" '
+		$1 !~ /^[0-9]+\.[0-9]+$/ { next }
+		{ sub(",", "", $4); match($0, /192\.0\.2\.5[0-9]\.[0-9]+ >/); c = substr($0, RSTART, RLENGTH) }
+		!(c in at) && $1 > t0 && $4 == mac { last = $1 - t0 }
+		c in at && at[c] != $4 && $1 > t0 { if (at[c] == mac) own++; else others++ }
+		{ at[c] = $4 }
+		END { printf "%d %d %d\n", 1000 * last, own, others }' "$lab_dir/log/frames"
+}
+bound=1300 margin=1000 # interval * fall + timeout; a loaded machine
+fault() { # NAME N INJECT MEND
+	local t0=$EPOCHREALTIME words
+	eval "$3"
+	check "$1: pacs$2 goes down" becomes "pacs/pacs$2" 'down failed'
+	sleep 1.5
+	read -ra words <<<"$(seen "$2" "$t0")"
+	printf '      | %s | %d ms | %d ms | %d of it, %d of others |\n' "$1" "${words[0]}" $bound "${words[1]}" "${words[2]}"
+	check "$1: no new connection meets it after the bound" [ "${words[0]}" -le $((bound + margin)) ]
+	check "$1: only its connections move" is "${words[2]}" 0
+	eval "$4"
+	check "$1: mended, it is up" becomes "pacs/pacs$2" 'up healthy'
+}
+fault 'killed (storescp)' 1 'ends $storescp' storescp
+fault 'SIGSTOP (dcmqrscp)' 2 'kill -STOP $dcmqrscp' 'kill -CONT $dcmqrscp'
+fault 'SIGSTOP (Orthanc)' 3 'kill -STOP $orthanc' 'kill -CONT $orthanc'
+fault 'link down (Orthanc)' 3 'ip -n $lab_id-wire link set dev pacs3 down' 'ip -n $lab_id-wire link set dev pacs3 up'
+fault 'ARP gone (storescp)' 1 'lab_in pacs1 nft "add table arp t; add chain arp t in { type filter hook input priority 0; policy drop; }"; ip -n $lab_id-pacs1 neigh flush all' \
+	'lab_in pacs1 nft delete table arp t'
+fault 'wrong AE title (dcmqrscp)' 2 'ends $dcmqrscp; dcmqrscp OTHER' 'ends $dcmqrscp; dcmqrscp ARCHIVE'
+
+check 'a disk with room' becomes disk/s 'up healthy'
+head -c 2m /dev/zero >"$lab_dir/full/filler" 2>/dev/null || true
+check 'an exec check finds the full disk' becomes disk/s 'down failed'
+check 'the archive refuses to store' eval '! lab_in pacs1 timeout 5 storescu -aec ARCHIVE 127.0.0.1 11113 "${images[399]}" 2>/dev/null'
+check 'and still answers C-ECHO' becomes full/s 'up healthy'
+rm "$lab_dir/full/filler"
+check 'and its room again' becomes disk/s 'up healthy'
+told() { server_of "$1" '.check.healthy + .check.failed'; }
+echo 0.4 >"$lab_dir/edge"
+sleep 3.5
+check 'answers at two thirds of the timeout: up' becomes edge/s 'up healthy'
+echo 0.75 >"$lab_dir/edge"
+check 'answers after the timeout: down' becomes edge/s 'down failed'
+check 'flapping was checked' [ "$(server_of flap/s .check.failed)" -ge 5 ]
+check 'flapping faster than fall and rise turns nothing' is "$(grep -c 'server flap/s: down' "$lab_dir/log/gantry" || true)" 0
+
+rm "$lab_dir/go"
+check 'clients end' wait "${clients[@]}"
+lab_python - "$lab_dir" >"$lab_dir/sums" 2>/dev/null <<'END'
+import collections, pathlib, sys
+from pydicom import dcmread
+lab = pathlib.Path(sys.argv[1])
+sent = {dcmread(f, stop_before_pixels=True).SOPInstanceUID for f in set((lab / "begun").read_text().split())}
+places = collections.defaultdict(set)
+for archive in "store1", "store2", "orthanc":
+    for f in (lab / archive).rglob("*"):
+        try:
+            places[dcmread(f, stop_before_pixels=True).SOPInstanceUID].add(archive)
+        except Exception:
+            pass  # an index, a directory
+print(len(sent), len(sent & set(places)), len(set(places) - sent), sum(len(p) > 1 for p in places.values()))
+END
+read -r sent stored strange twice <"$lab_dir/sums"
+printf '      %d sent, %d stored, %d of them twice by a retry\n' "$sent" "$stored" "$twice"
+check 'enough was sent to mean something' [ "$sent" -ge 50 ]
+check 'every instance that was sent is stored' is "$stored $strange" "$sent 0"
+check_identity
+check 'gantry stops on SIGTERM with exit code 0' lab_gantry_stop
+lab_finish
