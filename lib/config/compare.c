@@ -70,16 +70,9 @@ static bool same_key(const struct gt_schema_key *k, const void *a, const void *b
 {
 	const void *x = field(a, k->offset), *y = field(b, k->offset);
 
-	switch (k->type) {
-	case GT_TYPE_TEXT:
-	case GT_TYPE_PATH:
-	case GT_TYPE_DEVICE:
-	case GT_TYPE_TAP:
-	case GT_TYPE_ACKS:
-	case GT_TYPE_URL_PATH:
-	case GT_TYPE_HOST:
-	case GT_TYPE_LISTEN:
+	if (gt_schema_is_text(k->type))
 		return same_text(x, y);
+	switch (k->type) {
 	case GT_TYPE_NAME:
 	case GT_TYPE_AE_TITLE:
 		return strcmp(x, y) == 0;

@@ -137,23 +137,9 @@ int gt_config_load(const char *file, struct gt_config **out, struct gt_config_me
 void gt_build_release(const struct gt_schema_section *section, void *object)
 {
 	for (const struct gt_schema_key *k = section->keys; k->name != NULL; k++) {
-		bool owns = k->list && k->extra != GT_NO_OFFSET;
+		bool owns = gt_schema_is_text(k->type) || (k->list && k->extra != GT_NO_OFFSET);
 		void *p;
 
-		switch (k->type) {
-		case GT_TYPE_TEXT:
-		case GT_TYPE_PATH:
-		case GT_TYPE_DEVICE:
-		case GT_TYPE_TAP:
-		case GT_TYPE_ACKS:
-		case GT_TYPE_URL_PATH:
-		case GT_TYPE_HOST:
-		case GT_TYPE_LISTEN:
-			owns = true;
-			break;
-		default:
-			break;
-		}
 		if (!owns)
 			continue;
 		memcpy(&p, (char *)object + k->offset, sizeof(p));

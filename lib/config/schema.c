@@ -326,6 +326,23 @@ const struct gt_schema_section gt_schema[GT_SECTIONS] = {
 			      SECTION(_check), 1024, check_keys},
 };
 
+bool gt_schema_is_text(enum gt_type type)
+{
+	switch (type) {
+	case GT_TYPE_TEXT:
+	case GT_TYPE_PATH:
+	case GT_TYPE_DEVICE:
+	case GT_TYPE_TAP:
+	case GT_TYPE_ACKS:
+	case GT_TYPE_URL_PATH:
+	case GT_TYPE_HOST:
+	case GT_TYPE_LISTEN:
+		return true;
+	default:
+		return false;
+	}
+}
+
 const char *gt_schema_value_name(const struct gt_schema_value *values, int value)
 {
 	for (; values->name != NULL; values++)

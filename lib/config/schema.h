@@ -100,6 +100,9 @@ extern const struct gt_schema_value gt_schema_protocols[], gt_schema_modes[], gt
 	gt_schema_encapsulations[], gt_schema_admins[], gt_schema_check_types[],
 	gt_schema_on_rejects[], gt_schema_vias[];
 
+/* Is the field a char * of its own? */
+bool gt_schema_is_text(enum gt_type type);
+
 /* The name of an enumeration's value; "?" if there is none. */
 const char *gt_schema_value_name(const struct gt_schema_value *values, int value);
 
