@@ -12,7 +12,7 @@ device=${1:-af_packet}
 export LAB_SECONDS=${LAB_SECONDS:-1}
 rounds=${LAB_ROUNDS:-1}
 own=192.0.2.2 own6=2001:db8::2
-lab_begin_on "$device" ping arping curl storescp storescu echoscu haproxy keepalived bird birdc iperf3 nft tcpdump tshark
+lab_begin_on "$device" ping arping curl ssh sshd storescp storescu echoscu haproxy keepalived bird birdc iperf3 nft tcpdump tshark
 
 # ---- the balancer: what af_packet receives, the kernel below is to forget (docs/kernel.md) ----
 
@@ -133,6 +133,18 @@ for node in $lab_servers; do
 done
 check '30 MB by HTTP from the balancer' lab_download ct http://$own:8000/file "$lab_dir/file"
 check '30 MB by HTTP to the balancer' lab_download lb http://192.0.2.51:8000/file "$lab_dir/file" --interface $own
+
+# sshd wants its directory, and keys of root's alone.
+ssh_dir=$lab_dir/ssh
+mkdir -m 0700 "$ssh_dir"
+ssh-keygen -q -t ed25519 -N '' -f "$ssh_dir/host"
+ssh-keygen -q -t ed25519 -N '' -f "$ssh_dir/me"
+mkdir -p /run/sshd
+lab_start sshd lb /usr/sbin/sshd -D -e -f /dev/null -p 22 -o "ListenAddress=$own" -h "$ssh_dir/host" -o UsePAM=no \
+	-o "AuthorizedKeysFile=$ssh_dir/me.pub" -o StrictModes=no -o PermitRootLogin=yes -o PidFile=none
+lab_wait 10 lab_listens lb 22
+check 'ssh to the balancer' is "$(lab_in ct timeout 20 ssh -F /dev/null -i "$ssh_dir/me" -o BatchMode=yes -o UserKnownHostsFile=/dev/null \
+	-o StrictHostKeyChecking=no -o LogLevel=ERROR root@$own 'echo $SSH_CONNECTION' | cut -d' ' -f1,3)" "192.0.2.51 $own"
 
 mkdir "$lab_dir/inbox"
 lab_python "$lab_here/dicom.py" make "$lab_dir/sent" 4 200
