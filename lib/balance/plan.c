@@ -15,6 +15,15 @@ void *gt_plan_array(size_t n, size_t size)
 	return calloc(n > 0 ? n : 1, size);
 }
 
+uint32_t gt_plan_table_size(uint64_t n)
+{
+	uint32_t size = 16;
+
+	while (size < 2 * n)
+		size *= 2;
+	return size;
+}
+
 static int begin(struct gt_plan_builder *b, const struct gt_mac *macs)
 {
 	const struct gt_plan *old = b->previous;

@@ -11,22 +11,14 @@
 #define OURS_BITS  32
 #define OURS_LEAST 4096
 
-static uint32_t power_of_two(uint64_t n)
-{
-	uint32_t p = 2;
-
-	while (p < n)
-		p *= 2;
-	return p;
-}
-
 static int make_ours(struct gt_plan *plan)
 {
 	uint64_t n = 0;
 
 	for (uint32_t i = 0; i <= plan->addresses_mask; i++)
 		n += plan->addresses[i].used;
-	plan->ours_mask = power_of_two(n * OURS_BITS < OURS_LEAST ? OURS_LEAST : n * OURS_BITS) - 1;
+	n *= OURS_BITS;
+	plan->ours_mask = gt_plan_table_size((n < OURS_LEAST ? OURS_LEAST : n) / 2) - 1;
 	plan->ours = gt_plan_array((plan->ours_mask + 1) / 64, sizeof(*plan->ours));
 	if (plan->ours == NULL)
 		return -ENOMEM;
@@ -80,7 +72,7 @@ int gt_plan_make_express(struct gt_plan_builder *b)
 	for (uint32_t i = 0; i < plan->n_ranges; i++)
 		if (is_express(plan, &plan->ranges[i]))
 			n += plan->ranges[i].last - plan->ranges[i].first + 1U;
-	plan->express_mask = power_of_two(2 * n) - 1;
+	plan->express_mask = gt_plan_table_size(n) - 1;
 	plan->express = gt_plan_array(plan->express_mask + 1, sizeof(*plan->express));
 	if (plan->express == NULL)
 		return -ENOMEM;

@@ -39,6 +39,9 @@ struct gt_plan_builder {
 /* Zeroed; never of zero bytes, so that NULL means no memory. */
 void *gt_plan_array(size_t n, size_t size);
 
+/* Slots of a table with open addressing that holds n: a power of two, at least twice n. */
+uint32_t gt_plan_table_size(uint64_t n);
+
 /* plan_numbers.c: numbers that last. All: 0, -ENOMEM, -ENOSPC. */
 int gt_plan_number_vips(struct gt_plan_builder *b);
 /* One for each server in the configuration's order. */

@@ -16,16 +16,6 @@ static uint32_t hash_address(const struct gt_addr *a, uint64_t more)
 	return (uint32_t)(gt_plan_hash_words(w[0] ^ more, w[1]) >> 40);
 }
 
-/* A power of two, at least twice n. */
-static uint32_t table_size(size_t n)
-{
-	uint32_t size = 16;
-
-	while (size < 2 * n)
-		size *= 2;
-	return size;
-}
-
 /* ---- routes ---- */
 
 /* The longest prefix first; of several gateways that of the interface that comes first. */
@@ -109,7 +99,7 @@ static void learn_gateways(struct gt_plan *plan)
 int gt_plan_make_neighbours(struct gt_plan_builder *b, const struct gt_plan_known *known, size_t n)
 {
 	struct gt_plan *plan = b->plan;
-	uint32_t size = table_size(n);
+	uint32_t size = gt_plan_table_size(n);
 
 	plan->neighbours = gt_plan_array(size, sizeof(*plan->neighbours));
 	if (plan->neighbours == NULL)
@@ -256,7 +246,7 @@ int gt_plan_make_nats(struct gt_plan_builder *b)
 
 	for (size_t i = 0; i < b->config->n_vips; i++)
 		n += count_nat_records(&b->config->vips[i]);
-	size = table_size(n);
+	size = gt_plan_table_size(n);
 	plan->nats = gt_plan_array(size, sizeof(*plan->nats));
 	if (plan->nats == NULL)
 		return -ENOMEM;

@@ -228,18 +228,18 @@ struct gt_plan_address *gt_plan_put_address(struct gt_plan *plan, const struct g
 
 int gt_plan_make_addresses(struct gt_plan_builder *b)
 {
-	size_t n = b->config->n_vips, room = 16;
+	size_t n = b->config->n_vips;
+	uint32_t room;
 
 	for (size_t i = 0; i < b->config->n_interfaces; i++)
 		n += b->config->interfaces[i].n_addresses;
 	for (size_t i = 0; i < b->config->n_vips; i++)
 		n += b->config->vips[i].n_snat_addresses;
-	while (room < n * 2)
-		room *= 2;
+	room = gt_plan_table_size(n);
 	b->plan->addresses = gt_plan_array(room, sizeof(*b->plan->addresses));
 	if (b->plan->addresses == NULL)
 		return -ENOMEM;
-	b->plan->addresses_mask = (uint32_t)room - 1;
+	b->plan->addresses_mask = room - 1;
 	for (size_t i = 0; i < b->config->n_interfaces; i++) {
 		const struct gt_config_interface *c = &b->config->interfaces[i];
 
