@@ -18,9 +18,7 @@
 /* A sample lasts about so long: short against the minutes between a machine's changes of speed,
  * long against an interrupt. */
 #define SAMPLE_FRAMES (64 * 1024)
-/* Any, but always the same: nothing expires. */
-#define NOW_MS	 1000000
-#define LOAD_MAX 0.8
+#define LOAD_MAX      0.8
 
 struct bench {
 	const struct gt_config *config;
@@ -109,7 +107,7 @@ typedef void work_fn(struct subject *s);
 
 static void work_core(struct subject *s)
 {
-	gt_worker_burst(s->worker, s->plan, NOW_MS, s->traffic.frames, GT_BURST_MAX);
+	gt_worker_burst(s->worker, s->plan, GT_TRAFFIC_NOW_MS, s->traffic.frames, GT_BURST_MAX);
 }
 
 /* The least that a balancer could do. */
@@ -152,49 +150,6 @@ static double median(double *v, unsigned n)
 
 /* ---- subjects ---- */
 
-/* All servers up, each with a MAC that tells its number. NULL: no memory. */
-static struct gt_server_state *make_states(const struct gt_config *c)
-{
-	size_t n = gt_plan_count_servers(c), k = 0;
-	struct gt_server_state *states = calloc(n > 0 ? n : 1, sizeof(*states));
-
-	for (size_t i = 0; states != NULL && i < c->n_vips; i++)
-		for (unsigned j = 0; j < c->vips[i].n_servers; j++, k++)
-			states[k] = (struct gt_server_state){.up = true,
-							     .admin = c->vips[i].servers[j].state,
-							     .weight = c->vips[i].servers[j].weight,
-							     .resolved = true,
-							     .mac = gt_traffic_server_mac(j)};
-	return states;
-}
-
-static int make_plan(struct bench *b)
-{
-	const struct gt_config *c = b->config;
-	struct gt_server_state *states = make_states(c);
-	struct gt_plan_known known[2 * GT_INTERFACES_MAX];
-	size_t n_known = 0;
-	int rc;
-
-	if (states == NULL)
-		return -ENOMEM;
-	for (uint8_t i = 0; i < c->n_interfaces; i++) {
-		const struct gt_config_interface *f = &c->interfaces[i];
-
-		b->macs[i] =
-			f->has_mac ? f->mac : (struct gt_mac){{2, 0, 0, 0, 0, (uint8_t)(i + 1)}};
-		if (f->has_gateway4)
-			known[n_known++] =
-				(struct gt_plan_known){f->gateway4, gt_traffic_gateway_mac(), i};
-		if (f->has_gateway6)
-			known[n_known++] =
-				(struct gt_plan_known){f->gateway6, gt_traffic_gateway_mac(), i};
-	}
-	rc = gt_plan_build(c, states, b->macs, known, n_known, NULL, &b->plan);
-	free(states);
-	return rc;
-}
-
 static void destroy_subject(struct subject *s)
 {
 	gt_worker_destroy(s->worker);
@@ -226,49 +181,6 @@ static int create_subject(const struct bench *b, const struct gt_config_vip *vip
 		return 0;
 	destroy_subject(s);
 	return -ENOMEM;
-}
-
-/* The handshake of each connection. False, with `why`: some were not taken. */
-static bool establish(struct subject *s, char *why, size_t size)
-{
-	static const uint8_t flags[] = {RTE_TCP_SYN_FLAG, RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG};
-	bool translates = s->traffic.flows != NULL;
-
-	for (unsigned step = 0; step < 3; step++) {
-		/* The server speaks second, where we see it. */
-		bool reply = step == 1;
-
-		if (reply && !translates)
-			continue;
-		for (uint32_t flow = 0; flow < s->n_flows; flow += GT_BURST_MAX) {
-			for (unsigned i = 0; i < GT_BURST_MAX; i++) {
-				uint32_t f = (flow + i) % s->n_flows;
-
-				if (reply)
-					gt_traffic_reply(&s->traffic, i, f);
-				else
-					gt_traffic_request(&s->traffic, i, f, flags[step]);
-			}
-			work_core(s);
-			for (unsigned i = 0; i < GT_BURST_MAX; i++) {
-				const struct gt_frame *f = &s->traffic.frames[i];
-
-				if (f->verdict != GT_SEND) {
-					snprintf(why, size, "%s of connection %u is dropped: %s",
-						 reply ? "a reply" : "a request", flow + i,
-						 gt_drop_name((enum gt_drop_reason)f->reason));
-					return false;
-				}
-				if (translates && !reply &&
-				    !gt_traffic_learn(&s->traffic, i, (flow + i) % s->n_flows)) {
-					snprintf(why, size, "more than %d source addresses",
-						 GT_TRAFFIC_SOURCES_MAX);
-					return false;
-				}
-			}
-		}
-	}
-	return true;
 }
 
 /* ---- rows ---- */
@@ -386,7 +298,7 @@ static void measure_vip(const struct bench *b, const struct gt_config_vip *vip, 
 		fail_row(b, &row, "not enough memory");
 		return;
 	}
-	if (!establish(&s, why, sizeof(why))) {
+	if (!gt_traffic_establish(&s.traffic, s.worker, b->plan, s.n_flows, why, sizeof(why))) {
 		fail_row(b, &row, why);
 		destroy_subject(&s);
 		return;
@@ -468,7 +380,7 @@ static void look_up_ours(struct tables *t)
 
 		if (ref.slot == NULL)
 			continue;
-		gt_flow_touch(ref, GT_FLOW_ESTABLISHED, gt_tick(NOW_MS));
+		gt_flow_touch(ref, GT_FLOW_ESTABLISHED, gt_tick(GT_TRAFFIC_NOW_MS));
 		t->found++;
 	}
 }
@@ -552,7 +464,7 @@ static int fill_tables(struct tables *t)
 		gt_flow_hash(&t->ours, ours, hashes, GT_BURST_MAX);
 		for (unsigned i = 0; i < GT_BURST_MAX && n + i < t->n; i++) {
 			gt_flow_insert(&t->ours, &ours[i], hashes[i], 1, GT_FLOW_ESTABLISHED,
-				       gt_tick(NOW_MS), &judge);
+				       gt_tick(GT_TRAFFIC_NOW_MS), &judge);
 			if (rte_hash_add_key_data(t->theirs, &theirs[i], NULL) < 0)
 				return -ENOSPC;
 		}
@@ -628,7 +540,8 @@ static void measure_flows(const struct bench *b, uint32_t flows)
 		base_vip != NULL &&
 		create_subject(b, base_vip, flows, (uint32_t)(flows / LOAD_MAX), &base) == 0;
 
-	has_base = has_base && establish(&base, why, sizeof(why));
+	has_base = has_base && gt_traffic_establish(&base.traffic, base.worker, b->plan,
+						    base.n_flows, why, sizeof(why));
 	for (size_t i = 0; i < b->config->n_vips; i++) {
 		const struct gt_config_vip *vip = &b->config->vips[i];
 
@@ -648,7 +561,7 @@ int gt_bench_measure(const struct gt_config *config, const struct gt_bench_optio
 			  .memory = memory,
 			  .sink = sink,
 			  .ns_per_cycle = 1e9 / (double)rte_get_tsc_hz()};
-	int rc = make_plan(&b);
+	int rc = gt_traffic_plan(config, b.macs, &b.plan);
 
 	if (rc != 0)
 		return rc;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,50 @@ struct gt_mac gt_traffic_server_mac(unsigned index)
 struct gt_mac gt_traffic_gateway_mac(void)
 {
 	return (struct gt_mac){{0x02, 0xbe, 0xff, 0, 0, 1}};
+}
+
+/* ---- the plan ---- */
+
+/* All servers up, each with a MAC that tells its number. NULL: no memory. */
+static struct gt_server_state *make_states(const struct gt_config *c)
+{
+	size_t n = gt_plan_count_servers(c), k = 0;
+	struct gt_server_state *states = calloc(n > 0 ? n : 1, sizeof(*states));
+
+	for (size_t i = 0; states != NULL && i < c->n_vips; i++)
+		for (unsigned j = 0; j < c->vips[i].n_servers; j++, k++)
+			states[k] = (struct gt_server_state){.up = true,
+							     .admin = c->vips[i].servers[j].state,
+							     .weight = c->vips[i].servers[j].weight,
+							     .resolved = true,
+							     .mac = gt_traffic_server_mac(j)};
+	return states;
+}
+
+int gt_traffic_plan(const struct gt_config *c, struct gt_mac macs[GT_INTERFACES_MAX],
+		    struct gt_plan **out)
+{
+	struct gt_server_state *states = make_states(c);
+	struct gt_plan_known known[2 * GT_INTERFACES_MAX];
+	size_t n_known = 0;
+	int rc;
+
+	if (states == NULL)
+		return -ENOMEM;
+	for (uint8_t i = 0; i < c->n_interfaces; i++) {
+		const struct gt_config_interface *f = &c->interfaces[i];
+
+		macs[i] = f->has_mac ? f->mac : (struct gt_mac){{2, 0, 0, 0, 0, (uint8_t)(i + 1)}};
+		if (f->has_gateway4)
+			known[n_known++] =
+				(struct gt_plan_known){f->gateway4, gt_traffic_gateway_mac(), i};
+		if (f->has_gateway6)
+			known[n_known++] =
+				(struct gt_plan_known){f->gateway6, gt_traffic_gateway_mac(), i};
+	}
+	rc = gt_plan_build(c, states, macs, known, n_known, NULL, out);
+	free(states);
+	return rc;
 }
 
 /* ---- templates ---- */
@@ -252,4 +297,49 @@ void gt_traffic_reply(struct gt_traffic *t, unsigned i, uint32_t flow)
 	}
 	put_be16(ip, s->port != 0 ? s->port : port);
 	put_be16(ip + 2, nat ? client_port(flow) : f->port);
+}
+
+/* ---- connections ---- */
+
+bool gt_traffic_establish(struct gt_traffic *t, struct gt_worker *w, const struct gt_plan *plan,
+			  uint32_t n_flows, char *why, size_t size)
+{
+	static const uint8_t flags[] = {RTE_TCP_SYN_FLAG, RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG};
+	bool translates = t->flows != NULL;
+
+	for (unsigned step = 0; step < 3; step++) {
+		/* The server speaks second, where we see it. */
+		bool reply = step == 1;
+
+		if (reply && !translates)
+			continue;
+		for (uint32_t flow = 0; flow < n_flows; flow += GT_BURST_MAX) {
+			for (unsigned i = 0; i < GT_BURST_MAX; i++) {
+				uint32_t f = (flow + i) % n_flows;
+
+				if (reply)
+					gt_traffic_reply(t, i, f);
+				else
+					gt_traffic_request(t, i, f, flags[step]);
+			}
+			gt_worker_burst(w, plan, GT_TRAFFIC_NOW_MS, t->frames, GT_BURST_MAX);
+			for (unsigned i = 0; i < GT_BURST_MAX; i++) {
+				const struct gt_frame *f = &t->frames[i];
+
+				if (f->verdict != GT_SEND) {
+					snprintf(why, size, "%s of connection %u is dropped: %s",
+						 reply ? "a reply" : "a request", flow + i,
+						 gt_drop_name((enum gt_drop_reason)f->reason));
+					return false;
+				}
+				if (translates && !reply &&
+				    !gt_traffic_learn(t, i, (flow + i) % n_flows)) {
+					snprintf(why, size, "more than %d source addresses",
+						 GT_TRAFFIC_SOURCES_MAX);
+					return false;
+				}
+			}
+		}
+	}
+	return true;
 }

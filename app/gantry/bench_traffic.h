@@ -48,6 +48,14 @@ struct gt_traffic {
 struct gt_mac gt_traffic_server_mac(unsigned index);
 struct gt_mac gt_traffic_gateway_mac(void);
 
+/* Any time, but always the same: nothing expires. */
+#define GT_TRAFFIC_NOW_MS 1000000
+
+/* A plan in which all servers and gateways are there, by the MACs above; macs is filled with those
+ * of the interfaces. 0, -ENOMEM, -ENOSPC. To be freed by gt_plan_free. */
+int gt_traffic_plan(const struct gt_config *config, struct gt_mac macs[GT_INTERFACES_MAX],
+		    struct gt_plan **out);
+
 /* Memory for n_flows connections. 0, -ENOMEM. To be freed by gt_traffic_destroy. */
 int gt_traffic_create(struct gt_traffic *t, const struct gt_config *config,
 		      const struct gt_config_vip *vip, const struct gt_mac *macs, uint32_t n_flows);
@@ -62,5 +70,9 @@ void gt_traffic_reply(struct gt_traffic *t, unsigned i, uint32_t flow);
 /* Reads from a forwarded request which server, address and port its connection got. False: more
  * source addresses than GT_TRAFFIC_SOURCES_MAX. */
 bool gt_traffic_learn(struct gt_traffic *t, unsigned i, uint32_t flow);
+
+/* The handshake of each connection. False, with `why`: some were not taken. */
+bool gt_traffic_establish(struct gt_traffic *t, struct gt_worker *w, const struct gt_plan *plan,
+			  uint32_t n_flows, char *why, size_t size);
 
 #endif

@@ -14,31 +14,6 @@
 
 #include "../../app/gantry/bench_traffic.h"
 
-#define NOW_MS 1000000
-
-static struct gt_plan *make_plan(const struct gt_config *c, struct gt_mac *macs)
-{
-	struct gt_server_state *states = calloc(gt_plan_count_servers(c), sizeof(*states));
-	struct gt_plan_known known[2] = {
-		{c->interfaces[0].gateway4, gt_traffic_gateway_mac(), 0},
-		{c->interfaces[0].gateway6, gt_traffic_gateway_mac(), 0},
-	};
-	struct gt_plan *plan = NULL;
-	size_t k = 0;
-
-	macs[0] = (struct gt_mac){{2, 0, 0, 0, 0, 1}};
-	for (size_t i = 0; states != NULL && i < c->n_vips; i++)
-		for (unsigned j = 0; j < c->vips[i].n_servers; j++)
-			states[k++] = (struct gt_server_state){.up = true,
-							       .weight = 100,
-							       .resolved = true,
-							       .mac = gt_traffic_server_mac(j)};
-	if (states == NULL || gt_plan_build(c, states, macs, known, 2, NULL, &plan) != 0)
-		exit(1);
-	free(states);
-	return plan;
-}
-
 static const struct gt_config_vip *find_vip(const struct gt_config *c, const char *name)
 {
 	for (size_t i = 0; i < c->n_vips; i++)
@@ -48,28 +23,6 @@ static const struct gt_config_vip *find_vip(const struct gt_config *c, const cha
 	exit(1);
 }
 
-/* step 0: SYN, 1: the server's answer where it is seen, 2: ACK. */
-static void handshake(struct gt_worker *w, const struct gt_plan *plan, struct gt_traffic *t,
-		      uint32_t flows, unsigned step)
-{
-	for (uint32_t flow = 0; flow < flows; flow += GT_BURST_MAX) {
-		for (unsigned i = 0; i < GT_BURST_MAX; i++) {
-			if (step == 1)
-				gt_traffic_reply(t, i, (flow + i) % flows);
-			else
-				gt_traffic_request(t, i, (flow + i) % flows,
-						   step == 0 ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG);
-		}
-		gt_worker_burst(w, plan, NOW_MS, t->frames, GT_BURST_MAX);
-		for (unsigned i = 0; i < GT_BURST_MAX; i++) {
-			if (t->frames[i].verdict != GT_SEND)
-				exit(1);
-			if (t->flows != NULL && step == 0)
-				gt_traffic_learn(t, i, (flow + i) % flows);
-		}
-	}
-}
-
 /* What callgrind is told to count: nothing but this calls the core. */
 void __attribute__((noinline))
 gt_counted_burst(struct gt_worker *w, const struct gt_plan *plan, struct gt_traffic *t);
@@ -77,7 +30,7 @@ gt_counted_burst(struct gt_worker *w, const struct gt_plan *plan, struct gt_traf
 void __attribute__((noinline))
 gt_counted_burst(struct gt_worker *w, const struct gt_plan *plan, struct gt_traffic *t)
 {
-	gt_worker_burst(w, plan, NOW_MS, t->frames, GT_BURST_MAX);
+	gt_worker_burst(w, plan, GT_TRAFFIC_NOW_MS, t->frames, GT_BURST_MAX);
 }
 
 int main(int argc, char **argv)
@@ -90,6 +43,7 @@ int main(int argc, char **argv)
 	struct gt_traffic t;
 	struct gt_worker *w;
 	uint32_t flows, frames, flow = 0;
+	char why[120];
 	bool replies;
 
 	if (argc < 5 || gt_config_load(argv[1], &config, &messages) != 0)
@@ -97,16 +51,18 @@ int main(int argc, char **argv)
 	flows = (uint32_t)strtoul(argv[3], NULL, 10);
 	frames = (uint32_t)strtoul(argv[4], NULL, 10);
 	replies = argc > 5;
-	plan = make_plan(config, macs);
+	if (gt_traffic_plan(config, macs, &plan) != 0)
+		return 1;
 	gt_worker_params_init(&params, config);
 	params.connections = flows * 2;
 	params.memory = gt_memory_heap;
 	w = gt_worker_create(&params);
 	if (w == NULL || gt_traffic_create(&t, config, find_vip(config, argv[2]), macs, flows) != 0)
 		return 1;
-	for (unsigned step = 0; step < 3; step++)
-		if (step != 1 || t.flows != NULL)
-			handshake(w, plan, &t, flows, step);
+	if (!gt_traffic_establish(&t, w, plan, flows, why, sizeof(why))) {
+		fprintf(stderr, "%s\n", why);
+		return 1;
+	}
 	for (uint32_t n = 0; n < frames; n += GT_BURST_MAX) {
 		for (unsigned i = 0; i < GT_BURST_MAX; i++, flow = (flow + 7) % flows) {
 			if (replies)
