@@ -338,8 +338,7 @@ static void gather_loads(const struct gt_run *r)
 {
 	struct gt_worker *workers[GT_WORKERS_MAX];
 
-	for (unsigned i = 0; i < r->n_lcores; i++)
-		workers[i] = r->lcores[i]->worker;
+	gt_run_workers(r, workers);
 	gt_loads_gather(r->shared->loads, r->node->plan, workers);
 }
 

@@ -56,10 +56,9 @@ bool gt_metrics_more(struct gt_run *r, struct gt_metrics_walk *walk, char *buf, 
 			       .dpdk = rte_version() + sizeof("DPDK ") - 1,
 			       .start_s = r->started_s};
 
-	for (unsigned i = 0; i < r->n_lcores; i++) {
-		workers[i] = r->lcores[i]->worker;
+	gt_run_workers(r, workers);
+	for (unsigned i = 0; i < r->n_lcores; i++)
 		loops[i] = gt_metrics_of_loop(r, i);
-	}
 	if (walk->links[0].name == NULL)
 		ask_devices(r, walk->links);
 	return gt_metrics_write(&m, &walk->at, buf, size, used);

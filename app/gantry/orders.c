@@ -9,22 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/sums.h"
 #include "requests.h"
-
-/* Connections of a server by its number: sums over the workers. */
-static void count(const struct gt_run *r, uint32_t number, int64_t *open, int64_t *active)
-{
-	*open = *active = 0;
-	for (unsigned i = 0; i < r->n_lcores; i++) {
-		const struct gt_server_counters *c = &r->lcores[i]->worker->servers[number];
-
-		*open += __atomic_load_n(&c->open, __ATOMIC_RELAXED);
-		*active += __atomic_load_n(&c->active, __ATOMIC_RELAXED);
-	}
-	/* One may move between the reading of two workers. */
-	*open = *open > 0 ? *open : 0;
-	*active = *active > 0 ? *active : 0;
-}
 
 /* Numbers of the servers by their index in the states. NULL: no memory. */
 static uint16_t *map_numbers(const struct gt_node *node)
@@ -46,19 +32,22 @@ static json_t *remaining_object(const struct gt_run *r, const char *name)
 	uint16_t *numbers = map_numbers(node);
 	json_t *list = json_array();
 	struct gt_node_place at = {0};
-	int64_t sum = 0, open, active;
+	struct gt_worker *workers[GT_WORKERS_MAX];
+	int64_t sum = 0;
 	bool takes = false;
 
+	gt_run_workers(r, workers);
 	while (numbers != NULL && gt_node_next_server(node, name, &at)) {
 		const struct gt_server_state *s = &node->states[at.index];
+		struct gt_server_counters c =
+			gt_sum_server(workers, r->n_lcores, numbers[at.index]);
 
-		count(r, numbers[at.index], &open, &active);
-		sum += open;
+		sum += c.open;
 		takes = takes || gt_server_takes_new(s);
 		json_array_append_new(
 			list, json_pack("{s:s, s:s, s:s, s:I, s:I}", "vip", at.vip->name, "server",
 					at.server->name, "state", gt_server_state_name(s), "open",
-					(json_int_t)open, "active", (json_int_t)active));
+					(json_int_t)c.open, "active", (json_int_t)c.active));
 	}
 	free(numbers);
 	return json_pack("{s:s, s:o, s:I, s:b}", "server", name, "servers", list, "remaining",

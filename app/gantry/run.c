@@ -27,6 +27,7 @@
 #include "privileges.h"
 #include "prober.h"
 #include "reload.h"
+#include "report/sums.h"
 #include "requests.h"
 #include "say.h"
 #include "telemetry.h"
@@ -106,13 +107,11 @@ static int create_workers(struct gt_run *r)
 /* The node's hook: connections that a server has at all workers. */
 static uint64_t count_active(void *ctx, uint32_t server)
 {
+	struct gt_worker *workers[GT_WORKERS_MAX];
 	const struct gt_run *r = ctx;
-	int64_t sum = 0;
 
-	for (unsigned i = 0; i < r->n_lcores; i++)
-		sum += __atomic_load_n(&r->lcores[i]->worker->servers[server].active,
-				       __ATOMIC_RELAXED);
-	return sum > 0 ? (uint64_t)sum : 0;
+	gt_run_workers(r, workers);
+	return (uint64_t)gt_sum_server(workers, r->n_lcores, server).active;
 }
 
 static int create_node(struct gt_run *r)

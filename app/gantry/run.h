@@ -51,6 +51,13 @@ struct gt_run {
 	uint64_t plans;	  /* published so far: the number of the newest */
 };
 
+/* All workers' cores, for those that sum up or read what they have. Main. */
+static inline void gt_run_workers(const struct gt_run *r, struct gt_worker *workers[GT_WORKERS_MAX])
+{
+	for (unsigned i = 0; i < r->n_lcores; i++)
+		workers[i] = r->lcores[i]->worker;
+}
+
 /* Milliseconds of CLOCK_MONOTONIC: the clock of main and of all workers. Any caller. */
 uint64_t gt_clock_ms(void);
 

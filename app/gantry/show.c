@@ -65,8 +65,7 @@ static json_t *report(const struct gt_run *r)
 {
 	struct gt_worker *workers[GT_WORKERS_MAX];
 
-	for (unsigned i = 0; i < r->n_lcores; i++)
-		workers[i] = r->lcores[i]->worker;
+	gt_run_workers(r, workers);
 	return gt_report_status(r->node, workers, r->n_lcores);
 }
 

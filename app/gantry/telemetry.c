@@ -74,8 +74,7 @@ struct status {
 
 static void list_workers(const struct gt_run *r, struct gt_worker **workers)
 {
-	for (unsigned i = 0; i < r->n_lcores; i++)
-		workers[i] = r->lcores[i]->worker;
+	gt_run_workers(r, workers);
 }
 
 static void read_status(struct gt_run *r, void *arg)
