@@ -12,7 +12,13 @@
 
 void *gt_plan_array(size_t n, size_t size)
 {
-	return calloc(n > 0 ? n : 1, size);
+	size_t bytes = ((n > 0 ? n : 1) * size + 63) & ~(size_t)63;
+	void *p = aligned_alloc(64, bytes);
+
+	/* What is made to fit a cache line shall lie in one. */
+	if (p != NULL)
+		memset(p, 0, bytes);
+	return p;
 }
 
 uint32_t gt_plan_table_size(uint64_t n)
@@ -124,7 +130,8 @@ void gt_plan_free(struct gt_plan *plan)
 	}
 	free(plan->addresses);
 	free(plan->ours);
-	free(plan->express);
+	free(plan->express_v4);
+	free(plan->express_v6);
 	free(plan->routes);
 	free(plan->neighbours);
 	free(plan->nats);

@@ -71,9 +71,17 @@ static inline uint16_t gt_server_share(const struct gt_server_state *s)
 #define GT_SERVER_KEEPS	   0x01 /* up and not disabled: known connections stay */
 #define GT_SERVER_TAKES	   0x02 /* new connections come: enabled with a weight, and its turn */
 #define GT_SERVER_RESOLVED 0x04 /* its MAC is known */
-/* Ordinary packets may go by the express path: alive, resolved, on an untagged interface, and where
- * addresses are translated of its VIP's family. */
-#define GT_SERVER_EXPRESS 0x08
+
+/* How ordinary packets go to a server by the express path. */
+enum gt_express {
+	/* they do not: it is not alive or not resolved, its interface tagged, or the address family
+	 * changes on the way */
+	GT_EXPRESS_NONE,
+	GT_EXPRESS_DR,
+	GT_EXPRESS_SNAT,
+	GT_EXPRESS_NAT,
+	GT_EXPRESS_TUNNEL,
+};
 
 /* What a worker needs to send to a server: a cache line. */
 struct gt_plan_server {
@@ -91,7 +99,8 @@ struct gt_plan_server {
 	uint16_t n_sources;
 	uint16_t mtu;	     /* of out_if */
 	uint16_t group_name; /* number of its name in its VIP's persistence group; 0: none */
-	uint8_t reserved[18];
+	uint8_t express;     /* enum gt_express */
+	uint8_t reserved[17];
 };
 _Static_assert(sizeof(struct gt_plan_server) == 64, "a server is a cache line");
 
@@ -177,20 +186,32 @@ struct gt_plan_service {
 	rte_be16_t port; /* 0 where the connection's key has it */
 };
 
-/*
- * What an ordinary packet of a service needs, found by its destination in one step: two in a cache
- * line. Services of few ports only (see express.c).
- */
+/* What an ordinary packet of a service needs. Services of few ports only (see express.c). */
 struct gt_plan_express {
-	uint64_t address[2];	/* a struct gt_addr's bytes */
-	uint32_t port_protocol; /* port in network order, protocol << 16; 0: this one is free */
 	uint32_t idle_ticks;
-	uint16_t service, vip;
-	uint8_t mode;	/* enum gt_mode */
-	bool by_source; /* persistence = source: its clients' records are to be renewed */
-	uint8_t reserved[2];
+	uint16_t service;
+	uint8_t flags; /* GT_EXPRESS_... */
+	uint8_t reserved;
 };
-_Static_assert(sizeof(struct gt_plan_express) == 32, "two are a cache line");
+#define GT_EXPRESS_SESSIONS  0x01 /* mode = snat */
+#define GT_EXPRESS_BY_SOURCE 0x02 /* persistence = source: its clients' records are to be renewed  \
+				   */
+
+/* ... found by its destination in one step: four of them are a cache line, */
+struct gt_plan_express_v4 {
+	uint64_t key; /* address, port << 32, protocol << 48, as on the wire; 0: this one is free */
+	struct gt_plan_express to;
+};
+_Static_assert(sizeof(struct gt_plan_express_v4) == 16, "four are a cache line");
+
+/* or two. */
+struct gt_plan_express_v6 {
+	uint64_t address[2];
+	uint32_t port_protocol; /* port, protocol << 16; 0: this one is free */
+	uint32_t reserved;
+	struct gt_plan_express to;
+};
+_Static_assert(sizeof(struct gt_plan_express_v6) == 32, "two are a cache line");
 
 struct gt_plan_interface {
 	struct gt_mac mac;
@@ -218,9 +239,11 @@ struct gt_plan {
 	/* Which addresses are ours, a bit each by their hash, 32 bits for each: tells most
 	 * strangers for certain */
 	uint64_t *ours;
-	uint32_t ours_mask;		 /* of bits */
-	struct gt_plan_express *express; /* open addressing; half full at most */
-	uint32_t express_mask;
+	uint8_t ours_shift; /* 2^(64 - shift) bits */
+	/* open addressing; half full at most; 2^(64 - shift) places */
+	struct gt_plan_express_v4 *express_v4;
+	struct gt_plan_express_v6 *express_v6;
+	uint8_t express_v4_shift, express_v6_shift;
 	struct gt_plan_range *ranges; /* of one address together, sorted by protocol and port */
 	uint32_t n_ranges;
 	struct gt_plan_nat
@@ -348,7 +371,7 @@ static inline const struct gt_plan_address *gt_plan_find_address(const struct gt
 /* False: the address, by its hash, is none of ours. True: it may be. Worker. */
 static inline bool gt_plan_may_be_ours(const struct gt_plan *plan, uint64_t hash)
 {
-	uint32_t bit = (uint32_t)(hash >> 32) & plan->ours_mask;
+	uint64_t bit = hash >> plan->ours_shift;
 
 	return (plan->ours[bit / 64] >> bit % 64 & 1) != 0;
 }
@@ -366,11 +389,17 @@ static inline const struct gt_plan_address *gt_plan_find_words(const struct gt_p
 }
 
 /* Where the search for an express record begins. Worker. */
-static inline uint32_t gt_plan_express_home(const struct gt_plan *plan, uint64_t address_hash,
-					    uint32_t port_protocol)
+static inline uint64_t gt_plan_express_v4_home(uint64_t key, unsigned shift)
 {
-	return (uint32_t)((address_hash ^ port_protocol * 0x9e3779b97f4a7c15ULL) >> 40) &
-	       plan->express_mask;
+	return key * 0x9e3779b97f4a7c15ULL >> shift;
+}
+
+static inline uint64_t gt_plan_express_v6_home(const uint64_t address[2], uint32_t port_protocol,
+					       unsigned shift)
+{
+	uint64_t w = address[0] ^ (address[1] >> 32 | address[1] << 32);
+
+	return (w + port_protocol) * 0x9e3779b97f4a7c15ULL >> shift;
 }
 
 /* Of an address's ranges the one that holds a protocol and port (host order), or NULL. Worker. */

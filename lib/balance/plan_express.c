@@ -11,24 +11,31 @@
 #define OURS_BITS  32
 #define OURS_LEAST 4096
 
+/* Of a table whose size is a power of two and at least two. */
+static uint8_t shift_of(uint32_t size)
+{
+	return (uint8_t)(64 - __builtin_ctz(size));
+}
+
 static int make_ours(struct gt_plan *plan)
 {
 	uint64_t n = 0;
+	uint32_t size;
 
 	for (uint32_t i = 0; i <= plan->addresses_mask; i++)
 		n += plan->addresses[i].used;
 	n *= OURS_BITS;
-	plan->ours_mask = gt_plan_table_size((n < OURS_LEAST ? OURS_LEAST : n) / 2) - 1;
-	plan->ours = gt_plan_array((plan->ours_mask + 1) / 64, sizeof(*plan->ours));
+	size = gt_plan_table_size((n < OURS_LEAST ? OURS_LEAST : n) / 2);
+	plan->ours_shift = shift_of(size);
+	plan->ours = gt_plan_array(size / 64, sizeof(*plan->ours));
 	if (plan->ours == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i <= plan->addresses_mask; i++) {
-		uint32_t bit;
+		uint64_t bit;
 
 		if (!plan->addresses[i].used)
 			continue;
-		bit = (uint32_t)(gt_plan_hash_address(&plan->addresses[i].addr) >> 32) &
-		      plan->ours_mask;
+		bit = gt_plan_hash_address(&plan->addresses[i].addr) >> plan->ours_shift;
 		plan->ours[bit / 64] |= UINT64_C(1) << bit % 64;
 	}
 	return 0;
@@ -42,50 +49,85 @@ static bool is_express(const struct gt_plan *plan, const struct gt_plan_range *r
 	return !r->wide && vip != 0;
 }
 
-static void put(struct gt_plan *plan, const struct gt_addr *addr, const struct gt_plan_range *r,
-		uint16_t port)
+static void put_v4(struct gt_plan *plan, const struct gt_addr *addr, uint32_t port_protocol,
+		   const struct gt_plan_express *to)
 {
-	uint16_t service = gt_plan_range_service(r, port), vip = plan->services[service].vip;
-	const struct gt_plan_vip *v = &plan->vips[vip];
-	uint32_t wanted = (uint32_t)rte_cpu_to_be_16(port) | (uint32_t)r->protocol << 16;
-	uint32_t i = gt_plan_express_home(plan, gt_plan_hash_address(addr), wanted);
+	uint64_t key = (uint64_t)port_protocol << 32 | gt_addr_v4(addr);
+	uint64_t i = gt_plan_express_v4_home(key, plan->express_v4_shift);
+	while (plan->express_v4[i].key != 0)
+		i = (i + 1) & (UINT64_MAX >> plan->express_v4_shift);
+	plan->express_v4[i] = (struct gt_plan_express_v4){key, *to};
+}
 
-	while (plan->express[i].port_protocol != 0)
-		i = (i + 1) & plan->express_mask;
-	plan->express[i] = (struct gt_plan_express){.port_protocol = wanted,
-						    .idle_ticks = v->idle_ticks,
-						    .service = service,
-						    .vip = vip,
-						    .mode = v->mode,
-						    .by_source = v->source_service != 0};
-	memcpy(plan->express[i].address, addr->b, sizeof(plan->express[i].address));
+static void put_v6(struct gt_plan *plan, const struct gt_addr *addr, uint32_t port_protocol,
+		   const struct gt_plan_express *to)
+{
+	uint64_t i;
+	struct gt_plan_express_v6 e = {.port_protocol = port_protocol, .to = *to};
+
+	memcpy(e.address, addr->b, sizeof(e.address));
+	i = gt_plan_express_v6_home(e.address, port_protocol, plan->express_v6_shift);
+	while (plan->express_v6[i].port_protocol != 0)
+		i = (i + 1) & (UINT64_MAX >> plan->express_v6_shift);
+	plan->express_v6[i] = e;
+}
+
+static uint8_t flags_of(const struct gt_plan_vip *v)
+{
+	return (uint8_t)((v->mode == GT_MODE_SNAT ? GT_EXPRESS_SESSIONS : 0) |
+			 (v->source_service != 0 ? GT_EXPRESS_BY_SOURCE : 0));
+}
+
+/* All services of an address. */
+static void put_address(struct gt_plan *plan, const struct gt_plan_address *a)
+{
+	for (uint32_t j = a->ranges; j < a->ranges + a->n_ranges; j++) {
+		const struct gt_plan_range *r = &plan->ranges[j];
+
+		for (uint32_t port = r->first; is_express(plan, r) && port <= r->last; port++) {
+			uint16_t service = gt_plan_range_service(r, (uint16_t)port);
+			const struct gt_plan_vip *v = &plan->vips[plan->services[service].vip];
+			uint32_t wanted = (uint32_t)rte_cpu_to_be_16((uint16_t)port) |
+					  (uint32_t)r->protocol << 16;
+			const struct gt_plan_express to = {.idle_ticks = v->idle_ticks,
+							   .service = service,
+							   .flags = flags_of(v)};
+
+			if (gt_addr_is_v4(&a->addr))
+				put_v4(plan, &a->addr, wanted, &to);
+			else
+				put_v6(plan, &a->addr, wanted, &to);
+		}
+	}
 }
 
 int gt_plan_make_express(struct gt_plan_builder *b)
 {
 	struct gt_plan *plan = b->plan;
-	uint64_t n = 0;
+	uint64_t n[2] = {0}; /* of IPv6, of IPv4 */
+	uint32_t size[2];
 	int ret = make_ours(plan);
 
 	if (ret != 0)
 		return ret;
-	for (uint32_t i = 0; i < plan->n_ranges; i++)
-		if (is_express(plan, &plan->ranges[i]))
-			n += plan->ranges[i].last - plan->ranges[i].first + 1U;
-	plan->express_mask = gt_plan_table_size(n) - 1;
-	plan->express = gt_plan_array(plan->express_mask + 1, sizeof(*plan->express));
-	if (plan->express == NULL)
-		return -ENOMEM;
 	for (uint32_t i = 0; i <= plan->addresses_mask; i++) {
 		const struct gt_plan_address *a = &plan->addresses[i];
 
-		for (uint32_t j = a->ranges; a->used && j < a->ranges + a->n_ranges; j++) {
-			const struct gt_plan_range *r = &plan->ranges[j];
-
-			for (uint32_t port = r->first; is_express(plan, r) && port <= r->last;
-			     port++)
-				put(plan, &a->addr, r, (uint16_t)port);
-		}
+		for (uint32_t j = a->ranges; a->used && j < a->ranges + a->n_ranges; j++)
+			if (is_express(plan, &plan->ranges[j]))
+				n[gt_addr_is_v4(&a->addr)] +=
+					plan->ranges[j].last - plan->ranges[j].first + 1U;
 	}
+	for (unsigned v4 = 0; v4 < 2; v4++)
+		size[v4] = gt_plan_table_size(n[v4]);
+	plan->express_v6_shift = shift_of(size[0]);
+	plan->express_v6 = gt_plan_array(size[0], sizeof(*plan->express_v6));
+	plan->express_v4_shift = shift_of(size[1]);
+	plan->express_v4 = gt_plan_array(size[1], sizeof(*plan->express_v4));
+	if (plan->express_v6 == NULL || plan->express_v4 == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i <= plan->addresses_mask; i++)
+		if (plan->addresses[i].used)
+			put_address(plan, &plan->addresses[i]);
 	return 0;
 }

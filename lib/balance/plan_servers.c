@@ -59,6 +59,12 @@ const char *gt_server_state_name(const struct gt_server_state *s)
 	return s->admin == GT_ADMIN_DRAIN ? "drain" : "up";
 }
 
+_Static_assert((int)GT_EXPRESS_DR == (int)GT_MODE_DR + 1 &&
+		       (int)GT_EXPRESS_NAT == (int)GT_MODE_NAT + 1 &&
+		       (int)GT_EXPRESS_SNAT == (int)GT_MODE_SNAT + 1 &&
+		       (int)GT_EXPRESS_TUNNEL == (int)GT_MODE_TUNNEL + 1,
+	       "one for each mode");
+
 static bool is_express(const struct gt_plan *plan, const struct gt_config_vip *c,
 		       const struct gt_config_server *server)
 {
@@ -82,7 +88,7 @@ static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 			     (gt_server_takes_new(state) ? GT_SERVER_TAKES : 0) |
 			     (state->resolved ? GT_SERVER_RESOLVED : 0));
 	if (is_healthy(state) && state->resolved && is_express(plan, c, server))
-		s->flags |= GT_SERVER_EXPRESS;
+		s->express = (uint8_t)(c->mode + 1);
 	s->addr = server->address;
 	s->port = rte_cpu_to_be_16(server->port);
 	s->mode = (uint8_t)c->mode;

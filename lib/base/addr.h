@@ -32,14 +32,14 @@ struct gt_prefix {
 #define GT_PREFIX_STRLEN 50
 #define GT_MAC_STRLEN	 18
 
-/* The second half of an IPv4 address as a word; the first is 0. */
+/* The second half of an IPv4 address as a word, as it stands in memory; the first is 0. */
 static inline uint64_t gt_addr_word_v4(rte_be32_t v4)
 {
-	const uint32_t halves[2] = {rte_cpu_to_be_32(0xffff), v4};
-	uint64_t word;
-
-	memcpy(&word, halves, sizeof(word));
-	return word;
+#if RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN
+	return (uint64_t)v4 << 32 | rte_cpu_to_be_32(0xffff);
+#else
+	return (uint64_t)rte_cpu_to_be_32(0xffff) << 32 | v4;
+#endif
 }
 
 /* Written at once: bytes written piece by piece must be waited for where they are read together. */

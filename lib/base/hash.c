@@ -4,10 +4,6 @@
 
 #include <string.h>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 static inline uint64_t rotl(uint64_t x, int b)
 {
 	return x << b | x >> (64 - b);
@@ -140,20 +136,11 @@ __attribute__((target("aes,sse4.1"))) void gt_aeshash_aesni(const struct gt_aesh
 							    const void *blocks, size_t stride,
 							    uint64_t *out, size_t n)
 {
-	__m128i k[4];
-
-	for (int r = 0; r < 4; r++)
-		k[r] = _mm_loadu_si128((const __m128i *)key->round[r]);
-	for (size_t i = 0; i < n; i++) {
-		__m128i s = _mm_loadu_si128(
-			(const __m128i *)(const void *)((const uint8_t *)blocks + i * stride));
-
-		s = _mm_xor_si128(s, k[0]);
-		for (int r = 1; r < 4; r++)
-			s = _mm_aesenc_si128(s, k[r]);
-		s = _mm_aesenc_si128(s, k[0]);
-		out[i] = (uint64_t)_mm_cvtsi128_si64(s);
-	}
+	for (size_t i = 0; i < n; i++)
+		out[i] = gt_aeshash_block(
+			key,
+			_mm_loadu_si128((const __m128i *)(const void *)((const uint8_t *)blocks +
+									i * stride)));
 }
 #endif
 

@@ -8,10 +8,10 @@
 
 #define TYPE_FREE	 0U
 #define TYPE_NARROW	 GT_FLOW_TYPE_NARROW
-#define TYPE_WIDE_FIRST	 2U
-#define TYPE_WIDE_SECOND 3U
+#define TYPE_WIDE_FIRST	 GT_FLOW_TYPE_WIDE_FIRST
+#define TYPE_WIDE_SECOND GT_FLOW_TYPE_WIDE_SECOND
 
-#define META_SPILLED	(1U << 29)
+#define META_SPILLED	GT_FLOW_META_SPILLED
 #define META_TYPE(type) ((type) << 30)
 #define META_STATE(s)	((uint32_t)(s) << 26)
 #define TAG_TYPE(type)	((uint16_t)((type) << 14))
@@ -71,29 +71,9 @@ void gt_flow_destroy(struct gt_flow_table *t)
 void gt_flow_hash(const struct gt_flow_table *t, const struct gt_flow_key *keys, uint64_t *hashes,
 		  unsigned n)
 {
-	uint64_t blocks[GT_BURST_MAX][2], second[GT_BURST_MAX];
-	unsigned wide[GT_BURST_MAX], n_wide = 0;
-
-	if (n == 0)
-		return;
-	t->hash(&t->key, keys, sizeof(*keys), hashes, n);
 	for (unsigned i = 0; i < n; i++)
-		if (keys[i].wide)
-			wide[n_wide++] = i;
-	if (n_wide == 0)
-		return;
-	/* A wide key is longer than a block. Its rest goes through a second one, chained: folding
-	 * it into the first would let a client trade address bits for port bits at will. */
-	for (unsigned i = 0; i < n_wide; i++) {
-		const struct gt_flow_key *k = &keys[wide[i]];
-
-		blocks[i][0] = hashes[wide[i]];
-		blocks[i][1] = (uint64_t)k->port | (uint64_t)k->dst_port << 16 |
-			       (uint64_t)k->service << 32 | 1ULL << 63;
-	}
-	t->hash(&t->key, blocks, sizeof(blocks[0]), second, n_wide);
-	for (unsigned i = 0; i < n_wide; i++)
-		hashes[wide[i]] = second[i];
+		hashes[i] = keys[i].wide ? gt_flow_hash_wide(t, &keys[i])
+					 : gt_flow_hash_narrow(t, keys[i].lo);
 }
 
 static inline uint32_t second_bucket(const struct gt_flow_table *t, uint64_t hash, uint32_t first)
@@ -107,20 +87,17 @@ static inline uint32_t second_bucket(const struct gt_flow_table *t, uint64_t has
 
 /* ---- finding ---- */
 
-static inline bool is_wide_match(const struct gt_flow_slot *s, const struct gt_flow_key *key)
-{
-	return slot_type(s) == TYPE_WIDE_FIRST && s[0].key == key->lo && s[1].key == key->hi &&
-	       s->port == key->port && s->service == key->service && s->dst_port == key->dst_port;
-}
-
 static inline struct gt_flow_slot *find_in(struct gt_flow_bucket *b, const struct gt_flow_key *key)
 {
-	if (!key->wide)
-		return gt_flow_find_narrow(b, key->lo);
-	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i += 2)
-		if (is_wide_match(&b->slots[i], key))
-			return &b->slots[i + 1];
-	return NULL;
+	return key->wide ? gt_flow_find_wide(b, key) : gt_flow_find_narrow(b, key->lo);
+}
+
+void gt_flow_prefetch_second(const struct gt_flow_table *t, uint64_t hash)
+{
+	uint32_t first = gt_flow_bucket_first(t, hash);
+
+	if (is_spilled(&t->buckets[first]))
+		rte_prefetch0(&t->buckets[second_bucket(t, hash, first)]);
 }
 
 struct gt_flow_ref gt_flow_search(const struct gt_flow_table *t, const struct gt_flow_key *key,
@@ -175,6 +152,7 @@ static void clear_place(struct gt_flow_table *t, struct gt_flow_bucket *b, unsig
 		clear_slot(&b->slots[place + 1]);
 	clear_slot(&b->slots[place]);
 	t->entries--;
+	t->changes++;
 }
 
 void gt_flow_remove(struct gt_flow_table *t, struct gt_flow_ref ref)
@@ -362,6 +340,7 @@ static struct gt_flow_ref write_entry(struct gt_flow_table *t, struct gt_flow_bu
 	uint32_t meta = META_STATE(state) | (tick & GT_TICK_MASK);
 
 	t->entries++;
+	t->changes++;
 	s->key = key->lo;
 	if (key->wide) {
 		s->port = key->port;

@@ -79,7 +79,7 @@ struct gt_flow_key {
 	uint64_t hi; /* wide: client bytes 8-15 */
 	uint16_t service;
 	rte_be16_t port, dst_port;
-	bool wide;
+	bool wide; /* of a narrow key, a look-up reads nothing but this and lo */
 };
 
 static inline void gt_flow_key_narrow(struct gt_flow_key *k, rte_be32_t client, rte_be16_t port,
@@ -118,6 +118,8 @@ struct gt_flow_table {
 	struct gt_aeshash_key key;
 	gt_aeshash_fn *hash;
 	struct gt_memory memory;
+	uint64_t changes; /* insertions and removals: behind one, slots that were found may be
+			     others' */
 	uint64_t entries; /* connections and source records; slots in use, a wide one once */
 };
 
@@ -161,30 +163,97 @@ uint64_t gt_flow_bytes(uint32_t connections, bool wide);
 void gt_flow_hash(const struct gt_flow_table *t, const struct gt_flow_key *keys, uint64_t *hashes,
 		  unsigned n);
 
+/*
+ * The hash of one key, as gt_flow_hash. A wide key is longer than a block: its rest goes through a
+ * second one, chained. Folding it into the first would let a client trade address bits for port
+ * bits at will. Worker.
+ */
+static inline uint64_t gt_flow_hash_block(const struct gt_flow_table *t, uint64_t lo, uint64_t hi)
+{
+#if defined(__AES__)
+	return gt_aeshash_block(&t->key, _mm_set_epi64x((long long)hi, (long long)lo));
+#else
+	const uint64_t block[2] = {lo, hi};
+	uint64_t hash;
+
+	t->hash(&t->key, block, sizeof(block), &hash, 1);
+	return hash;
+#endif
+}
+
+static inline uint64_t gt_flow_hash_narrow(const struct gt_flow_table *t, uint64_t lo)
+{
+	return gt_flow_hash_block(t, lo, 0);
+}
+
+static inline uint64_t gt_flow_hash_wide(const struct gt_flow_table *t, const struct gt_flow_key *k)
+{
+	return gt_flow_hash_block(t, gt_flow_hash_block(t, k->lo, k->hi),
+				  (uint64_t)k->port | (uint64_t)k->dst_port << 16 |
+					  (uint64_t)k->service << 32 | 1ULL << 63);
+}
+
 static inline uint32_t gt_flow_bucket_first(const struct gt_flow_table *t, uint64_t hash)
 {
 	return (uint32_t)(((hash & 0xffffffff) * t->n_buckets) >> 32);
 }
 
-static inline void gt_flow_prefetch(const struct gt_flow_table *t, uint64_t hash)
+/* Fetches a key's first bucket, and gives it. Worker. */
+static inline struct gt_flow_bucket *gt_flow_prefetch(const struct gt_flow_table *t, uint64_t hash)
 {
-	rte_prefetch0(&t->buckets[gt_flow_bucket_first(t, hash)]);
+	struct gt_flow_bucket *b = &t->buckets[gt_flow_bucket_first(t, hash)];
+
+	rte_prefetch0(b);
+	return b;
 }
 
-#define GT_FLOW_TYPE_NARROW 1U
+/* The top bits of meta: what a slot is; that the bucket, whose first it is, has spilled. */
+#define GT_FLOW_META_SPILLED	 (1U << 29)
+#define GT_FLOW_TYPE_NARROW	 1U
+#define GT_FLOW_TYPE_WIDE_FIRST	 2U
+#define GT_FLOW_TYPE_WIDE_SECOND 3U
 
-/*
- * All four keys are compared before the first branch: which slot it is nobody can predict. A wide
- * slot may have the same bytes in that place.
- */
+/* Type and state of an entry in one byte, to be compared at once. */
+static inline uint8_t gt_flow_make_kind(uint32_t type, enum gt_flow_state state)
+{
+	return (uint8_t)(type << 6 | (uint32_t)state << 2);
+}
+
+static inline uint8_t gt_flow_kind(uint32_t meta)
+{
+	return meta >> 24 & 0xdc;
+}
+
+/* Which of a bucket's slots begin with these 8 bytes. All are compared before the first branch:
+ * which one it is nobody can predict. A bit for each, in the order of gt_flow_nth. */
+static inline unsigned gt_flow_match(const struct gt_flow_bucket *b, uint64_t key)
+{
+	const struct gt_flow_slot *s = b->slots;
+
+#if defined(__AVX2__)
+	__m256i keys =
+		_mm256_unpacklo_epi64(_mm256_load_si256((const __m256i *)(const void *)s),
+				      _mm256_load_si256((const __m256i *)(const void *)(s + 2)));
+
+	return (unsigned)_mm256_movemask_pd(
+		_mm256_castsi256_pd(_mm256_cmpeq_epi64(keys, _mm256_set1_epi64x((long long)key))));
+#else
+	return (unsigned)(s[0].key == key) | (unsigned)(s[2].key == key) << 1 |
+	       (unsigned)(s[1].key == key) << 2 | (unsigned)(s[3].key == key) << 3;
+#endif
+}
+
+/* The slot of gt_flow_match's lowest bit: they come as AVX2 interleaves them, 0, 2, 1, 3. */
+static inline struct gt_flow_slot *gt_flow_nth(struct gt_flow_bucket *b, unsigned bits)
+{
+	return &b->slots[0xd8U >> 2 * (unsigned)__builtin_ctz(bits) & 3];
+}
+
+/* A wide slot may have the same bytes in a narrow one's place. */
 static inline struct gt_flow_slot *gt_flow_find_narrow(struct gt_flow_bucket *b, uint64_t key)
 {
-	struct gt_flow_slot *s = b->slots;
-	unsigned hits = (unsigned)(s[0].key == key) | (unsigned)(s[1].key == key) << 1 |
-			(unsigned)(s[2].key == key) << 2 | (unsigned)(s[3].key == key) << 3;
-
-	for (; hits != 0; hits &= hits - 1) {
-		struct gt_flow_slot *hit = &s[__builtin_ctz(hits)];
+	for (unsigned hits = gt_flow_match(b, key); hits != 0; hits &= hits - 1) {
+		struct gt_flow_slot *hit = gt_flow_nth(b, hits);
 
 		if (hit->meta >> 30 == GT_FLOW_TYPE_NARROW)
 			return hit;
@@ -192,9 +261,28 @@ static inline struct gt_flow_slot *gt_flow_find_narrow(struct gt_flow_bucket *b,
 	return NULL;
 }
 
+/* The second of the two slots that hold a wide key. */
+static inline struct gt_flow_slot *gt_flow_find_wide(struct gt_flow_bucket *b,
+						     const struct gt_flow_key *key)
+{
+	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i += 2) {
+		struct gt_flow_slot *s = &b->slots[i];
+
+		if (s[0].key == key->lo && s[1].key == key->hi && s->port == key->port &&
+		    s->service == key->service && s->dst_port == key->dst_port &&
+		    s->meta >> 30 == GT_FLOW_TYPE_WIDE_FIRST)
+			return s + 1;
+	}
+	return NULL;
+}
+
 /* gt_flow_find for any key. Worker. */
 struct gt_flow_ref gt_flow_search(const struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash);
+
+/* Fetches the second bucket, if the key may be there: when it was not found in its first. Worker.
+ */
+void gt_flow_prefetch_second(const struct gt_flow_table *t, uint64_t hash);
 
 /*
  * Finds a key's entry, live or expired: the caller judges by gt_flow_expired. slot is NULL if there

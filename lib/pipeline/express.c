@@ -17,8 +17,9 @@
  * server's is a reply of nat, or of a session of snat. It must fit the next wire, and keep its
  * family.
  */
-#include "pipeline/express.h"
+#include "pipeline/burst.h"
 #include "pipeline/connection.h"
+#include "pipeline/express.h"
 #include "pipeline/general.h"
 #include "pipeline/internal.h"
 #include "pipeline/tunnel.h"
@@ -28,52 +29,81 @@
 /* What neighbouring frames of a burst add to the same counters. */
 struct sums {
 	uint32_t frames, in_bytes, out_bytes;
-	uint16_t vip; /* 0: replies */
-	uint8_t in_if, out_if;
+	uint32_t between; /* join_ends */
 };
+
+/* VIP (0: replies), and the interfaces in and out: by whose counters a frame goes. */
+static inline uint32_t join_ends(uint16_t vip, uint8_t in_if, uint8_t out_if)
+{
+	return (uint32_t)vip << 16 | (uint32_t)in_if << 8 | out_if;
+}
 
 /* A burst's frames, each on the express path or the general one. */
 struct burst {
 	struct express express[GT_BURST_MAX];
-	struct gt_flow_key keys[GT_BURST_MAX];
-	uint64_t hashes[GT_BURST_MAX];
-	uint8_t general[GT_BURST_MAX]; /* 0, or index + 1 in works */
-	struct gt_work works[GT_BURST_MAX];
+	struct gt_work works[GT_BURST_MAX]; /* of the general path's, in their order */
 	unsigned n_works;
-	bool sessions;	     /* some frames have one */
-	struct sums sums[2]; /* of requests, and of replies, which come in between */
+	bool sessions; /* some frames have one */
 };
 
-/* The interfaces whose frames may be ones, as bits. */
-static uint32_t express_interfaces(const struct gt_worker *w)
-{
-	uint32_t set = 0;
+/* What stages 3 and 4 read for each frame, at hand: bytes written to a frame might be anything, as
+ * far as a compiler knows. */
+struct reach {
+	struct gt_worker *w;
+	const struct gt_plan *plan;
+	const struct gt_plan_server *servers;
+	uint32_t n_servers;
+	uint32_t tick;
+	struct gt_server_counters *counts;
+	struct sums requests, replies; /* which come in between */
+};
 
-	/* Where there are several workers a fresh frame may be another's; tags are not for us. */
-	for (unsigned i = 0; i < w->plan->n_interfaces; i++)
-		if (w->plan->interfaces[i].vlan == 0 &&
-		    (w->steer.n_workers == 1 || w->steer.exact[i]))
-			set |= 1U << i;
-	return set;
+/* Where there are several workers a fresh frame may be another's; tags are not for us. */
+static bool is_untouched(const struct gt_worker *w, unsigned interface)
+{
+	return w->plan->interfaces[interface].vlan == 0 &&
+	       (w->steer.n_workers == 1 || w->steer.exact[interface]);
+}
+
+static struct express_view make_view(const struct gt_worker *w)
+{
+	struct express_view v;
+
+	v.w = w;
+	v.plan = w->plan;
+	v.flows = &w->flows;
+	for (unsigned i = 0; i < w->plan->n_interfaces; i++) {
+		const struct gt_mac *mac = &w->plan->interfaces[i].mac;
+
+		v.heads[i] = (struct express_head){
+			.mac = (uint64_t)gt_copy_be32(mac->b) | (uint64_t)gt_copy_be16(mac->b + 4)
+									<< 32,
+			.v4 = HEAD_V4,
+			.v6 = HEAD_V6,
+			.never = !is_untouched(w, i),
+		};
+	}
+	return v;
 }
 
 /* ---- accounts ---- */
 
 /* Writes the sums to the worker's counters. */
-static void account(struct gt_worker *w, struct sums *s)
+static void account(struct gt_worker *w, struct sums s)
 {
 	struct gt_counters *c = &w->counters;
+	unsigned vip = s.between >> 16, in_if = s.between >> 8 & 0xff, out_if = s.between & 0xff;
 
-	c->in += s->frames;
-	c->forwarded += s->frames;
-	c->interfaces[s->in_if].in_frames += s->frames;
-	c->interfaces[s->in_if].in_bytes += s->in_bytes;
-	c->interfaces[s->out_if].out_frames += s->frames;
-	c->interfaces[s->out_if].out_bytes += s->out_bytes;
+	c->in += s.frames;
+	c->forwarded += s.frames;
+	c->interfaces[in_if].in_frames += s.frames;
+	c->interfaces[in_if].in_bytes += s.in_bytes;
+	c->interfaces[out_if].out_frames += s.frames;
+	c->interfaces[out_if].out_bytes += s.out_bytes;
 	/* Replies are not counted by their VIP: number 0 is none. */
-	if (s->vip != 0) {
-		w->vips[s->vip].frames += s->frames;
-		w->vips[s->vip].bytes += s->in_bytes;
+	if (vip != 0) {
+		w->vips[vip].frames += s.frames;
+		w->vips[vip].bytes += s.in_bytes;
 	}
 }
 
@@ -82,12 +112,14 @@ static void account(struct gt_worker *w, struct sums *s)
 static inline void depart(struct gt_worker *w, struct gt_frame *f, struct sums *s, uint16_t vip,
 			  uint8_t out_if, uint32_t came)
 {
+	uint32_t between = join_ends(vip, f->in_if, out_if);
+
 	f->out_if = out_if;
 	f->verdict = GT_SEND;
-	if (s->vip != vip || s->in_if != f->in_if || s->out_if != out_if) {
+	if (unlikely(s->between != between)) {
 		if (s->frames > 0)
-			account(w, s);
-		*s = (struct sums){.vip = vip, .in_if = f->in_if, .out_if = out_if};
+			account(w, *s);
+		*s = (struct sums){.between = between};
 	}
 	s->frames++;
 	s->in_bytes += came;
@@ -95,15 +127,15 @@ static inline void depart(struct gt_worker *w, struct gt_frame *f, struct sums *
 }
 
 /* To a server, by the link layer that is ready made. */
-static inline void send_to_server(struct gt_worker *w, struct gt_frame *f, struct sums *sums,
-				  uint32_t server, uint32_t came)
+static inline void send_to_server(struct reach *r, struct gt_frame *f, uint32_t server,
+				  uint32_t came)
 {
-	const struct gt_plan_server *s = &w->plan->servers[server];
+	const struct gt_plan_server *s = &r->servers[server];
 
 	memcpy(f->data, s->macs, sizeof(s->macs));
-	w->servers[server].frames++;
-	w->servers[server].bytes += came;
-	depart(w, f, sums, s->vip, s->out_if, came);
+	r->counts[server].frames++;
+	r->counts[server].bytes += came;
+	depart(r->w, f, &r->requests, s->vip, s->out_if, came);
 }
 
 /* ---- stages 3 and 4 ----
@@ -160,8 +192,8 @@ static inline void to_nat_server(struct gt_frame *f, const struct express *x,
 	rewrite(f, x, &t);
 }
 
-static inline void to_tunnel(const struct gt_worker *w, struct gt_frame *f, const struct express *x,
-			     const struct gt_plan_server *s)
+static inline void to_tunnel(const struct gt_plan *plan, struct gt_frame *f,
+			     const struct express *x, const struct gt_plan_server *s)
 {
 	struct gt_packet p = {.kind = x->v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
 			      .l3_off = IP_OFF,
@@ -169,7 +201,7 @@ static inline void to_tunnel(const struct gt_worker *w, struct gt_frame *f, cons
 	struct gt_translation t;
 
 	read_ends(f, x, &t);
-	gt_tunnel_wrap_for(w->plan, f, &p, s, gt_tunnel_variation(&t.src, t.src_port, t.dst_port));
+	gt_tunnel_wrap_for(plan, f, &p, s, gt_tunnel_variation(&t.src, t.src_port, t.dst_port));
 }
 
 static inline bool fits_tunnel(const struct express *x, const struct gt_plan_server *s)
@@ -179,47 +211,49 @@ static inline bool fits_tunnel(const struct express *x, const struct gt_plan_ser
 
 /* What a mode other than dr does with a packet to its server. An entry of snat would name a
  * session. */
-static inline bool change(const struct gt_worker *w, struct gt_frame *f, const struct express *x,
+static inline bool change(const struct gt_plan *plan, struct gt_frame *f, const struct express *x,
 			  const struct gt_plan_server *s)
 {
 	if (s->mode == GT_MODE_NAT && may_rewrite(f, x, s->mtu))
 		to_nat_server(f, x, s);
 	else if (s->mode == GT_MODE_TUNNEL && fits_tunnel(x, s))
-		to_tunnel(w, f, x, s);
+		to_tunnel(plan, f, x, s);
 	else
 		return false;
 	return true;
 }
 
-static inline bool to_server(struct gt_worker *w, struct gt_frame *f, const struct express *x,
-			     struct gt_flow_ref ref, struct sums *sums)
+static inline bool to_server(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	uint32_t value = ref.slot->value, meta = ref.slot->meta, came = f->wire_len;
+	uint32_t value = x->slot->value, meta = x->slot->meta, came = f->wire_len;
 	const struct gt_plan_server *s;
 
-	if (gt_flow_state(ref) != x->state || value >= w->plan->n_servers ||
-	    gt_flow_idle(meta, w->tick) > x->service->idle_ticks ||
-	    (x->service->by_source && gt_connection_record_is_due(w, meta)))
+	if (unlikely(gt_flow_kind(meta) != x->kind || value >= r->n_servers ||
+		     gt_flow_idle(meta, r->tick) > x->service->idle_ticks ||
+		     ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
+		      gt_connection_record_is_due(r->w, meta))))
 		return false;
-	s = &w->plan->servers[value];
-	if ((s->flags & GT_SERVER_EXPRESS) == 0 || (s->mode != GT_MODE_DR && !change(w, f, x, s)))
+	s = &r->servers[value];
+	if (unlikely(s->express != GT_EXPRESS_DR) &&
+	    (s->express == GT_EXPRESS_NONE || !change(r->plan, f, x, s)))
 		return false;
-	gt_flow_touch(ref, (enum gt_flow_state)x->state, w->tick);
-	send_to_server(w, f, sums, value, came);
+	x->slot->meta = (meta & ~GT_TICK_MASK) | r->tick;
+	send_to_server(r, f, value, came);
 	return true;
 }
 
 /* Established, which it is only when its server has answered. */
-static inline bool is_ordinary(const struct gt_worker *w, const struct express *x,
+static inline bool is_ordinary(const struct reach *r, const struct express *x,
 			       const struct gt_snat_session *s)
 {
-	return s->state == x->state && gt_flow_idle(s->tick, w->tick) <= x->service->idle_ticks;
+	return s->state == (x->kind >> 2 & 7) &&
+	       gt_flow_idle(s->tick, r->tick) <= x->service->idle_ticks;
 }
 
-static inline bool to_session(struct gt_worker *w, struct gt_frame *f, const struct express *x,
-			      struct gt_flow_ref ref, struct sums *sums)
+static inline bool to_session(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	uint32_t value = ref.slot->value;
+	struct gt_worker *w = r->w;
+	uint32_t value = x->slot->value;
 	const struct gt_snat_pair_key *pair;
 	const struct gt_plan_server *server;
 	struct gt_snat_session *s;
@@ -228,12 +262,13 @@ static inline bool to_session(struct gt_worker *w, struct gt_frame *f, const str
 	if (!gt_connection_is_session(value))
 		return false;
 	s = gt_connection_session(w, value);
-	if (!is_ordinary(w, x, s) || s->server >= w->plan->n_servers ||
-	    (x->service->by_source && gt_connection_record_is_due(w, ref.slot->meta)))
+	if (!is_ordinary(r, x, s) || s->server >= r->n_servers ||
+	    ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
+	     gt_connection_record_is_due(w, x->slot->meta)))
 		return false;
 	pair = gt_snat_pair(&w->snat, value & ~GT_VALUE_SESSION);
-	server = &w->plan->servers[s->server];
-	if ((server->flags & GT_SERVER_EXPRESS) == 0 || gt_addr_is_v4(&pair->server) == x->v6 ||
+	server = &r->servers[s->server];
+	if (server->express == GT_EXPRESS_NONE || gt_addr_is_v4(&pair->server) == x->v6 ||
 	    !may_rewrite(f, x, server->mtu))
 		return false;
 	t = (struct gt_translation){.src = pair->source,
@@ -241,16 +276,17 @@ static inline bool to_session(struct gt_worker *w, struct gt_frame *f, const str
 				    .src_port = rte_cpu_to_be_16(s->port),
 				    .dst_port = pair->port};
 	rewrite(f, x, &t);
-	gt_flow_touch(ref, (enum gt_flow_state)x->state, w->tick);
-	s->tick = w->tick;
-	send_to_server(w, f, sums, s->server, f->wire_len);
+	x->slot->meta = (uint32_t)x->kind << 24 | (x->slot->meta & GT_FLOW_META_SPILLED) | r->tick;
+	s->tick = r->tick;
+	send_to_server(r, f, s->server, f->wire_len);
 	return true;
 }
 
 /* A reply of `server` in its client's eyes, by the route there. */
-static inline bool to_client(struct gt_worker *w, struct gt_frame *f, const struct express *x,
-			     uint16_t server, const struct gt_translation *t, struct sums *sums)
+static inline bool to_client(struct reach *r, struct gt_frame *f, const struct express *x,
+			     uint16_t server, const struct gt_translation *t)
 {
+	struct gt_worker *w = r->w;
 	const struct gt_plan_vip *vip = &w->plan->vips[w->plan->servers[server].vip];
 	const struct gt_plan_route *route = gt_plan_find_route(w->plan, &t->dst, vip->interface);
 	const struct gt_plan_interface *out;
@@ -267,25 +303,25 @@ static inline bool to_client(struct gt_worker *w, struct gt_frame *f, const stru
 	memcpy(f->data + 6, out->mac.b, 6);
 	w->servers[server].reply_frames++;
 	w->servers[server].reply_bytes += f->wire_len;
-	depart(w, f, &sums[1], 0, route->out_if, f->wire_len);
+	depart(w, f, &r->replies, 0, route->out_if, f->wire_len);
 	return true;
 }
 
-static inline bool nat_reply(struct gt_worker *w, struct gt_frame *f, const struct express *x,
-			     struct sums *sums)
+static inline bool nat_reply(struct reach *r, struct gt_frame *f, const struct express *x)
 {
+	const struct gt_plan *plan = r->plan;
 	struct gt_translation t;
 
 	read_ends(f, x, &t);
-	t.src = w->plan->vips[w->plan->servers[x->nat->number].vip].addr;
+	t.src = plan->vips[plan->servers[x->nat->number].vip].addr;
 	if (x->nat->port != 0)
 		t.src_port = x->nat->vip_port;
-	return to_client(w, f, x, x->nat->number, &t, sums);
+	return to_client(r, f, x, x->nat->number, &t);
 }
 
-static inline bool session_reply(struct gt_worker *w, struct gt_frame *f, const struct express *x,
-				 struct sums *sums)
+static inline bool session_reply(struct reach *r, struct gt_frame *f, const struct express *x)
 {
+	struct gt_worker *w = r->w;
 	struct gt_snat_pair_key key = {.protocol = x->protocol};
 	struct gt_snat_session *s;
 	struct gt_translation t;
@@ -305,110 +341,150 @@ static inline bool session_reply(struct gt_worker *w, struct gt_frame *f, const 
 				    .dst = s->client,
 				    .src_port = s->vip_port,
 				    .dst_port = s->client_port};
-	if (!to_client(w, f, x, s->server, &t, sums))
+	if (!to_client(r, f, x, s->server, &t))
 		return false;
 	s->tick = w->tick;
 	s->answered |= x->protocol == IPPROTO_TCP;
 	return true;
 }
 
-static inline bool forward(struct gt_worker *w, struct gt_frame *f, const struct express *x,
-			   const struct gt_flow_key *key, uint64_t hash, struct sums *sums)
+static inline bool forward(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	struct gt_flow_ref ref;
-
+	if (likely(x->way == WAY_SERVER))
+		return x->slot != NULL && to_server(r, f, x);
+	if (x->way == WAY_SESSION)
+		return x->slot != NULL && to_session(r, f, x);
 	if (x->way == WAY_NAT_REPLY)
-		return nat_reply(w, f, x, sums);
-	if (x->way == WAY_SESSION_REPLY)
-		return session_reply(w, f, x, sums);
-	ref = gt_flow_find(&w->flows, key, hash);
-	if (ref.slot == NULL)
-		return false;
-	return x->way == WAY_SESSION ? to_session(w, f, x, ref, sums)
-				     : to_server(w, f, x, ref, sums);
+		return nat_reply(r, f, x);
+	return session_reply(r, f, x);
 }
 
 /* ---- the burst ---- */
 
-/* Sessions are cache lines of their own, behind entries or ports that must be there first. What is
- * found here may have changed when it is the frame's turn: nothing is decided by it. */
+/* Stages 1 and 2: each frame is ordinary and its bucket on its way, or it is the general path's. */
+static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n)
+{
+	const struct express_view view = make_view(w);
+	bool sessions = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct express *x = &b->express[i];
+		struct gt_work *work;
+
+		if (likely(express_classify(&view, &frames[i], x))) {
+			sessions |= x->way >= WAY_SESSION;
+			continue;
+		}
+		work = &b->works[b->n_works++];
+		x->way = WAY_GENERAL;
+		x->slot = NULL;
+		gt_general_begin(w, &frames[i], work);
+		if (work->key.service == 0)
+			continue;
+		gt_flow_hash(&w->flows, &work->key, &work->hash, 1);
+		gt_flow_prefetch(&w->flows, work->hash);
+	}
+	b->sessions = sessions;
+}
+
+/* A narrow one may turn out to be of another type: its kind tells. */
+static inline struct gt_flow_slot *find_in(struct gt_flow_bucket *b, const struct gt_flow_key *key)
+{
+	unsigned hits;
+
+	if (key->wide)
+		return gt_flow_find_wide(b, key);
+	hits = gt_flow_match(b, key->lo);
+	return likely(hits != 0) ? gt_flow_nth(b, hits) : NULL;
+}
+
+/* Stage 3: the slots of all connections, of which a few are in their second bucket, a line more
+ * from memory. */
+static void locate(const struct gt_worker *w, struct burst *b, unsigned n)
+{
+	uint8_t second[GT_BURST_MAX];
+	unsigned n_second = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct express *x = &b->express[i];
+
+		if (x->slot == NULL)
+			continue;
+		x->slot = find_in((struct gt_flow_bucket *)x->slot, &x->key);
+		if (likely(x->slot != NULL))
+			continue;
+		gt_flow_prefetch_second(&w->flows, x->hash);
+		second[n_second++] = (uint8_t)i;
+	}
+	for (unsigned i = 0; i < n_second; i++) {
+		struct express *x = &b->express[second[i]];
+
+		x->slot = gt_flow_search(&w->flows, &x->key, x->hash).slot;
+	}
+}
+
+/* Sessions are cache lines of their own, behind entries or ports that must be there first. */
 static void prefetch_sessions(const struct gt_worker *w, const struct burst *b, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct express *x = &b->express[i];
 		uint32_t session = GT_SNAT_NONE;
 
-		if (b->general[i] != 0)
-			continue;
-		if (x->way == WAY_SESSION_REPLY) {
+		if (x->way == WAY_SESSION_REPLY)
 			session = *x->place - 1;
-		} else if (x->way == WAY_SESSION) {
-			struct gt_flow_ref ref = gt_flow_find(&w->flows, &b->keys[i], b->hashes[i]);
-
-			if (ref.slot != NULL && gt_connection_is_session(ref.slot->value))
-				session = ref.slot->value & ~GT_VALUE_SESSION;
-		}
+		else if (x->way == WAY_SESSION && x->slot != NULL &&
+			 gt_connection_is_session(x->slot->value))
+			session = x->slot->value & ~GT_VALUE_SESSION;
 		if (session != GT_SNAT_NONE)
 			rte_prefetch0(&w->snat.sessions[session]);
 	}
 }
 
-/* Stages 1 and 2. */
-static void prepare(struct gt_worker *worker, struct gt_frame *frames, struct burst *b, unsigned n)
+/* Stage 4, in the order of the frames' arrival, whichever path they take. */
+static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n,
+		   uint64_t now_ms)
 {
-	uint32_t interfaces = express_interfaces(worker);
+	struct reach reach = {.w = w,
+			      .plan = w->plan,
+			      .servers = w->plan->servers,
+			      .n_servers = w->plan->n_servers,
+			      .tick = w->tick,
+			      .counts = w->servers};
+	uint64_t changes = w->flows.changes;
+	struct gt_work *work = b->works, fallen;
+	bool changed = false;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct gt_work *w = &b->works[b->n_works];
+		struct express *x = &b->express[i];
 
-		b->general[i] = 0;
-		if (gt_express_classify(worker, interfaces, &frames[i], &b->express[i],
-					&b->keys[i])) {
-			b->sessions |= b->express[i].way >= WAY_SESSION;
-			continue;
+		if (likely(x->way != WAY_GENERAL)) {
+			/* What was found before may be another's by now, or elsewhere. */
+			if (unlikely(changed) && (x->way == WAY_SERVER || x->way == WAY_SESSION))
+				x->slot = gt_flow_find(&w->flows, &x->key, x->hash).slot;
+			if (likely(forward(&reach, &frames[i], x)))
+				continue;
+			gt_general_begin(w, &frames[i], &fallen);
+			fallen.hash = x->hash;
+			gt_general_decide(w, &frames[i], &fallen, now_ms);
+		} else {
+			gt_general_decide(w, &frames[i], work++, now_ms);
 		}
-		b->general[i] = (uint8_t)++b->n_works;
-		gt_general_begin(worker, &frames[i], w);
-		b->keys[i] = w->key;
+		changed = w->flows.changes != changes;
 	}
-	gt_flow_hash(&worker->flows, b->keys, b->hashes, n);
-	for (unsigned i = 0; i < n; i++)
-		if (b->keys[i].service != 0)
-			gt_flow_prefetch(&worker->flows, b->hashes[i]);
-	if (b->sessions)
-		prefetch_sessions(worker, b, n);
+	if (reach.requests.frames > 0)
+		account(w, reach.requests);
+	if (reach.replies.frames > 0)
+		account(w, reach.replies);
 }
 
-void gt_worker_burst(struct gt_worker *worker, const struct gt_plan *plan, uint64_t now_ms,
-		     struct gt_frame *frames, unsigned n)
+void GT_EXPRESS_BURST(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames, unsigned n)
 {
 	struct burst b;
 
-	worker->plan = plan;
-	worker->tick = gt_tick(now_ms);
-	worker->n_released = 0;
-	if (worker->fragments.n_held > 0)
-		gt_worker_expire_held(worker, now_ms, false);
 	b.n_works = 0;
-	b.sessions = false;
-	memset(b.sums, 0, sizeof(b.sums));
-	prepare(worker, frames, &b, n);
-	/* In the order of their arrival, whichever path they take. */
-	for (unsigned i = 0; i < n; i++) {
-		struct gt_work *w = &b.works[b.n_works];
-
-		if (b.general[i] != 0) {
-			w = &b.works[b.general[i] - 1];
-		} else {
-			if (forward(worker, &frames[i], &b.express[i], &b.keys[i], b.hashes[i],
-				    b.sums))
-				continue;
-			gt_general_begin(worker, &frames[i], w);
-		}
-		w->hash = b.hashes[i];
-		gt_general_decide(worker, &frames[i], w, now_ms);
-	}
-	for (unsigned i = 0; i < 2; i++)
-		if (b.sums[i].frames > 0)
-			account(worker, &b.sums[i]);
+	prepare(w, frames, &b, n);
+	locate(w, &b, n);
+	if (b.sessions)
+		prefetch_sessions(w, &b, n);
+	decide(w, frames, &b, n, now_ms);
 }

@@ -15,6 +15,7 @@
 
 /* Which way a frame goes. */
 enum express_way {
+	WAY_GENERAL,   /* the general path's */
 	WAY_SERVER,    /* a client's, of `service` */
 	WAY_NAT_REPLY, /* of the server that `nat` names */
 	/* these have a session */
@@ -22,18 +23,23 @@ enum express_way {
 	WAY_SESSION_REPLY, /* of the session that `place` tells */
 };
 
-/* One frame of a burst on the express path. */
+/* One frame of a burst: two thirds of a cache line, so that a burst's fit the first cache. */
 struct express {
+	struct gt_flow_key key;
+	uint64_t hash;
+	/* The first bucket of its connection, then the slot; NULL: it has none, or none was found
+	 */
+	struct gt_flow_slot *slot;
 	union {
 		const struct gt_plan_express *service;
 		const struct gt_plan_nat *nat;
 		const uint32_t *place; /* gt_snat_place */
 	};
-	uint8_t way;   /* enum express_way */
-	uint8_t state; /* enum gt_flow_state that its connection must have */
+	uint32_t l3_len; /* bytes of IP */
+	uint8_t way;	 /* enum express_way */
+	uint8_t kind;	 /* what the entry of its connection must be: express_kind */
 	uint8_t protocol;
 	bool v6;
-	uint32_t l3_len; /* bytes of IP */
 };
 
 #define IP_OFF RTE_ETHER_HDR_LEN
@@ -41,184 +47,225 @@ struct express {
 /* TCP flags: the ordinary packet of an established connection. */
 #define FLAGS_MASK (GT_TCP_SYN | GT_TCP_FIN | GT_TCP_RST | GT_TCP_ACK)
 
-/* Is the destination MAC the interface's, and the source no group? The top two bytes of the first
- * word are the source's first. */
-static inline bool has_macs(const uint8_t *d, const struct gt_mac *mac)
-{
-	uint64_t own = (uint64_t)gt_copy_be32(mac->b) | (uint64_t)gt_copy_be16(mac->b + 4) << 32;
+/* What of an interface's frames is always the same, in their first 16 bytes as two words: the
+ * destination MAC, no group as source; the EtherType and the IP version. */
+struct express_head {
+	uint64_t mac, v4, v6;
+	uint64_t never; /* not 0: none of its frames is one */
+};
 
-	return ((gt_rewrite_load(d) ^ own) & 0x0001ffffffffffff) == 0;
+#define HEAD_MAC_MASK rte_cpu_to_be_64(0xffffffffffff0100)
+#define HEAD_V4_MASK  rte_cpu_to_be_64(0x00000000ffffff00)
+#define HEAD_V6_MASK  rte_cpu_to_be_64(0x00000000fffff000)
+#define HEAD_V4	      rte_cpu_to_be_64(0x0000000008004500)
+#define HEAD_V6	      rte_cpu_to_be_64(0x0000000086dd6000)
+
+/* IPv4: no fragment; DF is nobody's business. */
+#define FRAGMENT_MASK rte_cpu_to_be_16(0x3fff)
+
+/* What a burst reads for each frame, at hand. */
+struct express_view {
+	const struct gt_worker *w;
+	const struct gt_plan *plan;
+	const struct gt_flow_table *flows;
+	struct express_head heads[GT_INTERFACES_MAX];
+};
+
+/* `payload` bytes of IP at l4 (or less than none), of which `there` can be read: is it a whole
+ * header, and TCP's an ordinary packet's? */
+static inline bool is_l4(const uint8_t *l4, uint8_t protocol, int32_t payload, int32_t there)
+{
+	int32_t header;
+
+	if (likely(protocol == IPPROTO_TCP)) {
+		if (there < 20)
+			return false;
+		header = (l4[12] & 0xf0) >> 2;
+		return header >= 20 && header <= payload && (l4[13] & FLAGS_MASK) == GT_TCP_ACK;
+	}
+	if (protocol != IPPROTO_UDP || there < 8)
+		return false;
+	header = gt_read_be16(l4 + 4);
+	return header >= 8 && header <= payload;
 }
 
-static inline bool is_tcp(const uint8_t *l4, uint32_t payload)
-{
-	uint32_t header = (uint32_t)(l4[12] >> 4) * 4;
-
-	return header >= 20 && header <= payload && (l4[13] & FLAGS_MASK) == GT_TCP_ACK;
-}
-
-static inline bool is_udp(const uint8_t *l4, uint32_t payload)
-{
-	uint32_t length = gt_read_be16(l4 + 4);
-
-	return length >= 8 && length <= payload;
-}
-
-/* `payload` bytes of IP at l4, of which `there` can be read. */
-static inline bool is_l4(const uint8_t *l4, uint8_t protocol, uint32_t payload, uint32_t there)
-{
-	if (protocol == IPPROTO_TCP)
-		return payload >= 20 && there >= 20 && is_tcp(l4, payload);
-	return protocol == IPPROTO_UDP && payload >= 8 && there >= 8 && is_udp(l4, payload);
-}
-
-/* The sum of the five words of an IPv4 header, folded: 0xffff if its checksum is right. */
-static inline uint32_t sum_header(uint64_t w0, uint64_t w1, uint32_t w2)
+/*
+ * Is an IPv4 header's checksum right? The sum of its halves of words is a multiple of 65535 then:
+ * that, for a sum that is not 0, is what one's complement addition to 0xffff says (RFC 1071 2).
+ */
+static inline bool is_sum_right(uint64_t w0, uint64_t w1, uint32_t w2)
 {
 	uint64_t sum = (w0 >> 32) + (w0 & 0xffffffff) + (w1 >> 32) + (w1 & 0xffffffff) + w2;
 
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	return (uint32_t)((sum & 0xffff) + (sum >> 16));
+	return sum % 0xffff == 0;
 }
 
-/* Of the first eight bytes: version and header length, and but for DF the fragment's fields. */
-#define IPV4_PLAIN_MASK rte_cpu_to_be_64(0xff00000000003fff)
-#define IPV4_PLAIN	rte_cpu_to_be_64(0x4500000000000000)
-
-static inline const struct gt_plan_express *find_service(const struct gt_plan *plan, uint64_t hash,
-							 const uint64_t address[2], uint32_t wanted)
+static inline const struct gt_plan_express *find_v4(const struct gt_plan *plan, uint64_t key)
 {
-	uint32_t i = gt_plan_express_home(plan, hash, wanted);
+	unsigned shift = plan->express_v4_shift;
+	uint64_t home = gt_plan_express_v4_home(key, shift);
 
-	for (;; i = (i + 1) & plan->express_mask) {
-		const struct gt_plan_express *e = &plan->express[i];
+	for (;; home = (home + 1) & (UINT64_MAX >> shift)) {
+		const struct gt_plan_express_v4 *e = &plan->express_v4[home];
 
-		if (e->port_protocol == wanted && e->address[0] == address[0] &&
-		    e->address[1] == address[1])
-			return e;
+		if (likely(e->key == key))
+			return &e->to;
+		if (e->key == 0)
+			return NULL;
+	}
+}
+
+static inline const struct gt_plan_express *find_v6(const struct gt_plan *plan,
+						    const uint64_t address[2], uint32_t wanted)
+{
+	unsigned shift = plan->express_v6_shift;
+	uint64_t home = gt_plan_express_v6_home(address, wanted, shift);
+
+	for (;; home = (home + 1) & (UINT64_MAX >> shift)) {
+		const struct gt_plan_express_v6 *e = &plan->express_v6[home];
+
+		if (likely(e->port_protocol == wanted && e->address[0] == address[0] &&
+			   e->address[1] == address[1]))
+			return &e->to;
 		if (e->port_protocol == 0)
 			return NULL;
 	}
 }
 
 /* Nothing that we serve is its destination: is it a reply? What a NIC brings to this worker is its
- * own (express_interfaces). */
-static inline bool classify_reply(const struct gt_worker *w, struct express *x,
+ * own (make_view). */
+static inline bool classify_reply(const struct express_view *v, struct express *x,
 				  const uint64_t src[2], const uint64_t dst[2], const uint8_t *l4)
 {
 	struct gt_snat_pair_key pair = {.port = gt_copy_be16(l4), .protocol = x->protocol};
-	const struct gt_plan_address *to = gt_plan_find_words(w->plan, dst);
+	const struct gt_plan_address *to = gt_plan_find_words(v->plan, dst);
 
+	x->slot = NULL;
 	memcpy(&pair.server, src, 16);
 	memcpy(&pair.source, dst, 16);
 	if (to == NULL) {
-		x->nat = gt_plan_find_nat(w->plan, &pair.server, pair.protocol, pair.port);
+		x->nat = gt_plan_find_nat(v->plan, &pair.server, pair.protocol, pair.port);
 		x->way = WAY_NAT_REPLY;
 		return x->nat != NULL;
 	}
-	if (to->vip || !to->source || w->snat.sessions == NULL)
+	if (to->vip || !to->source || v->w->snat.sessions == NULL)
 		return false;
-	x->place = gt_snat_place(&w->snat, &pair, gt_read_be16(l4 + 2));
+	x->place = gt_snat_place(&v->w->snat, &pair, gt_read_be16(l4 + 2));
 	x->way = WAY_SESSION_REPLY;
 	if (x->place != NULL)
 		rte_prefetch0(x->place);
 	return x->place != NULL;
 }
 
-/* Whose is it? Returns its service's number for the key of its connection; 0: it is a reply; -1:
- * the general path's. */
-static inline int classify_ends(const struct gt_worker *w, struct express *x, const uint64_t src[2],
-				const uint64_t dst[2], const uint8_t *l4)
+/* A source that is ours is a forgery, or a loop. */
+static inline bool is_ours(const struct express_view *v, const uint64_t src[2])
 {
-	const struct gt_plan_express *service;
-
-	/* A source that is ours is a forgery, or a loop. */
-	if (gt_plan_find_words(w->plan, src) != NULL)
-		return -1;
-	x->state = x->protocol == IPPROTO_TCP ? GT_FLOW_ESTABLISHED : GT_FLOW_UDP;
-	service = find_service(w->plan, gt_plan_hash_words(dst[0], dst[1]), dst,
-			       (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)x->protocol << 16);
-	if (service == NULL)
-		return classify_reply(w, x, src, dst, l4) ? 0 : -1;
-	x->service = service;
-	x->way = service->mode == GT_MODE_SNAT ? WAY_SESSION : WAY_SERVER;
-	/* No NIC places a packet by its source alone. */
-	if (service->by_source && w->steer.n_workers > 1)
-		return -1;
-	return service->service;
+	return unlikely(gt_plan_find_words(v->plan, src) != NULL);
 }
 
-static inline bool classify_ipv4(const struct gt_worker *w, const struct gt_frame *f,
-				 struct express *x, struct gt_flow_key *key)
+/* The way of a client's packet. False: no NIC places a packet by its source alone. */
+static inline bool take_service(const struct express_view *v, struct express *x,
+				const struct gt_plan_express *service)
+{
+	x->service = service;
+	x->slot = gt_flow_prefetch(v->flows, x->hash)->slots;
+	x->way = WAY_SERVER;
+	if (likely(service->flags == 0))
+		return true;
+	if ((service->flags & GT_EXPRESS_SESSIONS) != 0)
+		x->way = WAY_SESSION;
+	return (service->flags & GT_EXPRESS_BY_SOURCE) == 0 || v->w->steer.n_workers == 1;
+}
+
+/* The entry's type and state, as gt_flow_kind tells them. */
+static inline uint8_t express_kind(uint32_t type, uint8_t protocol)
+{
+	return gt_flow_make_kind(type, protocol == IPPROTO_TCP ? GT_FLOW_ESTABLISHED : GT_FLOW_UDP);
+}
+
+static inline bool classify_ipv4(const struct express_view *v, const struct gt_frame *f,
+				 struct express *x)
 {
 	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 20;
 	uint64_t w0 = gt_rewrite_load(ip), w1 = gt_rewrite_load(ip + 8);
 	rte_be32_t from = gt_copy_be32(ip + 12), to = gt_copy_be32(ip + 16);
-	uint64_t src[2] = {0, gt_addr_word_v4(from)}, dst[2] = {0, gt_addr_word_v4(to)};
+	const uint64_t src[2] = {0, gt_addr_word_v4(from)}, dst[2] = {0, gt_addr_word_v4(to)};
+	const struct gt_plan_express *service;
 	uint32_t total = gt_read_be16(ip + 2);
-	int service;
 
 	x->protocol = ip[9];
-	if ((w0 & IPV4_PLAIN_MASK) != IPV4_PLAIN || sum_header(w0, w1, to) != 0xffff ||
-	    total < 20 || IP_OFF + total > f->wire_len || gt_addr_is_martian_v4(from) ||
-	    !is_l4(l4, x->protocol, total - 20, f->len - IP_OFF - 20))
-		return false;
-	service = classify_ends(w, x, src, dst, l4);
-	if (service < 0)
+	if ((gt_copy_be16(ip + 6) & FRAGMENT_MASK) != 0 || !is_sum_right(w0, w1, to) ||
+	    IP_OFF + total > f->wire_len || gt_addr_is_martian_v4(from) ||
+	    !is_l4(l4, x->protocol, (int32_t)total - 20, (int32_t)f->len - IP_OFF - 20) ||
+	    is_ours(v, src))
 		return false;
 	x->v6 = false;
 	x->l3_len = total;
-	gt_flow_key_narrow(key, from, gt_copy_be16(l4), (uint16_t)service);
-	return true;
+	service = find_v4(v->plan,
+			  to | (uint64_t)gt_copy_be16(l4 + 2) << 32 | (uint64_t)x->protocol << 48);
+	if (unlikely(service == NULL))
+		return classify_reply(v, x, src, dst, l4);
+	x->kind = express_kind(GT_FLOW_TYPE_NARROW, x->protocol);
+	x->key.lo = (uint64_t)from | (uint64_t)gt_copy_be16(l4) << 32 |
+		    (uint64_t)service->service << 48;
+	x->key.wide = false;
+	x->hash = gt_flow_hash_narrow(v->flows, x->key.lo);
+	return take_service(v, x, service);
 }
 
-static inline bool classify_ipv6(const struct gt_worker *w, const struct gt_frame *f,
-				 struct express *x, struct gt_flow_key *key)
+static inline bool classify_ipv6(const struct express_view *v, const struct gt_frame *f,
+				 struct express *x)
 {
 	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 40;
+	const struct gt_plan_express *service;
 	uint64_t src[2], dst[2];
 	struct gt_addr client;
 	uint32_t payload;
-	int service;
 
 	if (f->len < IP_OFF + 40)
 		return false;
 	payload = gt_read_be16(ip + 4);
 	x->protocol = ip[6];
 	/* Of addresses that begin by 0 some are no unicast, or IPv4-mapped; no network has them. */
-	if (ip[0] >> 4 != 6 || IP_OFF + 40 + payload > f->wire_len || ip[8] == 0 || ip[8] == 0xff ||
-	    ip[24] == 0 || !is_l4(l4, x->protocol, payload, f->len - IP_OFF - 40))
+	if (IP_OFF + 40 + payload > f->wire_len || ip[8] == 0 || ip[8] == 0xff || ip[24] == 0 ||
+	    !is_l4(l4, x->protocol, (int32_t)payload, (int32_t)f->len - IP_OFF - 40))
 		return false;
 	memcpy(src, ip + 8, sizeof(src));
 	memcpy(dst, ip + 24, sizeof(dst));
-	service = classify_ends(w, x, src, dst, l4);
-	if (service < 0)
+	if (is_ours(v, src))
 		return false;
 	x->v6 = true;
 	x->l3_len = 40 + payload;
+	service =
+		find_v6(v->plan, dst, (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)x->protocol << 16);
+	if (unlikely(service == NULL))
+		return classify_reply(v, x, src, dst, l4);
+	x->kind = express_kind(GT_FLOW_TYPE_WIDE_SECOND, x->protocol);
 	memcpy(client.b, src, sizeof(client.b));
-	gt_flow_key_wide(key, &client, gt_copy_be16(l4), (uint16_t)service, 0);
-	return true;
+	gt_flow_key_wide(&x->key, &client, gt_copy_be16(l4), service->service, 0);
+	x->hash = gt_flow_hash_wide(v->flows, &x->key);
+	return take_service(v, x, service);
 }
 
 /*
- * Is it one? Fills x, and key: of the connection, or of a reply with service 0. Nothing is changed.
- * `interfaces`: a bit for each whose frames may be ones.
+ * Is it one? Fills x, with the key, the hash and the prefetched bucket of a client's connection.
+ * Nothing is changed.
  */
-static inline bool gt_express_classify(const struct gt_worker *w, uint32_t interfaces,
-				       const struct gt_frame *f, struct express *x,
-				       struct gt_flow_key *key)
+static inline bool express_classify(const struct express_view *v, const struct gt_frame *f,
+				    struct express *x)
 {
-	const uint8_t *d = f->data;
-	uint16_t type;
+	const struct express_head *head = &v->heads[f->in_if];
+	uint64_t first, second;
 
-	if (f->len < IP_OFF + 28 || f->steered != GT_STEERED_NOT ||
-	    (interfaces >> f->in_if & 1) == 0 || !has_macs(d, &w->plan->interfaces[f->in_if].mac))
+	if (f->len < IP_OFF + 28 || f->steered != GT_STEERED_NOT)
 		return false;
-	type = gt_copy_be16(d + 12);
-	if (type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4))
-		return classify_ipv4(w, f, x, key);
-	return type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6) && classify_ipv6(w, f, x, key);
+	first = gt_rewrite_load(f->data);
+	second = gt_rewrite_load(f->data + 8);
+	if ((((first ^ head->mac) & HEAD_MAC_MASK) | head->never) != 0)
+		return false;
+	if (likely(((second ^ head->v4) & HEAD_V4_MASK) == 0))
+		return classify_ipv4(v, f, x);
+	return ((second ^ head->v6) & HEAD_V6_MASK) == 0 && classify_ipv6(v, f, x);
 }
 
 #endif

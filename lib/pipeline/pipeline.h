@@ -28,7 +28,9 @@ struct gt_server_counters {
 	int64_t active;		/* that it has now */
 	uint64_t reply_frames, reply_bytes; /* of nat and snat: what came back from it */
 	int64_t open;			    /* of `active`, those that neither side has ended */
+	uint64_t reserved;
 };
+_Static_assert(sizeof(struct gt_server_counters) == 64, "of a server, a cache line");
 
 /* By VIP number. */
 struct gt_vip_counters {
@@ -63,6 +65,8 @@ struct gt_missed {
 };
 
 struct gt_worker {
+	void (*burst)(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames,
+		      unsigned n); /* burst.h */
 	struct gt_counters counters;
 	struct gt_server_counters *servers; /* GT_SERVERS_MAX */
 	struct gt_vip_counters *vips;	    /* GT_VIPS_MAX */

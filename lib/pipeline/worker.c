@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 
+#include "pipeline/burst.h"
 #include "pipeline/internal.h"
 
 /* The whole table is swept so often... */
@@ -35,6 +36,7 @@ struct gt_worker *gt_worker_create(const struct gt_worker_params *params)
 	if (w == NULL)
 		return NULL;
 	w->memory = *m;
+	w->burst = gt_burst_select();
 	w->steer = params->steer;
 	if (w->steer.n_workers == 0)
 		w->steer.n_workers = 1;

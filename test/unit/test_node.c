@@ -78,7 +78,7 @@ static uint8_t flags(const struct gt_node *node, const char *server)
 		if (node->plan->server_names[i].server != NULL &&
 		    strcmp(node->plan->server_names[i].server->name, server) == 0)
 			/* EXPRESS follows from the others. */
-			return node->plan->servers[i].flags & (uint8_t)~GT_SERVER_EXPRESS;
+			return node->plan->servers[i].flags;
 	fail_msg("no server %s in the plan", server);
 	return 0;
 }

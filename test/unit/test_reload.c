@@ -117,7 +117,7 @@ static uint8_t flags(const struct gt_node *node, const char *vip, const char *se
 
 	assert_int_not_equal(n, 0);
 	/* EXPRESS follows from the others. */
-	return node->plan->servers[n].flags & (uint8_t)~GT_SERVER_EXPRESS;
+	return node->plan->servers[n].flags;
 }
 
 static void act(struct gt_node *node, enum gt_node_action action, const char *server, long value)

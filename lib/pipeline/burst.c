@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A burst's begin; see burst.h. */
+#include "pipeline/burst.h"
+
+#include "pipeline/internal.h"
+
+gt_burst_fn *gt_burst_select(void)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+	    __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("aes"))
+		return gt_burst_avx2;
+#endif
+	return gt_burst_portable;
+}
+
+void gt_worker_burst(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms,
+		     struct gt_frame *frames, unsigned n)
+{
+	w->plan = plan;
+	w->tick = gt_tick(now_ms);
+	w->n_released = 0;
+	if (w->fragments.n_held > 0)
+		gt_worker_expire_held(w, now_ms, false);
+	w->burst(w, now_ms, frames, n);
+}
