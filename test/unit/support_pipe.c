@@ -3,6 +3,8 @@
 #include "support_pipe.h"
 #include "support_twin.h"
 
+#include "pipeline/burst.h"
+
 #include <string.h>
 
 #define DIE_UNLESS(what) SUPPORT_DIE_UNLESS(what)
@@ -408,6 +410,9 @@ static void run(struct support_pipe *p, struct gt_worker *w, struct gt_frame *fr
 
 	for (unsigned i = 0; twin != NULL && i < n; i++)
 		copies[i] = support_twin_copy(&frames[i]);
+	/* Whichever kind of CPU the burst is compiled for: all work on the same memory. Not taking
+	 * strict turns, as requests and replies may. */
+	w->burst = (++p->n_bursts * 0x9e3779b9U >> 31) != 0 ? gt_burst_select() : gt_burst_portable;
 	gt_worker_burst(w, p->plan, p->now_ms, frames, n);
 	if (twin != NULL)
 		support_twin_burst(twin, w, p->plan, p->now_ms, frames, copies, n);

@@ -29,6 +29,7 @@ struct support_pipe {
 	struct gt_worker *twins[SUPPORT_WORKERS_MAX];
 	bool twinned;
 	unsigned n_workers;
+	uint32_t n_bursts;
 	unsigned receiver; /* index of the worker that the next bursts come to */
 	struct support_talks *talks;
 	uint64_t now_ms;
