@@ -132,7 +132,8 @@ void gt_plan_free(struct gt_plan *plan)
 	free(plan->ours);
 	free(plan->express_v4);
 	free(plan->express_v6);
-	free(plan->routes);
+	free(plan->routes[0]);
+	free(plan->routes[1]);
 	free(plan->neighbours);
 	free(plan->nats);
 	free(plan->sources);

@@ -161,15 +161,14 @@ struct gt_plan_nat {
 
 /* Where packets to a prefix leave. */
 struct gt_plan_route {
-	struct gt_prefix prefix;
-	/* The same for comparing: an address as two words is in it if its family is this one, and
-	 * (address ^ net) & mask is 0. */
+	/* An address of its family is in it if (address ^ net) & mask is 0, as two words; of IPv4
+	 * the second ones. */
 	uint64_t net[2], mask[2];
-	bool v4;
+	uint8_t macs[12]; /* where `known`: the gateway's, and its interface's own */
 	bool via;
 	bool known; /* where `via`: the gateway's MAC is */
 	uint8_t out_if;
-	struct gt_mac mac;	/* the gateway's */
+	uint8_t len;		/* of the prefix, in the bits of a struct gt_addr */
 	struct gt_addr gateway; /* where `via` */
 };
 
@@ -249,8 +248,9 @@ struct gt_plan {
 	struct gt_plan_nat
 		*nats; /* open addressing by server, port and protocol; half full at most */
 	uint32_t nats_mask;
-	struct gt_plan_route *routes; /* longest prefix first, default routes last */
-	uint32_t n_routes;
+	/* By family, IPv6 and IPv4; of each the longest prefix first, default routes last */
+	struct gt_plan_route *routes[2];
+	uint32_t n_routes[2];
 	struct gt_plan_neighbour *neighbours; /* open addressing; half full at most */
 	uint32_t neighbours_mask;
 	struct gt_addr *sources;
@@ -413,9 +413,40 @@ static inline uint16_t gt_plan_range_service(const struct gt_plan_range *r, uint
 	return r->wide ? r->service : (uint16_t)(r->service + (port - r->first));
 }
 
+/* Where the search for a record of an address and something more begins. Worker. */
+static inline uint32_t gt_plan_address_home(const struct gt_addr *a, uint64_t more, uint32_t mask)
+{
+	uint64_t w[2];
+
+	memcpy(w, a->b, 16);
+	return (uint32_t)(gt_plan_hash_words(w[0] ^ more, w[1]) >> 40) & mask;
+}
+
+/* The nat server's record for this very port. Worker. */
+static inline const struct gt_plan_nat *gt_plan_find_nat_port(const struct gt_plan *plan,
+							      const struct gt_addr *server,
+							      uint8_t protocol, rte_be16_t port)
+{
+	for (uint32_t i = gt_plan_address_home(server, (uint64_t)port << 8 | protocol,
+					       plan->nats_mask);
+	     plan->nats[i].number != 0; i = (i + 1) & plan->nats_mask) {
+		const struct gt_plan_nat *n = &plan->nats[i];
+
+		if (n->port == port && n->protocol == protocol && gt_addr_equal(&n->server, server))
+			return n;
+	}
+	return NULL;
+}
+
 /* The nat server that a packet came from by its source, or NULL. Worker. */
-const struct gt_plan_nat *gt_plan_find_nat(const struct gt_plan *plan, const struct gt_addr *server,
-					   uint8_t protocol, rte_be16_t port);
+static inline const struct gt_plan_nat *gt_plan_find_nat(const struct gt_plan *plan,
+							 const struct gt_addr *server,
+							 uint8_t protocol, rte_be16_t port)
+{
+	const struct gt_plan_nat *n = gt_plan_find_nat_port(plan, server, protocol, port);
+
+	return n != NULL ? n : gt_plan_find_nat_port(plan, server, protocol, 0);
+}
 
 /* Is it the address of any nat server? Worker. */
 bool gt_plan_is_nat_server(const struct gt_plan *plan, const struct gt_addr *server);
@@ -424,22 +455,59 @@ bool gt_plan_is_nat_server(const struct gt_plan *plan, const struct gt_addr *ser
  * Where a packet to an address leaves: by the interface in whose subnet it is, else by a gateway:
  * that of interface `prefer` if it has one. NULL: no route. Worker.
  */
-const struct gt_plan_route *gt_plan_find_route(const struct gt_plan *plan, const struct gt_addr *to,
-					       uint8_t prefer);
+static inline const struct gt_plan_route *
+gt_plan_find_route(const struct gt_plan *plan, const struct gt_addr *to, uint8_t prefer)
+{
+	const struct gt_plan_route *found = NULL;
+	bool v4 = gt_addr_is_v4(to);
+	uint64_t w[2];
+
+	memcpy(w, to->b, sizeof(w));
+	for (uint32_t i = 0; i < plan->n_routes[v4]; i++) {
+		const struct gt_plan_route *r = &plan->routes[v4][i];
+
+		if (((w[1] ^ r->net[1]) & r->mask[1]) != 0 ||
+		    (!v4 && ((w[0] ^ r->net[0]) & r->mask[0]) != 0))
+			continue;
+		if (!r->via || r->out_if == prefer)
+			return r;
+		if (found == NULL)
+			found = r;
+	}
+	return found;
+}
 
 /* The MAC of a station on an interface's wire, or NULL: it is not known. Worker. */
-const struct gt_mac *gt_plan_find_neighbour(const struct gt_plan *plan, uint8_t interface,
-					    const struct gt_addr *addr);
-
-/* The MAC that a packet to an address gets on this route to it, or NULL: it is not known. Worker.
- */
-static inline const struct gt_mac *gt_plan_next_hop(const struct gt_plan *plan,
-						    const struct gt_plan_route *route,
-						    const struct gt_addr *to)
+static inline const struct gt_mac *gt_plan_find_neighbour(const struct gt_plan *plan,
+							  uint8_t interface,
+							  const struct gt_addr *addr)
 {
-	if (route->via)
-		return route->known ? &route->mac : NULL;
-	return gt_plan_find_neighbour(plan, route->out_if, to);
+	for (uint32_t i = gt_plan_address_home(addr, interface, plan->neighbours_mask);
+	     plan->neighbours[i].used; i = (i + 1) & plan->neighbours_mask)
+		if (plan->neighbours[i].interface == interface &&
+		    gt_addr_equal(&plan->neighbours[i].addr, addr))
+			return &plan->neighbours[i].mac;
+	return NULL;
+}
+
+/* Writes the MACs, destination and source, that a packet to an address gets on this route to it.
+ * False: the next hop's is not known. Worker. */
+static inline bool gt_plan_put_macs(const struct gt_plan *plan, const struct gt_plan_route *route,
+				    const struct gt_addr *to, uint8_t macs[12])
+{
+	const struct gt_mac *mac;
+
+	if (route->via) {
+		if (route->known)
+			memcpy(macs, route->macs, sizeof(route->macs));
+		return route->known;
+	}
+	mac = gt_plan_find_neighbour(plan, route->out_if, to);
+	if (mac == NULL)
+		return false;
+	memcpy(macs, mac->b, 6);
+	memcpy(macs + 6, plan->interfaces[route->out_if].mac.b, 6);
+	return true;
 }
 
 /*

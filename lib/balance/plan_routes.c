@@ -8,14 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static uint32_t hash_address(const struct gt_addr *a, uint64_t more)
-{
-	uint64_t w[2];
-
-	memcpy(w, a->b, 16);
-	return (uint32_t)(gt_plan_hash_words(w[0] ^ more, w[1]) >> 40);
-}
-
 /* ---- routes ---- */
 
 /* The longest prefix first; of several gateways that of the interface that comes first. */
@@ -23,22 +15,22 @@ static int compare_routes(const void *a, const void *b)
 {
 	const struct gt_plan_route *x = a, *y = b;
 
-	if (x->prefix.len != y->prefix.len)
-		return (int)y->prefix.len - (int)x->prefix.len;
+	if (x->len != y->len)
+		return (int)y->len - (int)x->len;
 	return (int)x->out_if - (int)y->out_if;
 }
 
 static struct gt_plan_route *add_route(struct gt_plan *plan, const struct gt_prefix *prefix,
 				       uint8_t interface)
 {
-	struct gt_plan_route *r = &plan->routes[plan->n_routes++];
 	bool v4 = gt_addr_is_v4(&prefix->addr);
+	struct gt_plan_route *r = &plan->routes[v4][plan->n_routes[v4]++];
 	unsigned bits = v4 ? 96U + prefix->len : prefix->len;
 	uint8_t mask[16];
 
+	*r = (struct gt_plan_route){.len = (uint8_t)bits, .out_if = interface};
 	for (unsigned i = 0; i < 16; i++, bits -= bits < 8 ? bits : 8)
 		mask[i] = bits < 8 ? (uint8_t)(0xff00 >> bits) : 0xff;
-	*r = (struct gt_plan_route){.prefix = *prefix, .v4 = v4, .out_if = interface};
 	memcpy(r->mask, mask, sizeof(r->mask));
 	memcpy(r->net, prefix->addr.b, sizeof(r->net));
 	return r;
@@ -62,10 +54,12 @@ int gt_plan_make_routes(struct gt_plan_builder *b)
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->config->n_interfaces; i++)
-		n += b->config->interfaces[i].n_addresses + 2;
-	plan->routes = gt_plan_array(n, sizeof(*plan->routes));
-	if (plan->routes == NULL)
-		return -ENOMEM;
+		n += b->config->interfaces[i].n_addresses + 1;
+	for (unsigned v4 = 0; v4 < 2; v4++) {
+		plan->routes[v4] = gt_plan_array(n, sizeof(*plan->routes[v4]));
+		if (plan->routes[v4] == NULL)
+			return -ENOMEM;
+	}
 	for (size_t i = 0; i < b->config->n_interfaces; i++) {
 		const struct gt_config_interface *c = &b->config->interfaces[i];
 
@@ -76,22 +70,25 @@ int gt_plan_make_routes(struct gt_plan_builder *b)
 		if (c->has_gateway6)
 			add_gateway(plan, (uint8_t)i, &c->gateway6);
 	}
-	qsort(plan->routes, plan->n_routes, sizeof(*plan->routes), compare_routes);
+	for (unsigned v4 = 0; v4 < 2; v4++)
+		qsort(plan->routes[v4], plan->n_routes[v4], sizeof(*plan->routes[v4]),
+		      compare_routes);
 	return 0;
 }
 
 /* ---- neighbours ---- */
 
-static void learn_gateways(struct gt_plan *plan)
+static void learn_gateways(struct gt_plan *plan, unsigned v4)
 {
-	for (uint32_t i = 0; i < plan->n_routes; i++) {
-		struct gt_plan_route *r = &plan->routes[i];
+	for (uint32_t i = 0; i < plan->n_routes[v4]; i++) {
+		struct gt_plan_route *r = &plan->routes[v4][i];
 		const struct gt_mac *mac =
 			r->via ? gt_plan_find_neighbour(plan, r->out_if, &r->gateway) : NULL;
 
 		if (mac == NULL)
 			continue;
-		r->mac = *mac;
+		memcpy(r->macs, mac->b, 6);
+		memcpy(r->macs + 6, plan->interfaces[r->out_if].mac.b, 6);
 		r->known = true;
 	}
 }
@@ -106,88 +103,30 @@ int gt_plan_make_neighbours(struct gt_plan_builder *b, const struct gt_plan_know
 		return -ENOMEM;
 	plan->neighbours_mask = size - 1;
 	for (size_t k = 0; k < n; k++) {
-		uint32_t i =
-			hash_address(&known[k].addr, known[k].interface) & plan->neighbours_mask;
+		uint32_t i = gt_plan_address_home(&known[k].addr, known[k].interface,
+						  plan->neighbours_mask);
 
 		while (plan->neighbours[i].used)
 			i = (i + 1) & plan->neighbours_mask;
 		plan->neighbours[i] = (struct gt_plan_neighbour){known[k].addr, known[k].mac,
 								 known[k].interface, true};
 	}
-	learn_gateways(plan);
+	learn_gateways(plan, 0);
+	learn_gateways(plan, 1);
 	return 0;
-}
-
-const struct gt_mac *gt_plan_find_neighbour(const struct gt_plan *plan, uint8_t interface,
-					    const struct gt_addr *addr)
-{
-	for (uint32_t i = hash_address(addr, interface) & plan->neighbours_mask;
-	     plan->neighbours[i].used; i = (i + 1) & plan->neighbours_mask)
-		if (plan->neighbours[i].interface == interface &&
-		    gt_addr_equal(&plan->neighbours[i].addr, addr))
-			return &plan->neighbours[i].mac;
-	return NULL;
-}
-
-const struct gt_plan_route *gt_plan_find_route(const struct gt_plan *plan, const struct gt_addr *to,
-					       uint8_t prefer)
-{
-	const struct gt_plan_route *found = NULL;
-	bool v4 = gt_addr_is_v4(to);
-	uint64_t w[2];
-
-	memcpy(w, to->b, sizeof(w));
-	for (uint32_t i = 0; i < plan->n_routes; i++) {
-		const struct gt_plan_route *r = &plan->routes[i];
-
-		if (r->v4 != v4 || ((w[0] ^ r->net[0]) & r->mask[0]) != 0 ||
-		    ((w[1] ^ r->net[1]) & r->mask[1]) != 0)
-			continue;
-		if (!r->via || r->out_if == prefer)
-			return r;
-		if (found == NULL)
-			found = r;
-	}
-	return found;
 }
 
 /* ---- servers of nat ---- */
 
-static uint32_t nat_home(const struct gt_plan *plan, const struct gt_addr *server, uint8_t protocol,
-			 rte_be16_t port)
-{
-	return hash_address(server, (uint64_t)port << 8 | protocol) & plan->nats_mask;
-}
-
-static const struct gt_plan_nat *find_nat(const struct gt_plan *plan, const struct gt_addr *server,
-					  uint8_t protocol, rte_be16_t port)
-{
-	for (uint32_t i = nat_home(plan, server, protocol, port); plan->nats[i].number != 0;
-	     i = (i + 1) & plan->nats_mask) {
-		const struct gt_plan_nat *n = &plan->nats[i];
-
-		if (n->port == port && n->protocol == protocol && gt_addr_equal(&n->server, server))
-			return n;
-	}
-	return NULL;
-}
-
-const struct gt_plan_nat *gt_plan_find_nat(const struct gt_plan *plan, const struct gt_addr *server,
-					   uint8_t protocol, rte_be16_t port)
-{
-	const struct gt_plan_nat *n = find_nat(plan, server, protocol, port);
-
-	return n != NULL ? n : find_nat(plan, server, protocol, 0);
-}
-
 bool gt_plan_is_nat_server(const struct gt_plan *plan, const struct gt_addr *server)
 {
-	return find_nat(plan, server, 0, 0) != NULL;
+	return gt_plan_find_nat_port(plan, server, 0, 0) != NULL;
 }
 
 static void add_nat(struct gt_plan *plan, const struct gt_plan_nat *nat)
 {
-	uint32_t i = nat_home(plan, &nat->server, nat->protocol, nat->port);
+	uint32_t i = gt_plan_address_home(&nat->server, (uint64_t)nat->port << 8 | nat->protocol,
+					  plan->nats_mask);
 
 	while (plan->nats[i].number != 0)
 		i = (i + 1) & plan->nats_mask;

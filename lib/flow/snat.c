@@ -10,10 +10,10 @@
 
 #define BLOCK_PORTS GT_SNAT_BLOCK_PORTS
 #define PAIR_BLOCKS (GT_SNAT_PORTS / BLOCK_PORTS)
-#define NO_BLOCK    0
+#define NO_BLOCK    GT_SNAT_NO_BLOCK
 /* How many pairs, ports or sessions are looked at for one that may be reclaimed. */
 #define LOOKS	     64
-#define PAIR_BUCKETS (2 * GT_SNAT_PAIRS_MAX)
+#define PAIR_BUCKETS GT_SNAT_PAIR_BUCKETS
 
 _Static_assert(GT_SNAT_PORTS % BLOCK_PORTS == 0, "whole blocks");
 _Static_assert((PAIR_BUCKETS & (PAIR_BUCKETS - 1)) == 0, "a power of two");
@@ -99,32 +99,6 @@ void gt_snat_destroy(struct gt_snat *s)
 
 /* ---- pairs ---- */
 
-/*
- * By a random key, as a client may choose the port. All else is the configuration's, so that two
- * multiplications are enough.
- */
-static uint32_t home_bucket(const struct gt_snat *s, const struct gt_snat_pair_key *key)
-{
-	uint64_t w[4], h;
-
-	memcpy(w, key->server.b, 16);
-	memcpy(w + 2, key->source.b, 16);
-	h = (w[0] ^ w[2]) + (w[1] ^ (w[3] << 32 | w[3] >> 32)) * s->key[0];
-	h = ((h ^ h >> 32) + ((uint64_t)key->port << 8 | key->protocol)) * s->key[1];
-	return (uint32_t)(h >> 40) & (PAIR_BUCKETS - 1);
-}
-
-/* The bucket that holds the pair, or the free one where it would go. */
-static uint32_t find_bucket(const struct gt_snat *s, const struct gt_snat_pair_key *key)
-{
-	uint32_t i = home_bucket(s, key);
-
-	while (s->pair_table[i] != 0 &&
-	       !gt_snat_same_pair(&s->pairs[s->pair_table[i] - 1].key, key))
-		i = (i + 1) & (PAIR_BUCKETS - 1);
-	return i;
-}
-
 /* Takes a bucket out of the open addressing: what stands behind it moves up (Knuth 6.4, R). */
 static void free_bucket(struct gt_snat *s, uint32_t hole)
 {
@@ -136,7 +110,7 @@ static void free_bucket(struct gt_snat *s, uint32_t hole)
 		i = (i + 1) & (PAIR_BUCKETS - 1);
 		if (s->pair_table[i] == 0)
 			break;
-		home = home_bucket(s, &s->pairs[s->pair_table[i] - 1].key);
+		home = gt_snat_pair_home(s, &s->pairs[s->pair_table[i] - 1].key);
 		if (((i - home) & (PAIR_BUCKETS - 1)) < ((i - hole) & (PAIR_BUCKETS - 1)))
 			continue;
 		s->pair_table[hole] = s->pair_table[i];
@@ -145,24 +119,15 @@ static void free_bucket(struct gt_snat *s, uint32_t hole)
 	s->pair_table[hole] = 0;
 }
 
-static struct gt_snat_slot *slot_of(const struct gt_snat *s, const struct gt_snat_pair *p,
-				    uint16_t port)
-{
-	uint32_t i = (uint32_t)port - GT_SNAT_PORT_FIRST;
-	uint16_t block = port < GT_SNAT_PORT_FIRST ? NO_BLOCK : p->blocks[i / BLOCK_PORTS];
-
-	return block == NO_BLOCK ? NULL : &s->blocks[(size_t)block * BLOCK_PORTS + i % BLOCK_PORTS];
-}
-
 static bool has_rested(const struct gt_snat *s, const struct gt_snat_pair *p, uint16_t port,
 		       uint32_t tick)
 {
-	return ((tick - slot_of(s, p, port)->since) & GT_TICK_MASK) >= GT_SNAT_REST_TICKS;
+	return ((tick - gt_snat_slot_of(s, p, port)->since) & GT_TICK_MASK) >= GT_SNAT_REST_TICKS;
 }
 
 static void free_pair(struct gt_snat *s, struct gt_snat_pair *p)
 {
-	free_bucket(s, find_bucket(s, &p->key));
+	free_bucket(s, gt_snat_find_bucket(s, &p->key));
 	for (unsigned i = 0; i < PAIR_BLOCKS; i++) {
 		if (p->blocks[i] == NO_BLOCK)
 			continue;
@@ -171,6 +136,7 @@ static void free_pair(struct gt_snat *s, struct gt_snat_pair *p)
 		s->block_next[p->blocks[i]] = (uint16_t)s->free_block;
 		s->free_block = p->blocks[i];
 	}
+	s->pairs_changed++;
 	p->used = false;
 	p->next = s->free_pair;
 	s->free_pair = (uint32_t)(p - s->pairs) + 1;
@@ -216,7 +182,8 @@ static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pai
 			gt_toeplitz_tuple(&key->server, &key->source, key->port, 0)),
 	};
 	s->n_pairs++;
-	s->pair_table[find_bucket(s, key)] = i + 1;
+	s->pairs_changed++;
+	s->pair_table[gt_snat_find_bucket(s, key)] = i + 1;
 	return &s->pairs[i];
 }
 
@@ -252,7 +219,7 @@ static void ripen(struct gt_snat *s, struct gt_snat_pair *p, uint32_t tick)
 {
 	for (unsigned i = 0; i < 4 && p->rest_next != 0 && has_rested(s, p, p->rest_next, tick);
 	     i++) {
-		p->rest_next = slot_of(s, p, p->rest_next)->next;
+		p->rest_next = gt_snat_slot_of(s, p, p->rest_next)->next;
 		p->resting--;
 	}
 }
@@ -264,7 +231,7 @@ static uint16_t take_rested(struct gt_snat *s, struct gt_snat_pair *p, uint32_t 
 	ripen(s, p, tick);
 	if (port == 0 || port == p->rest_next)
 		return 0;
-	p->rest_head = slot_of(s, p, port)->next;
+	p->rest_head = gt_snat_slot_of(s, p, port)->next;
 	if (p->rest_head == 0)
 		p->rest_tail = 0;
 	return port;
@@ -311,7 +278,7 @@ static uint16_t take_fresh(struct gt_snat *s, struct gt_snat_pair *p, uint32_t t
 
 uint32_t gt_snat_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick)
 {
-	uint32_t bucket = find_bucket(s, key), index = s->free_session;
+	uint32_t bucket = gt_snat_find_bucket(s, key), index = s->free_session;
 	struct gt_snat_pair *p;
 	struct gt_snat_session *session;
 	uint16_t port;
@@ -331,7 +298,7 @@ uint32_t gt_snat_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uin
 	s->free_session = session->next;
 	*session = (struct gt_snat_session){
 		.pair = (uint32_t)(p - s->pairs), .port = port, .live = true, .tick = tick};
-	slot_of(s, p, port)->session = index + 1;
+	gt_snat_slot_of(s, p, port)->session = index + 1;
 	p->live++;
 	s->live++;
 	return index;
@@ -352,9 +319,9 @@ void gt_snat_close(struct gt_snat *s, uint32_t index, uint32_t tick)
 	struct gt_snat_pair *p = &s->pairs[s->sessions[index].pair];
 
 	ripen(s, p, tick);
-	*slot_of(s, p, port) = (struct gt_snat_slot){.since = tick & GT_TICK_MASK};
+	*gt_snat_slot_of(s, p, port) = (struct gt_snat_slot){.since = tick & GT_TICK_MASK};
 	if (p->rest_tail != 0)
-		slot_of(s, p, p->rest_tail)->next = port;
+		gt_snat_slot_of(s, p, p->rest_tail)->next = port;
 	else
 		p->rest_head = port;
 	p->rest_tail = port;
@@ -370,7 +337,7 @@ void gt_snat_cancel(struct gt_snat *s, uint32_t index, uint32_t tick)
 	struct gt_snat_pair *p = &s->pairs[s->sessions[index].pair];
 
 	/* Like one that rested first of all. */
-	*slot_of(s, p, port) = (struct gt_snat_slot){
+	*gt_snat_slot_of(s, p, port) = (struct gt_snat_slot){
 		.since = (tick - GT_SNAT_REST_TICKS) & GT_TICK_MASK, .next = p->rest_head};
 	p->rest_head = port;
 	if (p->rest_tail == 0)
@@ -386,7 +353,7 @@ static bool is_half_open(const struct gt_snat_session *session, uint32_t tick)
 
 uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick)
 {
-	uint32_t bucket = key != NULL ? find_bucket(s, key) : 0;
+	uint32_t bucket = key != NULL ? gt_snat_find_bucket(s, key) : 0;
 	struct gt_snat_pair *p;
 
 	for (unsigned i = 0; key == NULL && i < LOOKS && s->n_sessions > 0; i++) {
@@ -403,7 +370,7 @@ uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key
 		p->look = own_port(s, p, p->look + 1);
 		if (p->look > UINT16_MAX)
 			p->look = own_port(s, p, GT_SNAT_PORT_FIRST);
-		slot = slot_of(s, p, (uint16_t)p->look);
+		slot = gt_snat_slot_of(s, p, (uint16_t)p->look);
 		if (slot != NULL && slot->session != 0 &&
 		    is_half_open(&s->sessions[slot->session - 1], tick))
 			return slot->session - 1;
@@ -411,23 +378,15 @@ uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key
 	return GT_SNAT_NONE;
 }
 
-const uint32_t *gt_snat_place(const struct gt_snat *s, const struct gt_snat_pair_key *key,
-			      uint16_t port)
-{
-	uint32_t bucket = find_bucket(s, key);
-	const struct gt_snat_slot *slot;
-
-	if (s->pair_table[bucket] == 0)
-		return NULL;
-	slot = slot_of(s, &s->pairs[s->pair_table[bucket] - 1], port);
-	return slot == NULL ? NULL : &slot->session;
-}
-
 uint32_t gt_snat_find(const struct gt_snat *s, const struct gt_snat_pair_key *key, uint16_t port)
 {
-	const uint32_t *place = gt_snat_place(s, key, port);
+	uint32_t bucket = gt_snat_find_bucket(s, key);
+	const struct gt_snat_slot *slot =
+		s->pair_table[bucket] == 0
+			? NULL
+			: gt_snat_slot_of(s, &s->pairs[s->pair_table[bucket] - 1], port);
 
-	return place == NULL || *place == 0 ? GT_SNAT_NONE : *place - 1;
+	return slot == NULL || slot->session == 0 ? GT_SNAT_NONE : slot->session - 1;
 }
 
 unsigned gt_snat_fullest_percent(const struct gt_snat *s, uint32_t tick,
@@ -439,7 +398,7 @@ unsigned gt_snat_fullest_percent(const struct gt_snat *s, uint32_t tick,
 		return 0;
 	for (uint32_t i = 0; i < s->fresh_pair; i++) {
 		const struct gt_snat_pair *p = &s->pairs[i];
-		const struct gt_snat_slot *tail = slot_of(s, p, p->rest_tail);
+		const struct gt_snat_slot *tail = gt_snat_slot_of(s, p, p->rest_tail);
 		uint32_t n = p->live;
 
 		if (!p->used)

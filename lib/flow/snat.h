@@ -61,6 +61,7 @@ struct gt_snat_pair_key {
 
 /* Slots of ports come in blocks, so that a pair with few connections takes little memory. */
 #define GT_SNAT_BLOCK_PORTS 128
+#define GT_SNAT_NO_BLOCK    0
 
 /* A port: in use, resting, or fresh (all zero). */
 struct gt_snat_slot {
@@ -102,6 +103,7 @@ struct gt_snat {
 	uint8_t port_entry[2][2][256];
 	uint32_t live;	 /* sessions in use */
 	uint64_t key[2]; /* random, odd */
+	uint64_t pairs_changed; /* pairs made and freed: behind one, an index may be another's */
 	struct gt_memory memory;
 };
 
@@ -132,11 +134,9 @@ void gt_snat_cancel(struct gt_snat *s, uint32_t session, uint32_t tick);
  */
 uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick);
 
-/* The pair that a session uses. Worker. */
-static inline const struct gt_snat_pair_key *gt_snat_pair(const struct gt_snat *s, uint32_t session)
-{
-	return &s->pairs[s->sessions[session].pair].key;
-}
+/* ---- pairs and ports, found ---- */
+
+#define GT_SNAT_PAIR_BUCKETS (2 * GT_SNAT_PAIRS_MAX)
 
 static inline bool gt_snat_same_pair(const struct gt_snat_pair_key *a,
 				     const struct gt_snat_pair_key *b)
@@ -145,26 +145,55 @@ static inline bool gt_snat_same_pair(const struct gt_snat_pair_key *a,
 	       gt_addr_equal(&a->server, &b->server) && gt_addr_equal(&a->source, &b->source);
 }
 
-/* Is this the session of a reply: still in use, and its pair and source port (host order) these?
- * Without a search. Worker. */
-static inline bool gt_snat_is(const struct gt_snat *s, uint32_t session,
-			      const struct gt_snat_pair_key *key, uint16_t port)
+/*
+ * Where the search for a pair begins. By a random key, as a client may choose the port. All else is
+ * the configuration's, so that two multiplications are enough.
+ */
+static inline uint32_t gt_snat_pair_home(const struct gt_snat *s,
+					 const struct gt_snat_pair_key *key)
 {
-	const struct gt_snat_session *e = &s->sessions[session];
+	uint64_t w[4], h;
 
-	return e->live && e->port == port && gt_snat_same_pair(gt_snat_pair(s, session), key);
+	memcpy(w, key->server.b, 16);
+	memcpy(w + 2, key->source.b, 16);
+	h = (w[0] ^ w[2]) + (w[1] ^ (w[3] << 32 | w[3] >> 32)) * s->key[0];
+	h = ((h ^ h >> 32) + ((uint64_t)key->port << 8 | key->protocol)) * s->key[1];
+	return (uint32_t)(h >> 40) & (GT_SNAT_PAIR_BUCKETS - 1);
+}
+
+/* The bucket that holds the pair, or the free one where it would go. Worker. */
+static inline uint32_t gt_snat_find_bucket(const struct gt_snat *s,
+					   const struct gt_snat_pair_key *key)
+{
+	uint32_t i = gt_snat_pair_home(s, key);
+
+	while (s->pair_table[i] != 0 &&
+	       !gt_snat_same_pair(&s->pairs[s->pair_table[i] - 1].key, key))
+		i = (i + 1) & (GT_SNAT_PAIR_BUCKETS - 1);
+	return i;
+}
+
+/* What is known of a pair's port (host order), or NULL: nobody ever had it. Worker. */
+static inline struct gt_snat_slot *gt_snat_slot_of(const struct gt_snat *s,
+						   const struct gt_snat_pair *p, uint16_t port)
+{
+	uint32_t i = (uint32_t)port - GT_SNAT_PORT_FIRST;
+	uint16_t block =
+		port < GT_SNAT_PORT_FIRST ? GT_SNAT_NO_BLOCK : p->blocks[i / GT_SNAT_BLOCK_PORTS];
+
+	return block == GT_SNAT_NO_BLOCK
+		       ? NULL
+		       : &s->blocks[(size_t)block * GT_SNAT_BLOCK_PORTS + i % GT_SNAT_BLOCK_PORTS];
+}
+
+/* The pair that a session uses. Worker. */
+static inline const struct gt_snat_pair_key *gt_snat_pair(const struct gt_snat *s, uint32_t session)
+{
+	return &s->pairs[s->sessions[session].pair].key;
 }
 
 /* The session of a reply to a source port (host order), or GT_SNAT_NONE. Worker. */
 uint32_t gt_snat_find(const struct gt_snat *s, const struct gt_snat_pair_key *key, uint16_t port);
-
-/*
- * Where it is written which session has the port: index + 1, or 0 for none. To be fetched ahead
- * of its use: what it says then may be another pair's, so ask gt_snat_is. NULL: nobody ever had
- * that port. Worker.
- */
-const uint32_t *gt_snat_place(const struct gt_snat *s, const struct gt_snat_pair_key *key,
-			      uint16_t port);
 
 /*
  * How many ports of each pair are this worker's. Among 1024 ports in a row each entry of the table

@@ -4,16 +4,16 @@
  * behind an IPv4 header without options or an IPv6 header. It leaves the same bytes behind
  * (test/unit/test_express.c compares). One sum is made of what changes, and applied to each
  * checksum that covers it: RFC 1624 equation 3, and one's complement addition may be done in any
- * order and width (RFC 1071 2).
+ * order and width (RFC 1071 2). Ports are both of a packet, as the word that they are in it.
  */
 #ifndef GT_PACKET_REWRITE_H
 #define GT_PACKET_REWRITE_H
 
 #include <netinet/in.h>
 
+#include "base/addr.h"
 #include "base/bytes.h"
 #include "base/checksum.h"
-#include "packet/translate.h"
 
 static inline uint64_t gt_rewrite_load(const uint8_t *p)
 {
@@ -41,32 +41,41 @@ static inline void gt_rewrite_apply(uint8_t *field, uint64_t sum)
 	memcpy(field, &check, sizeof(check));
 }
 
-/* Ports, and the L4 checksum; `sum`: of the addresses. */
-static inline void gt_rewrite_l4(uint8_t *l4, uint8_t protocol, const struct gt_translation *t,
-				 uint64_t sum)
+/* A source and a destination port, in network order, as the word that they are in a packet. */
+static inline uint32_t gt_rewrite_ports(rte_be16_t src, rte_be16_t dst)
 {
-	uint32_t went, came;
+#if RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN
+	return (uint32_t)dst << 16 | src;
+#else
+	return (uint32_t)src << 16 | dst;
+#endif
+}
+
+/* Ports, and the L4 checksum; `sum`: of the addresses. */
+static inline void gt_rewrite_l4(uint8_t *l4, uint8_t protocol, uint32_t ports, uint64_t sum)
+{
 	uint8_t *check = l4 + (protocol == IPPROTO_TCP ? 16 : 6);
+	uint32_t went;
 
 	memcpy(&went, l4, sizeof(went));
-	memcpy(&came, &t->src_port, sizeof(came));
-	memcpy(l4, &came, sizeof(came));
+	memcpy(l4, &ports, sizeof(ports));
+	sum += (uint64_t)(uint32_t)~went + ports;
 	if (protocol == IPPROTO_TCP) {
-		gt_rewrite_apply(check, sum + (uint32_t)~went + came);
+		gt_rewrite_apply(check, sum);
 		return;
 	}
 	/* None stays none, and one that becomes 0 would mean none (RFC 768). */
 	if (gt_copy_be16(check) == 0)
 		return;
-	gt_rewrite_apply(check, sum + (uint32_t)~went + came);
+	gt_rewrite_apply(check, sum);
 	if (gt_copy_be16(check) == 0)
 		memset(check, 0xff, 2);
 }
 
 /* The header's TTL is at least 2. Worker. */
-static inline void gt_rewrite_v4(uint8_t *ip, uint8_t protocol, const struct gt_translation *t)
+static inline void gt_rewrite_v4(uint8_t *ip, uint8_t protocol, rte_be32_t src, rte_be32_t dst,
+				 uint32_t ports)
 {
-	rte_be32_t src = gt_addr_v4(&t->src), dst = gt_addr_v4(&t->dst);
 	uint64_t sum = gt_rewrite_halves(~gt_rewrite_load(ip + 12)) + src + dst;
 
 	memcpy(ip + 12, &src, sizeof(src));
@@ -74,24 +83,33 @@ static inline void gt_rewrite_v4(uint8_t *ip, uint8_t protocol, const struct gt_
 	ip[8]--;
 	/* One less in the upper byte of its word. */
 	gt_rewrite_apply(ip + 10, sum + rte_cpu_to_be_16(0xfeff));
-	gt_rewrite_l4(ip + 20, protocol, t, sum);
+	gt_rewrite_l4(ip + 20, protocol, ports, sum);
 }
 
-/* The hop limit is at least 2, and UDP has a checksum. Worker. */
-static inline void gt_rewrite_v6(uint8_t *ip, uint8_t protocol, const struct gt_translation *t)
+/* One address of an IPv6 header. Returns what that adds to a sum. */
+static inline uint64_t gt_rewrite_address(uint8_t *at, const struct gt_addr *to)
+{
+	uint64_t went[2], came[2];
+
+	memcpy(went, at, 16);
+	memcpy(came, to->b, 16);
+	memcpy(at, came, 16);
+	return gt_rewrite_halves(~went[0]) + gt_rewrite_halves(~went[1]) +
+	       gt_rewrite_halves(came[0]) + gt_rewrite_halves(came[1]);
+}
+
+/* The hop limit is at least 2, and UDP has a checksum. src, dst: NULL leaves it as it is. Worker. */
+static inline void gt_rewrite_v6(uint8_t *ip, uint8_t protocol, const struct gt_addr *src,
+				 const struct gt_addr *dst, uint32_t ports)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < 16; i += 8) {
-		sum += gt_rewrite_halves(~gt_rewrite_load(ip + 8 + i)) +
-		       gt_rewrite_halves(~gt_rewrite_load(ip + 24 + i)) +
-		       gt_rewrite_halves(gt_rewrite_load(t->src.b + i)) +
-		       gt_rewrite_halves(gt_rewrite_load(t->dst.b + i));
-	}
-	memcpy(ip + 8, t->src.b, 16);
-	memcpy(ip + 24, t->dst.b, 16);
+	if (src != NULL)
+		sum += gt_rewrite_address(ip + 8, src);
+	if (dst != NULL)
+		sum += gt_rewrite_address(ip + 24, dst);
 	ip[7]--;
-	gt_rewrite_l4(ip + 40, protocol, t, sum);
+	gt_rewrite_l4(ip + 40, protocol, ports, sum);
 }
 
 #endif

@@ -44,6 +44,7 @@ struct burst {
 	struct gt_work works[GT_BURST_MAX]; /* of the general path's, in their order */
 	unsigned n_works;
 	bool sessions; /* some frames have one */
+	uint64_t pairs_changed;
 };
 
 /* What stages 3 and 4 read for each frame, at hand: bytes written to a frame might be anything, as
@@ -55,6 +56,7 @@ struct reach {
 	uint32_t n_servers;
 	uint32_t tick;
 	struct gt_server_counters *counts;
+	uint64_t pairs_changed;	       /* of w->snat, when the burst was classified */
 	struct sums requests, replies; /* which come in between */
 };
 
@@ -154,42 +156,43 @@ static inline bool may_rewrite(const struct gt_frame *f, const struct express *x
 	return ip[7] > 1 && (x->protocol != IPPROTO_UDP || gt_copy_be16(ip + 40 + 6) != 0);
 }
 
-static inline void rewrite(struct gt_frame *f, const struct express *x,
-			   const struct gt_translation *t)
+/* From whom and to whom, within the family: addresses that are NULL are left as they are. */
+static inline void rewrite(struct gt_frame *f, const struct express *x, const struct gt_addr *src,
+			   const struct gt_addr *dst, uint32_t ports)
 {
+	uint8_t *ip = f->data + IP_OFF;
+
 	if (x->v6)
-		gt_rewrite_v6(f->data + IP_OFF, x->protocol, t);
+		gt_rewrite_v6(ip, x->protocol, src, dst, ports);
 	else
-		gt_rewrite_v4(f->data + IP_OFF, x->protocol, t);
+		gt_rewrite_v4(ip, x->protocol, src != NULL ? gt_addr_v4(src) : gt_copy_be32(ip + 12),
+			      dst != NULL ? gt_addr_v4(dst) : gt_copy_be32(ip + 16), ports);
 }
 
-/* Addresses and ports as the frame has them. */
-static inline void read_ends(const struct gt_frame *f, const struct express *x,
-			     struct gt_translation *t)
+static inline const uint8_t *l4_of(const struct gt_frame *f, const struct express *x)
 {
-	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + (x->v6 ? 40 : 20);
-
-	*t = (struct gt_translation){.src_port = gt_copy_be16(l4),
-				     .dst_port = gt_copy_be16(l4 + 2)};
-	if (x->v6) {
-		memcpy(t->src.b, ip + 8, 16);
-		memcpy(t->dst.b, ip + 24, 16);
-	} else {
-		t->src = gt_addr_from_v4(gt_copy_be32(ip + 12));
-		t->dst = gt_addr_from_v4(gt_copy_be32(ip + 16));
-	}
+	return f->data + IP_OFF + (x->v6 ? 40 : 20);
 }
 
 static inline void to_nat_server(struct gt_frame *f, const struct express *x,
 				 const struct gt_plan_server *s)
 {
-	struct gt_translation t;
+	const uint8_t *l4 = l4_of(f, x);
+	rte_be16_t port = s->port != 0 ? s->port : gt_copy_be16(l4 + 2);
 
-	read_ends(f, x, &t);
-	t.dst = s->addr;
-	if (s->port != 0)
-		t.dst_port = s->port;
-	rewrite(f, x, &t);
+	rewrite(f, x, NULL, &s->addr, gt_rewrite_ports(gt_copy_be16(l4), port));
+}
+
+static inline uint32_t variation_of(const struct gt_frame *f, const struct express *x)
+{
+	const uint8_t *ip = f->data + IP_OFF, *l4 = l4_of(f, x);
+	struct gt_addr client;
+
+	if (x->v6)
+		memcpy(client.b, ip + 8, sizeof(client.b));
+	else
+		client = gt_addr_from_v4(gt_copy_be32(ip + 12));
+	return gt_tunnel_variation(&client, gt_copy_be16(l4), gt_copy_be16(l4 + 2));
 }
 
 static inline void to_tunnel(const struct gt_plan *plan, struct gt_frame *f,
@@ -198,10 +201,8 @@ static inline void to_tunnel(const struct gt_plan *plan, struct gt_frame *f,
 	struct gt_packet p = {.kind = x->v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
 			      .l3_off = IP_OFF,
 			      .l3_end = IP_OFF + x->l3_len};
-	struct gt_translation t;
 
-	read_ends(f, x, &t);
-	gt_tunnel_wrap_for(plan, f, &p, s, gt_tunnel_variation(&t.src, t.src_port, t.dst_port));
+	gt_tunnel_wrap_for(plan, f, &p, s, variation_of(f, x));
 }
 
 static inline bool fits_tunnel(const struct express *x, const struct gt_plan_server *s)
@@ -257,7 +258,6 @@ static inline bool to_session(struct reach *r, struct gt_frame *f, const struct 
 	const struct gt_snat_pair_key *pair;
 	const struct gt_plan_server *server;
 	struct gt_snat_session *s;
-	struct gt_translation t;
 
 	if (!gt_connection_is_session(value))
 		return false;
@@ -271,79 +271,73 @@ static inline bool to_session(struct reach *r, struct gt_frame *f, const struct 
 	if (server->express == GT_EXPRESS_NONE || gt_addr_is_v4(&pair->server) == x->v6 ||
 	    !may_rewrite(f, x, server->mtu))
 		return false;
-	t = (struct gt_translation){.src = pair->source,
-				    .dst = pair->server,
-				    .src_port = rte_cpu_to_be_16(s->port),
-				    .dst_port = pair->port};
-	rewrite(f, x, &t);
+	rewrite(f, x, &pair->source, &pair->server,
+		gt_rewrite_ports(rte_cpu_to_be_16(s->port), pair->port));
 	x->slot->meta = (uint32_t)x->kind << 24 | (x->slot->meta & GT_FLOW_META_SPILLED) | r->tick;
 	s->tick = r->tick;
 	send_to_server(r, f, s->server, f->wire_len);
 	return true;
 }
 
-/* A reply of `server` in its client's eyes, by the route there. */
+/* A reply of `server` in its client's eyes, by the route there. dst: NULL, it is that of `client`. */
 static inline bool to_client(struct reach *r, struct gt_frame *f, const struct express *x,
-			     uint16_t server, const struct gt_translation *t)
+			     uint16_t server, const struct gt_addr *client,
+			     const struct gt_addr *src, const struct gt_addr *dst, uint32_t ports)
 {
-	struct gt_worker *w = r->w;
-	const struct gt_plan_vip *vip = &w->plan->vips[w->plan->servers[server].vip];
-	const struct gt_plan_route *route = gt_plan_find_route(w->plan, &t->dst, vip->interface);
+	const struct gt_plan_vip *vip = &r->plan->vips[r->servers[server].vip];
+	const struct gt_plan_route *route = gt_plan_find_route(r->plan, client, vip->interface);
 	const struct gt_plan_interface *out;
-	const struct gt_mac *mac;
+	uint8_t macs[12];
 
-	if (route == NULL || gt_addr_is_v4(&t->dst) == x->v6)
+	if (route == NULL)
 		return false;
-	out = &w->plan->interfaces[route->out_if];
-	mac = gt_plan_next_hop(w->plan, route, &t->dst);
-	if (mac == NULL || out->vlan != 0 || !may_rewrite(f, x, out->mtu))
+	out = &r->plan->interfaces[route->out_if];
+	if (out->vlan != 0 || !may_rewrite(f, x, out->mtu) ||
+	    !gt_plan_put_macs(r->plan, route, client, macs))
 		return false;
-	rewrite(f, x, t);
-	memcpy(f->data, mac->b, 6);
-	memcpy(f->data + 6, out->mac.b, 6);
-	w->servers[server].reply_frames++;
-	w->servers[server].reply_bytes += f->wire_len;
-	depart(w, f, &r->replies, 0, route->out_if, f->wire_len);
+	rewrite(f, x, src, dst, ports);
+	memcpy(f->data, macs, sizeof(macs));
+	r->counts[server].reply_frames++;
+	r->counts[server].reply_bytes += f->wire_len;
+	depart(r->w, f, &r->replies, 0, route->out_if, f->wire_len);
 	return true;
 }
 
 static inline bool nat_reply(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	const struct gt_plan *plan = r->plan;
-	struct gt_translation t;
+	const uint8_t *ip = f->data + IP_OFF, *l4 = l4_of(f, x);
+	const struct gt_plan_nat *nat = x->nat;
+	const struct gt_addr *vip = &r->plan->vips[r->servers[nat->number].vip].addr;
+	rte_be16_t port = nat->port != 0 ? nat->vip_port : gt_copy_be16(l4);
+	struct gt_addr client;
 
-	read_ends(f, x, &t);
-	t.src = plan->vips[plan->servers[x->nat->number].vip].addr;
-	if (x->nat->port != 0)
-		t.src_port = x->nat->vip_port;
-	return to_client(r, f, x, x->nat->number, &t);
+	if (gt_addr_is_v4(vip) == x->v6)
+		return false;
+	if (x->v6)
+		memcpy(client.b, ip + 24, sizeof(client.b));
+	else
+		client = gt_addr_from_v4(gt_copy_be32(ip + 16));
+	return to_client(r, f, x, nat->number, &client, vip, NULL,
+			 gt_rewrite_ports(port, gt_copy_be16(l4 + 2)));
 }
 
 static inline bool session_reply(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	struct gt_worker *w = r->w;
-	struct gt_snat_pair_key key = {.protocol = x->protocol};
+	uint32_t session = x->place->session - 1;
 	struct gt_snat_session *s;
-	struct gt_translation t;
-	uint32_t session = *x->place - 1;
 
-	if (session == GT_SNAT_NONE)
+	if (session == GT_SNAT_NONE || r->w->snat.pairs_changed != r->pairs_changed)
 		return false;
-	read_ends(f, x, &t);
-	key.server = t.src;
-	key.source = t.dst;
-	key.port = t.src_port;
-	s = &w->snat.sessions[session];
-	if (!gt_snat_is(&w->snat, session, &key, rte_be_to_cpu_16(t.dst_port)) ||
-	    !gt_plan_has_server(w->plan, s->server))
+	/* The pair is still the packet's, so this is its session if it is this pair's and port's. */
+	s = &r->w->snat.sessions[session];
+	if (!s->live || s->pair != x->pair ||
+	    s->port != gt_read_be16(l4_of(f, x) + 2) || !gt_plan_has_server(r->plan, s->server) ||
+	    gt_addr_is_v4(&s->client) == x->v6)
 		return false;
-	t = (struct gt_translation){.src = s->vip,
-				    .dst = s->client,
-				    .src_port = s->vip_port,
-				    .dst_port = s->client_port};
-	if (!to_client(r, f, x, s->server, &t))
+	if (!to_client(r, f, x, s->server, &s->client, &s->vip, &s->client,
+		       gt_rewrite_ports(s->vip_port, s->client_port)))
 		return false;
-	s->tick = w->tick;
+	s->tick = r->tick;
 	s->answered |= x->protocol == IPPROTO_TCP;
 	return true;
 }
@@ -385,6 +379,7 @@ static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *
 		gt_flow_prefetch(&w->flows, work->hash);
 	}
 	b->sessions = sessions;
+	b->pairs_changed = w->snat.pairs_changed;
 }
 
 /* A narrow one may turn out to be of another type: its kind tells. */
@@ -431,7 +426,7 @@ static void prefetch_sessions(const struct gt_worker *w, const struct burst *b, 
 		uint32_t session = GT_SNAT_NONE;
 
 		if (x->way == WAY_SESSION_REPLY)
-			session = *x->place - 1;
+			session = x->place->session - 1;
 		else if (x->way == WAY_SESSION && x->slot != NULL &&
 			 gt_connection_is_session(x->slot->value))
 			session = x->slot->value & ~GT_VALUE_SESSION;
@@ -449,7 +444,8 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 			      .servers = w->plan->servers,
 			      .n_servers = w->plan->n_servers,
 			      .tick = w->tick,
-			      .counts = w->servers};
+			      .counts = w->servers,
+			      .pairs_changed = b->pairs_changed};
 	uint64_t changes = w->flows.changes;
 	struct gt_work *work = b->works, fallen;
 	bool changed = false;

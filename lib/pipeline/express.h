@@ -26,14 +26,17 @@ enum express_way {
 /* One frame of a burst: two thirds of a cache line, so that a burst's fit the first cache. */
 struct express {
 	struct gt_flow_key key;
-	uint64_t hash;
+	union {
+		uint64_t hash;
+		uint64_t pair; /* of a session's reply: index */
+	};
 	/* The first bucket of its connection, then the slot; NULL: it has none, or none was found
 	 */
 	struct gt_flow_slot *slot;
 	union {
 		const struct gt_plan_express *service;
 		const struct gt_plan_nat *nat;
-		const uint32_t *place; /* gt_snat_place */
+		const struct gt_snat_slot *place; /* of the port that it came to */
 	};
 	uint32_t l3_len; /* bytes of IP */
 	uint8_t way;	 /* enum express_way */
@@ -137,24 +140,29 @@ static inline const struct gt_plan_express *find_v6(const struct gt_plan *plan,
 static inline bool classify_reply(const struct express_view *v, struct express *x,
 				  const uint64_t src[2], const uint64_t dst[2], const uint8_t *l4)
 {
-	struct gt_snat_pair_key pair = {.port = gt_copy_be16(l4), .protocol = x->protocol};
+	struct gt_snat_pair_key key = {.port = gt_copy_be16(l4), .protocol = x->protocol};
 	const struct gt_plan_address *to = gt_plan_find_words(v->plan, dst);
+	const struct gt_snat *snat = &v->w->snat;
 
 	x->slot = NULL;
-	memcpy(&pair.server, src, 16);
-	memcpy(&pair.source, dst, 16);
+	memcpy(&key.server, src, 16);
 	if (to == NULL) {
-		x->nat = gt_plan_find_nat(v->plan, &pair.server, pair.protocol, pair.port);
+		x->nat = gt_plan_find_nat(v->plan, &key.server, key.protocol, key.port);
 		x->way = WAY_NAT_REPLY;
 		return x->nat != NULL;
 	}
-	if (to->vip || !to->source || v->w->snat.sessions == NULL)
+	if (to->vip || !to->source || snat->sessions == NULL)
 		return false;
-	x->place = gt_snat_place(&v->w->snat, &pair, gt_read_be16(l4 + 2));
+	memcpy(&key.source, dst, 16);
+	x->pair = snat->pair_table[gt_snat_find_bucket(snat, &key)] - 1U;
+	if (x->pair == UINT32_MAX)
+		return false;
+	x->place = gt_snat_slot_of(snat, &snat->pairs[x->pair], gt_read_be16(l4 + 2));
 	x->way = WAY_SESSION_REPLY;
-	if (x->place != NULL)
-		rte_prefetch0(x->place);
-	return x->place != NULL;
+	if (x->place == NULL)
+		return false;
+	rte_prefetch0(x->place);
+	return true;
 }
 
 /* A source that is ours is a forgery, or a loop. */

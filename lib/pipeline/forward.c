@@ -174,36 +174,32 @@ static void to_path_server(struct gt_worker *w, struct gt_frame *f, const struct
 
 /* ---- to a client ---- */
 
-/* The MAC that leads to a client of a server's VIP, or NULL: then the frame is dropped, and main
- * asks. */
-static const struct gt_mac *client_mac(struct gt_worker *w, struct gt_frame *f, uint16_t server,
-				       const struct gt_addr *client, uint8_t *out_if)
+/* The MACs that lead to a client of a server's VIP. False: the frame is dropped, and main asks. */
+static bool client_macs(struct gt_worker *w, struct gt_frame *f, uint16_t server,
+			const struct gt_addr *client, uint8_t macs[12], uint8_t *out_if)
 {
 	uint8_t prefer = w->plan->vips[w->plan->servers[server].vip].interface;
 	const struct gt_plan_route *route = gt_plan_find_route(w->plan, client, prefer);
-	const struct gt_mac *mac;
 
 	if (route == NULL) {
 		gt_worker_drop(w, f, GT_DROP_NO_ROUTE);
-		return NULL;
+		return false;
 	}
 	*out_if = route->out_if;
-	mac = gt_plan_next_hop(w->plan, route, client);
-	if (mac == NULL)
-		gt_worker_miss(w, f, route->out_if, route->via ? &route->gateway : client);
-	return mac;
+	if (gt_plan_put_macs(w->plan, route, client, macs))
+		return true;
+	gt_worker_miss(w, f, route->out_if, route->via ? &route->gateway : client);
+	return false;
 }
 
 void gt_forward_to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
 			  uint16_t server, const struct gt_addr *client)
 {
-	uint8_t out_if;
-	const struct gt_mac *mac = client_mac(w, f, server, client, &out_if);
+	uint8_t out_if, macs[12];
 
-	if (mac == NULL)
+	if (!client_macs(w, f, server, client, macs, &out_if))
 		return;
-	memcpy(f->data, mac->b, 6);
-	memcpy(f->data + 6, w->plan->interfaces[out_if].mac.b, 6);
+	memcpy(f->data, macs, sizeof(macs));
 	send(w, f, p, out_if);
 }
 
@@ -211,13 +207,11 @@ static void to_client(struct gt_worker *w, struct gt_frame *f, const struct gt_p
 		      uint16_t server, const struct gt_translation *t)
 {
 	uint32_t bytes = f->wire_len;
-	uint8_t out_if;
-	const struct gt_mac *mac = client_mac(w, f, server, &t->dst, &out_if);
+	uint8_t out_if, macs[12];
 
-	if (mac == NULL || !translate(w, f, p, t, out_if))
+	if (!client_macs(w, f, server, &t->dst, macs, &out_if) || !translate(w, f, p, t, out_if))
 		return;
-	memcpy(f->data, mac->b, 6);
-	memcpy(f->data + 6, w->plan->interfaces[out_if].mac.b, 6);
+	memcpy(f->data, macs, sizeof(macs));
 	w->servers[server].reply_frames++;
 	w->servers[server].reply_bytes += bytes;
 	send(w, f, p, out_if);
@@ -368,10 +362,9 @@ static void error_to_client(struct gt_worker *w, struct gt_frame *f, const struc
 			    const struct gt_translation *way)
 {
 	struct gt_translation outer = *way, inner;
-	uint8_t out_if;
-	const struct gt_mac *mac = client_mac(w, f, server, &way->dst, &out_if);
+	uint8_t out_if, macs[12];
 
-	if (mac == NULL)
+	if (!client_macs(w, f, server, &way->dst, macs, &out_if))
 		return;
 	reverse(way, &inner);
 	/* From the server itself it comes from the VIP; a router between keeps its name. */
@@ -380,8 +373,7 @@ static void error_to_client(struct gt_worker *w, struct gt_frame *f, const struc
 		outer.src = p->src;
 	if (!translate_error(w, f, p, embedded, &outer, &inner))
 		return;
-	memcpy(f->data, mac->b, 6);
-	memcpy(f->data + 6, w->plan->interfaces[out_if].mac.b, 6);
+	memcpy(f->data, macs, sizeof(macs));
 	send(w, f, p, out_if);
 }
 
