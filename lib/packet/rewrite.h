@@ -13,7 +13,6 @@
 
 #include "base/addr.h"
 #include "base/bytes.h"
-#include "base/checksum.h"
 
 static inline uint64_t gt_rewrite_load(const uint8_t *p)
 {
@@ -29,15 +28,23 @@ static inline uint64_t gt_rewrite_halves(uint64_t v)
 	return (v & 0xffffffff) + (v >> 32);
 }
 
-/* A checksum field to which `sum` of up to 48 bits is added: what came, and the complement of what
- * went. */
+/* One's complement sum of a sum's four 16-bit words, by two additions: what runs over the top of a
+ * half comes back at its bottom from the rotated one. 0 only of 0. */
+static inline uint16_t gt_rewrite_fold(uint64_t sum)
+{
+	uint32_t half;
+
+	sum += sum >> 32 | sum << 32;
+	half = (uint32_t)(sum >> 32);
+	half += half >> 16 | half << 16;
+	return (uint16_t)(half >> 16);
+}
+
+/* A checksum field to which `sum` is added: what came, and the complement of what went. */
 static inline void gt_rewrite_apply(uint8_t *field, uint64_t sum)
 {
-	rte_be16_t check;
+	uint16_t check = (uint16_t)~gt_rewrite_fold(sum + (uint16_t)~gt_copy_be16(field));
 
-	sum = gt_rewrite_halves(sum + (uint16_t)~gt_copy_be16(field));
-	sum = (sum & 0xffff) + (sum >> 16);
-	check = gt_checksum_fold((uint32_t)sum);
 	memcpy(field, &check, sizeof(check));
 }
 
@@ -98,7 +105,8 @@ static inline uint64_t gt_rewrite_address(uint8_t *at, const struct gt_addr *to)
 	       gt_rewrite_halves(came[0]) + gt_rewrite_halves(came[1]);
 }
 
-/* The hop limit is at least 2, and UDP has a checksum. src, dst: NULL leaves it as it is. Worker. */
+/* The hop limit is at least 2, and UDP has a checksum. src, dst: NULL leaves it as it is. Worker.
+ */
 static inline void gt_rewrite_v6(uint8_t *ip, uint8_t protocol, const struct gt_addr *src,
 				 const struct gt_addr *dst, uint32_t ports)
 {

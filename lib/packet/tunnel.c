@@ -9,12 +9,6 @@
 #include "base/bytes.h"
 #include "base/checksum.h"
 
-/* RFC 2473 6.3 and RFC 2003 3.1 leave the outer TTL to us: the usual initial one (RFC 1700). */
-#define OUTER_TTL 64
-
-/* GUE's source ports: the dynamic ones, so that 14 bits are left to vary (RFC 8085 5.1.1). */
-#define GUE_PORT_FIRST 0xc000U
-
 /* ToS, or traffic class, of an IP header: DSCP and ECN. */
 static uint8_t traffic_class(const uint8_t *ip, bool v4)
 {
@@ -37,10 +31,11 @@ static bool outer_df(const uint8_t *inner, bool inner_v4)
 static void write_outer_v4(uint8_t *ip, const struct gt_tunnel *t, uint8_t protocol, uint8_t tos,
 			   bool df, uint32_t total)
 {
-	rte_be32_t w[5] = {rte_cpu_to_be_32(0x45000000U | (uint32_t)tos << 16 | total),
-			   rte_cpu_to_be_32((uint32_t)t->ipv4_id << 16 | (df ? 0x4000U : 0U)),
-			   rte_cpu_to_be_32((uint32_t)OUTER_TTL << 24 | (uint32_t)protocol << 16),
-			   gt_addr_v4(&t->src), gt_addr_v4(&t->dst)};
+	rte_be32_t w[5] = {
+		rte_cpu_to_be_32(0x45000000U | (uint32_t)tos << 16 | total),
+		rte_cpu_to_be_32((uint32_t)t->ipv4_id << 16 | (df ? 0x4000U : 0U)),
+		rte_cpu_to_be_32((uint32_t)GT_TUNNEL_TTL << 24 | (uint32_t)protocol << 16),
+		gt_addr_v4(&t->src), gt_addr_v4(&t->dst)};
 	uint64_t sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
 	rte_be16_t check;
 
@@ -62,7 +57,7 @@ static void write_outer_v6(uint8_t *ip, const struct gt_tunnel *t, uint8_t proto
 	gt_write_be16(ip + 2, label);
 	gt_write_be16(ip + 4, payload);
 	ip[6] = protocol;
-	ip[7] = OUTER_TTL;
+	ip[7] = GT_TUNNEL_TTL;
 	memcpy(ip + 8, t->src.b, 16);
 	memcpy(ip + 24, t->dst.b, 16);
 }
@@ -86,7 +81,7 @@ static void write_gue(uint8_t *udp, const uint8_t *ip, const struct gt_tunnel *t
 	rte_be16_t check;
 	uint32_t sum;
 
-	gt_write_be16(udp, GUE_PORT_FIRST | (t->variation & 0x3fff));
+	gt_write_be16(udp, GT_TUNNEL_GUE_SOURCE | (t->variation & 0x3fff));
 	gt_write_be16(udp + 2, GT_TUNNEL_GUE_PORT);
 	gt_write_be16(udp + 4, len);
 	gt_write_be16(udp + 6, 0);
@@ -101,15 +96,6 @@ static void write_gue(uint8_t *udp, const uint8_t *ip, const struct gt_tunnel *t
 	if (check == 0)
 		check = 0xffff;
 	memcpy(udp + 6, &check, 2);
-}
-
-static uint8_t outer_protocol(uint8_t kind, bool inner_v4)
-{
-	if (kind == GT_TUNNEL_GRE)
-		return IPPROTO_GRE;
-	if (kind == GT_TUNNEL_GUE)
-		return IPPROTO_UDP;
-	return inner_v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 }
 
 /* Makes room in front; the link layer moves there. */
@@ -142,7 +128,7 @@ void gt_tunnel_wrap(struct gt_frame *frame, const struct gt_packet *p, const str
 	bool outer_v4 = gt_addr_is_v4(&t->dst), inner_v4 = p->kind == GT_PACKET_IPV4;
 	uint32_t header = outer_v4 ? 20 : 40, overhead = gt_tunnel_overhead(t->kind, outer_v4);
 	uint32_t inner = p->l3_end - p->l3_off;
-	uint8_t protocol = outer_protocol(t->kind, inner_v4), *ip, *at;
+	uint8_t protocol = gt_tunnel_protocol(t->kind, inner_v4), *ip, *at;
 
 	grow(frame, p, overhead, outer_v4);
 	ip = frame->data + p->l3_off;

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <netinet/in.h>
+
 #include "base/addr.h"
 #include "base/frame.h"
 #include "packet/parse.h"
@@ -21,6 +23,11 @@
 enum gt_tunnel_kind { GT_TUNNEL_IPIP, GT_TUNNEL_GRE, GT_TUNNEL_GUE };
 
 #define GT_TUNNEL_GUE_PORT 6080
+/* GUE's source ports: the dynamic ones, so that 14 bits are left to vary (RFC 8085 5.1.1). */
+#define GT_TUNNEL_GUE_SOURCE 0xc000U
+
+/* RFC 2473 6.3 and RFC 2003 3.1 leave the outer TTL to us: the usual initial one (RFC 1700). */
+#define GT_TUNNEL_TTL 64
 
 /* The longest: IPv6, UDP, GUE. */
 #define GT_TUNNEL_OVERHEAD_MAX (40 + 8 + 4)
@@ -43,6 +50,16 @@ static inline uint32_t gt_tunnel_overhead(uint8_t kind, bool outer_v4)
 		[GT_TUNNEL_IPIP] = 0, [GT_TUNNEL_GRE] = 4, [GT_TUNNEL_GUE] = 8 + 4};
 
 	return (outer_v4 ? 20U : 40U) + shim[kind];
+}
+
+/* What the outer header says of what follows it. Any caller. */
+static inline uint8_t gt_tunnel_protocol(uint8_t kind, bool inner_v4)
+{
+	if (kind == GT_TUNNEL_GRE)
+		return IPPROTO_GRE;
+	if (kind == GT_TUNNEL_GUE)
+		return IPPROTO_UDP;
+	return inner_v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 }
 
 /*

@@ -25,6 +25,7 @@
 #include "pipeline/tunnel.h"
 
 #include "packet/tunnel.h"
+#include "packet/wrap.h"
 
 /* What neighbouring frames of a burst add to the same counters. */
 struct sums {
@@ -165,7 +166,8 @@ static inline void rewrite(struct gt_frame *f, const struct express *x, const st
 	if (x->v6)
 		gt_rewrite_v6(ip, x->protocol, src, dst, ports);
 	else
-		gt_rewrite_v4(ip, x->protocol, src != NULL ? gt_addr_v4(src) : gt_copy_be32(ip + 12),
+		gt_rewrite_v4(ip, x->protocol,
+			      src != NULL ? gt_addr_v4(src) : gt_copy_be32(ip + 12),
 			      dst != NULL ? gt_addr_v4(dst) : gt_copy_be32(ip + 16), ports);
 }
 
@@ -198,11 +200,21 @@ static inline uint32_t variation_of(const struct gt_frame *f, const struct expre
 static inline void to_tunnel(const struct gt_plan *plan, struct gt_frame *f,
 			     const struct express *x, const struct gt_plan_server *s)
 {
-	struct gt_packet p = {.kind = x->v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
-			      .l3_off = IP_OFF,
-			      .l3_end = IP_OFF + x->l3_len};
+	bool outer_v4 = gt_addr_is_v4(&s->addr);
+	bool varies = s->encapsulation == GT_ENCAP_GUE || s->n_sources > 1 || !outer_v4;
+	uint32_t variation = varies ? variation_of(f, x) : 0;
 
-	gt_tunnel_wrap_for(plan, f, &p, s, variation_of(f, x));
+	if (outer_v4) {
+		gt_wrap_v4(f, x->l3_len, x->v6, s->encapsulation,
+			   gt_addr_v4(gt_tunnel_source(plan, s, variation)), gt_addr_v4(&s->addr),
+			   variation);
+	} else {
+		struct gt_packet p = {.kind = x->v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
+				      .l3_off = IP_OFF,
+				      .l3_end = IP_OFF + x->l3_len};
+
+		gt_tunnel_wrap_for(plan, f, &p, s, variation);
+	}
 }
 
 static inline bool fits_tunnel(const struct express *x, const struct gt_plan_server *s)
@@ -279,7 +291,8 @@ static inline bool to_session(struct reach *r, struct gt_frame *f, const struct 
 	return true;
 }
 
-/* A reply of `server` in its client's eyes, by the route there. dst: NULL, it is that of `client`. */
+/* A reply of `server` in its client's eyes, by the route there. dst: NULL, it is that of `client`.
+ */
 static inline bool to_client(struct reach *r, struct gt_frame *f, const struct express *x,
 			     uint16_t server, const struct gt_addr *client,
 			     const struct gt_addr *src, const struct gt_addr *dst, uint32_t ports)
@@ -328,11 +341,11 @@ static inline bool session_reply(struct reach *r, struct gt_frame *f, const stru
 
 	if (session == GT_SNAT_NONE || r->w->snat.pairs_changed != r->pairs_changed)
 		return false;
-	/* The pair is still the packet's, so this is its session if it is this pair's and port's. */
+	/* The pair is still the packet's, so this is its session if it is this pair's and port's.
+	 */
 	s = &r->w->snat.sessions[session];
-	if (!s->live || s->pair != x->pair ||
-	    s->port != gt_read_be16(l4_of(f, x) + 2) || !gt_plan_has_server(r->plan, s->server) ||
-	    gt_addr_is_v4(&s->client) == x->v6)
+	if (!s->live || s->pair != x->pair || s->port != gt_read_be16(l4_of(f, x) + 2) ||
+	    !gt_plan_has_server(r->plan, s->server) || gt_addr_is_v4(&s->client) == x->v6)
 		return false;
 	if (!to_client(r, f, x, s->server, &s->client, &s->vip, &s->client,
 		       gt_rewrite_ports(s->vip_port, s->client_port)))

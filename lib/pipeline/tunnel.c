@@ -82,9 +82,7 @@ void gt_tunnel_wrap_for(const struct gt_plan *plan, struct gt_frame *f, const st
 
 	/* A subnet or a gateway of the family leads to the server, so there is one. */
 	assert(s->n_sources > 0);
-	/* IPv4 has no field that could vary by connection, other than GUE's port: several addresses
-	 * of the interface take turns. */
-	t.src = plan->sources[s->first_source + (s->n_sources > 1 ? variation % s->n_sources : 0)];
+	t.src = *gt_tunnel_source(plan, s, variation);
 	gt_tunnel_wrap(f, p, &t);
 }
 

@@ -20,6 +20,16 @@ uint32_t gt_tunnel_variation(const struct gt_addr *client, rte_be16_t client_por
 bool gt_tunnel_enter(struct gt_worker *w, struct gt_frame *f, const struct gt_packet *p,
 		     const struct gt_plan_server *s, uint32_t variation);
 
+/*
+ * Which of our addresses an outer header has. IPv4 has no field that could vary by connection,
+ * other than GUE's port: several addresses of the interface take turns. Worker.
+ */
+static inline const struct gt_addr *
+gt_tunnel_source(const struct gt_plan *plan, const struct gt_plan_server *s, uint32_t variation)
+{
+	return &plan->sources[s->first_source + (s->n_sources > 1 ? variation % s->n_sources : 0)];
+}
+
 /* The same for one that fits. Of `p`, kind, l3_off, l3_end and fragment_offset are read. Worker. */
 void gt_tunnel_wrap_for(const struct gt_plan *plan, struct gt_frame *f, const struct gt_packet *p,
 			const struct gt_plan_server *s, uint32_t variation);
