@@ -71,9 +71,12 @@ void gt_flow_destroy(struct gt_flow_table *t)
 void gt_flow_hash(const struct gt_flow_table *t, const struct gt_flow_key *keys, uint64_t *hashes,
 		  unsigned n)
 {
+	if (n == 0)
+		return;
+	t->hash(&t->key, keys, sizeof(*keys), hashes, n);
 	for (unsigned i = 0; i < n; i++)
-		hashes[i] = keys[i].wide ? gt_flow_hash_wide(t, &keys[i])
-					 : gt_flow_hash_narrow(t, keys[i].lo);
+		if (keys[i].wide)
+			hashes[i] = gt_flow_hash_wide(t, &keys[i]);
 }
 
 static inline uint32_t second_bucket(const struct gt_flow_table *t, uint64_t hash, uint32_t first)

@@ -293,9 +293,10 @@ static inline bool to_session(struct reach *r, struct gt_frame *f, const struct 
 
 /* A reply of `server` in its client's eyes, by the route there. dst: NULL, it is that of `client`.
  */
-static inline bool to_client(struct reach *r, struct gt_frame *f, const struct express *x,
-			     uint16_t server, const struct gt_addr *client,
-			     const struct gt_addr *src, const struct gt_addr *dst, uint32_t ports)
+static __rte_always_inline bool to_client(struct reach *r, struct gt_frame *f,
+					  const struct express *x, uint16_t server,
+					  const struct gt_addr *client, const struct gt_addr *src,
+					  const struct gt_addr *dst, uint32_t ports)
 {
 	const struct gt_plan_vip *vip = &r->plan->vips[r->servers[server].vip];
 	const struct gt_plan_route *route = gt_plan_find_route(r->plan, client, vip->interface);
