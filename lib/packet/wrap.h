@@ -35,7 +35,7 @@ static inline void gt_wrap_shim(uint8_t *at, uint8_t kind, bool inner_v6, uint32
 	udp = gt_wrap_words(GT_TUNNEL_GUE_SOURCE | (variation & 0x3fff), GT_TUNNEL_GUE_PORT,
 			    12 + len, 0);
 	memcpy(at, &udp, sizeof(udp));
-	gt_write_be32(at + 8, (inner_v6 ? IPPROTO_IPV6 : IPPROTO_IPIP) << 16U);
+	gt_write_be32(at + 8, (uint32_t)gt_tunnel_protocol(GT_TUNNEL_IPIP, !inner_v6) << 16);
 }
 
 /* len: bytes of the inner packet, which begins behind an Ethernet header without a tag. The frame
