@@ -21,8 +21,10 @@
 #include <rte_ip.h>
 
 #include "capture.h"
+#include "capture_out.h"
 #include "commands.h"
 #include "load.h"
+#include "new_file.h"
 #include "packet/parse.h"
 #include "replay_options.h"
 #include "report/report.h"
