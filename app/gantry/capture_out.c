@@ -2,6 +2,7 @@
 /* Captures out; see capture_out.h. */
 #include "capture_out.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,16 @@ struct gt_capture_out {
 	uint8_t pending[PENDING_BYTES];
 };
 
-/* To the file what is pending. An error stays with the stream. */
+/* An error stays with the stream. */
+static void write_now(struct gt_capture_out *out, const void *bytes, size_t n)
+{
+	if (fwrite(bytes, 1, n, out->file.stream) != n && out->file.error == 0)
+		out->file.error = errno;
+}
+
 static void flush(struct gt_capture_out *out)
 {
-	fwrite(out->pending, 1, out->used, out->file.stream);
+	write_now(out, out->pending, out->used);
 	out->used = 0;
 }
 
@@ -31,7 +38,7 @@ static void append(struct gt_capture_out *out, const void *bytes, size_t n)
 	if (n > PENDING_BYTES - out->used)
 		flush(out);
 	if (n > PENDING_BYTES) {
-		fwrite(bytes, 1, n, out->file.stream);
+		write_now(out, bytes, n);
 		return;
 	}
 	memcpy(out->pending + out->used, bytes, n);

@@ -59,7 +59,7 @@ int gt_new_file_commit(struct gt_new_file *f)
 	bool failed = ferror(f->stream) != 0;
 	int rc = -1;
 
-	errno = EIO;
+	errno = f->error != 0 ? f->error : EIO;
 	failed = fclose(f->stream) != 0 || failed;
 	f->stream = NULL;
 	if (!failed && (f->temporary == NULL || rename(f->temporary, f->name) == 0)) {

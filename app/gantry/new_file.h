@@ -13,6 +13,7 @@
 struct gt_new_file {
 	FILE *stream; /* NULL: not open */
 	char *name, *temporary;
+	int error; /* errno of a write that failed, 0: none did, or nobody noted it */
 };
 
 /* 0, or -1 with a message on stderr. */

@@ -105,6 +105,21 @@ def snaplen():
 
 
 @case
+def snaplen_exceeded():
+    c = Case("snaplen-exceeded", "Records that keep more bytes than the header's snaplen allows: they are cut there, as "
+             "tcpdump does it, and so are those behind an ordinary one; a frame that says that it was shorter on "
+             "the wire than what was kept is believed in what was kept.", ini(vip()))
+    kept = []
+    for i, size in enumerate((0, 200, 0, 100, 46, 47, 0)):
+        frame = tcp(1000 + i, "PA", data=bytes(size))
+        c.sent(frame[:100], wire_len=len(frame))
+        kept.append(pcapfile.Frame(c.inputs["in"][-1].ns, frame, 40 if i == 2 else len(frame)))
+    raw = capture_bytes(kept)
+    c.files["in.pcap"] = raw[:16] + struct.pack("<I", 100) + raw[20:]
+    return c
+
+
+@case
 def empty():
     c = Case("empty", "A capture without frames: an empty output, a report of zeros, and events still happen.",
              ini(vip()), args="gantry.ini --in lan=in.pcap --out lan={out}/out.pcap --event 1:down:pacs/a")
@@ -310,7 +325,7 @@ def usage():
         (2, "0 to 65535", run + "--event 1:weight:pacs/a=1x"),
         (2, r"wrong\.ini:2: ", run + "--event 1:reload:wrong.ini"),
         (2, r"absent\.ini", run + "--event 1:reload:absent.ini"),
-        (2, "interfaces", run + "--event 1:reload:other.ini"),
+        (2, r"\[interface wan\] is new", run + "--event 1:reload:other.ini"),
         (2, "connections", run + "--event 1:reload:more-connections.ini"),
         (2, "no server 'pacs/b' in less.ini", run + "--event 2:up:pacs/b --event 1:reload:less.ini"),
         (0, "reloaded less.ini", run + "--event 1:up:pacs/b --event 2:reload:less.ini"),
@@ -323,8 +338,8 @@ def usage():
         (1, "in.pcap is an input", run + "--report in.pcap"),
         (1, "cannot write /nowhere/o.pcap", run + "--out lan=/nowhere/o.pcap"),
         (1, "cannot write /nowhere/r.json", run + "--report /nowhere/r.json"),
-        (1, "cannot write /dev/full", run + "--out lan=/dev/full"),
-        (1, "cannot write /dev/full", run + "--report /dev/full"),
+        (1, "cannot write /dev/full: No space left", run + "--out lan=/dev/full"),
+        (1, "cannot write /dev/full: No space left", run + "--report /dev/full"),
         (0, "pacs", run + "--out lan=/dev/null --report /dev/null"),
         (0, "frames in", run),
     ]
