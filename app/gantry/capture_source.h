@@ -25,9 +25,9 @@ struct gt_capture_source {
 	pcap_t *pcap; /* owns the stream */
 	/* What of the file is in memory; NULL: libpcap reads. */
 	uint8_t *window;
-	uint32_t at, end;    /* the next record, and what is there, in the window */
-	off_t file_at;	     /* of window[0] */
-	uint32_t len_max;    /* of an ordinary frame */
+	uint32_t at, end;     /* the next record, and what is there, in the window */
+	off_t file_at;	      /* of window[0] */
+	uint32_t len_max;     /* of an ordinary frame */
 	uint32_t fraction_ns; /* nanoseconds of a unit of gt_pcap_record.fraction */
 };
 
