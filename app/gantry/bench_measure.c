@@ -167,8 +167,7 @@ static int create_subject(const struct bench *b, const struct gt_config_vip *vip
 		.plan = b->plan, .n_flows = n_flows, .fresh = n_flows, .state = 0x9e3779b97f4a7c15};
 	gt_worker_params_init(&params, b->config);
 	params.connections = room < 1000 ? 1000 : room;
-	params.wide =
-		!gt_addr_is_v4(&vip->address) || gt_plan_count_ports(vip) > GT_PORTS_EXPANDED_MAX;
+	params.wide = !gt_addr_is_v4(&vip->address) || gt_ports_count(vip) > GT_PORTS_EXPANDED_MAX;
 	params.snat = vip->mode == GT_MODE_SNAT;
 	params.steer = (struct gt_steer){.n_workers = 1};
 	params.memory = *b->memory;

@@ -29,8 +29,8 @@
 #define GT_VIPS_MAX	16384
 #define GT_NO_SERVER	0
 
-/* A port range of a VIP is spread over services of its own up to this many ports; above, and for
- * `any`, its connections carry the port in their (wide) key. */
+/* A VIP's ports (gt_ports_count) are services of their own up to this many; above, and for `any`,
+ * its connections carry the port in their (wide) key. */
 #define GT_PORTS_EXPANDED_MAX 256
 
 /* What main knows of a server beside its configuration. */
@@ -279,17 +279,6 @@ struct gt_plan_known {
 /* Are clients of a server that is down or disabled told by a reset? on_down, as written or by mode.
  * Any caller. */
 bool gt_plan_resets(const struct gt_config_vip *vip);
-
-/* How many ports a VIP has: above GT_PORTS_EXPANDED_MAX its connections' keys are wide. Any caller.
- */
-static inline uint32_t gt_plan_count_ports(const struct gt_config_vip *vip)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < vip->n_ports; i++)
-		n += vip->ports[i].last - vip->ports[i].first + 1U;
-	return n;
-}
 
 /* Servers of all VIPs: as many as there are states. Any caller. */
 static inline size_t gt_plan_count_servers(const struct gt_config *config)

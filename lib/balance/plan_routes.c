@@ -136,7 +136,7 @@ static void add_nat(struct gt_plan *plan, const struct gt_plan_nat *nat)
 /* Is every port of the VIP one of few, so that each has a record? */
 static bool has_few_ports(const struct gt_config_vip *vip, size_t *count)
 {
-	*count = gt_plan_count_ports(vip);
+	*count = gt_ports_count(vip);
 	return *count <= GT_PORTS_EXPANDED_MAX;
 }
 

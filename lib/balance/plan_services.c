@@ -182,7 +182,7 @@ static int add_vip_services(struct gt_plan_builder *b, size_t index)
 		set_service(b->plan, source, number, 0);
 		b->plan->vips[number].source_service = source;
 	}
-	if (gt_plan_count_ports(vip) > GT_PORTS_EXPANDED_MAX)
+	if (gt_ports_count(vip) > GT_PORTS_EXPANDED_MAX)
 		return add_wide_ranges(b, vip, number);
 	for (size_t i = 0; i < vip->n_ports; i++) {
 		int ret = add_port_ranges(b, vip, &vip->ports[i], number);

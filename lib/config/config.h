@@ -237,6 +237,8 @@ const char *gt_protocol_name(enum gt_protocol protocol);
 const char *gt_policy_name(enum gt_policy policy);
 const char *gt_persistence_name(enum gt_persistence persistence);
 const char *gt_check_type_name(enum gt_check_type type);
+/* How many ports a VIP has. Any caller. */
+uint32_t gt_ports_count(const struct gt_config_vip *vip);
 /* "104, 11112", "5000-5010" or "any", cut to fit. Returns buf. */
 char *gt_ports_format(const struct gt_config_vip *vip, char *buf, size_t size);
 

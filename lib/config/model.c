@@ -170,6 +170,15 @@ void gt_config_free(struct gt_config *c)
 	free(c);
 }
 
+uint32_t gt_ports_count(const struct gt_config_vip *vip)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < vip->n_ports; i++)
+		n += vip->ports[i].last - vip->ports[i].first + 1U;
+	return n;
+}
+
 char *gt_ports_format(const struct gt_config_vip *vip, char *buf, size_t size)
 {
 	size_t n = 0;

@@ -15,7 +15,7 @@
 /* Do connections of this VIP need wide entries: IPv6, or a port that the service does not tell? */
 static bool is_wide(const struct gt_config_vip *vip)
 {
-	return !gt_addr_is_v4(&vip->address) || gt_plan_count_ports(vip) > GT_PORTS_EXPANDED_MAX;
+	return !gt_addr_is_v4(&vip->address) || gt_ports_count(vip) > GT_PORTS_EXPANDED_MAX;
 }
 
 void gt_worker_params_init(struct gt_worker_params *params, const struct gt_config *config)
