@@ -9,11 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/frame.h"
 #include "budget.h"
 #include "say.h"
 
@@ -125,54 +124,29 @@ static int add_ring_arguments(struct context *x)
 
 /* ---- the kernel's interface below a device ---- */
 
-/* One ioctl on an interface; returns 0 or -errno. */
-static int control_interface(unsigned long request, struct ifreq *r)
-{
-	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
-
-	if (s < 0)
-		s = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (s < 0)
-		return -errno;
-	rc = ioctl(s, request, r) < 0 ? -errno : 0;
-	close(s);
-	return rc;
-}
-
-static void name_interface(struct ifreq *r, const char *name)
-{
-	memset(r, 0, sizeof(*r));
-	snprintf(r->ifr_name, sizeof(r->ifr_name), "%s", name);
-}
-
 bool gt_devices_kernel_link(const char interface[IFNAMSIZ])
 {
 	struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
-	struct ifreq r;
+	struct ifreq r = {.ifr_data = (char *)&link};
 
 	/* IFF_RUNNING follows the carrier up to a second later; who has no ethtool has only that.
 	 */
-	name_interface(&r, interface);
-	r.ifr_data = (char *)&link;
-	if (control_interface(SIOCETHTOOL, &r) == 0)
+	if (gt_netdev_control(SIOCETHTOOL, interface, &r) == 0)
 		return link.data != 0;
-	name_interface(&r, interface);
-	return control_interface(SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & IFF_UP) != 0 &&
+	return gt_netdev_control(SIOCGIFFLAGS, interface, &r) == 0 && (r.ifr_flags & IFF_UP) != 0 &&
 	       (r.ifr_flags & IFF_RUNNING) != 0;
 }
 
 static int bring_up(struct context *x)
 {
-	struct ifreq r;
-	int rc;
+	struct ifreq r = {0};
+	int rc = gt_netdev_control(SIOCGIFFLAGS, x->d->interface, &r);
 
-	name_interface(&r, x->d->interface);
-	rc = control_interface(SIOCGIFFLAGS, &r);
 	if (rc == 0 && (r.ifr_flags & IFF_UP) != 0)
 		return 0;
 	r.ifr_flags |= IFF_UP;
 	if (rc == 0)
-		rc = control_interface(SIOCSIFFLAGS, &r);
+		rc = gt_netdev_control(SIOCSIFFLAGS, x->d->interface, &r);
 	if (rc == 0) {
 		gt_log(x->log, LOG_NOTICE, "interface %s: %s was down, brought up", x->c->name,
 		       x->d->interface);
@@ -185,17 +159,16 @@ static int bring_up(struct context *x)
 
 static int set_mtu(struct context *x)
 {
-	struct ifreq r;
-	int rc;
+	struct ifreq r = {0};
+	int rc = gt_netdev_control(SIOCGIFMTU, x->d->interface, &r);
 
-	name_interface(&r, x->d->interface);
-	rc = control_interface(SIOCGIFMTU, &r);
 	if (rc == 0 && r.ifr_mtu == x->c->mtu)
 		return 0;
 	r.ifr_mtu = x->c->mtu;
 	if (rc == 0)
-		rc = control_interface(SIOCSIFMTU, &r);
+		rc = gt_netdev_control(SIOCSIFMTU, x->d->interface, &r);
 	if (rc == 0) {
+		x->d->was.mtu_set = x->c->mtu;
 		gt_log(x->log, LOG_NOTICE, "interface %s: mtu of %s is %u now", x->c->name,
 		       x->d->interface, x->c->mtu);
 		return 0;
@@ -404,6 +377,8 @@ static int prepare_one(struct context *x)
 		rc = check_buffer_size(x);
 	/* The machine is changed only when nothing is wrong. */
 	if (rc == 0 && x->d->interface[0] != '\0')
+		gt_netdev_note(x->d->interface, &x->d->was);
+	if (rc == 0 && x->d->interface[0] != '\0')
 		rc = set_mtu(x);
 	if (rc == 0 && x->d->interface[0] != '\0')
 		rc = bring_up(x);
@@ -421,14 +396,16 @@ static int prepare_slave(const struct context *x, const char *text)
 	one.text = text;
 	one.d = &d;
 	rc = prepare_one(&one);
+	/* Also of one that failed half way: it is to be restored. */
+	memcpy(slave->interface, d.interface, sizeof(d.interface));
+	slave->was = d.was;
+	bond->n_slaves++;
 	if (rc != 0)
 		return rc;
 	memcpy(slave->name, d.name, sizeof(d.name));
 	memcpy(slave->arguments, d.arguments, sizeof(d.arguments));
-	memcpy(slave->interface, d.interface, sizeof(d.interface));
 	slave->pci = d.pci;
 	bond->pci |= d.pci;
-	bond->n_slaves++;
 	if (bond->node < 0)
 		bond->node = d.node;
 	if (d.buffer_size_min > bond->buffer_size_min)
@@ -475,6 +452,17 @@ int gt_devices_prepare(const struct gt_config *config, const struct gt_log *log,
 			return rc;
 	}
 	return 0;
+}
+
+void gt_devices_restore(const struct gt_device devices[], const struct gt_log *log)
+{
+	for (size_t i = 0; i < GT_INTERFACES_MAX; i++) {
+		const struct gt_device *d = &devices[i];
+
+		gt_netdev_restore(d->interface, &d->was, log);
+		for (unsigned j = 0; j < d->n_slaves; j++)
+			gt_netdev_restore(d->slaves[j].interface, &d->slaves[j].was, log);
+	}
 }
 
 int gt_devices_node(const struct gt_config *config, const struct gt_device devices[],

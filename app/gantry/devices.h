@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "config/bond.h"
 #include "config/config.h"
+#include "netdev.h"
 
 /* A slave of a bond; gantry polls the bond. */
 struct gt_slave {
@@ -22,6 +23,7 @@ struct gt_slave {
 	bool pci;
 	char arguments[512];
 	char interface[IFNAMSIZ];
+	struct gt_netdev_was was;
 };
 
 struct gt_device {
@@ -29,6 +31,7 @@ struct gt_device {
 	bool pci;
 	char arguments[512];	  /* of --vdev; empty with PCI */
 	char interface[IFNAMSIZ]; /* the kernel's interface below it; empty: none */
+	struct gt_netdev_was was; /* that interface, before gantry */
 	struct gt_slave slaves[GT_BOND_SLAVES_MAX];
 	unsigned n_slaves; /* 0: it is no bond */
 	unsigned bond_mode;
@@ -43,6 +46,9 @@ struct gt_device {
  */
 int gt_devices_prepare(const struct gt_config *config, const struct gt_log *log,
 		       struct gt_device devices[]);
+
+/* Makes the kernel's interfaces as they were, when the drivers have let go of them. Main. */
+void gt_devices_restore(const struct gt_device devices[], const struct gt_log *log);
 
 /* The NUMA node of the first device that tells one, or -1. Warns if they are on several. Main. */
 int gt_devices_node(const struct gt_config *config, const struct gt_device devices[],

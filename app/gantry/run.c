@@ -237,6 +237,7 @@ static void go_down(struct gt_run *r, bool served)
 	}
 	rte_free(r->shared);
 	gt_eal_stop();
+	gt_devices_restore(r->devices, &r->log);
 	gt_config_free(r->config);
 }
 

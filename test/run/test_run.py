@@ -509,6 +509,29 @@ class Frames(Case):
         self.assertGreater(self.ask(g, "drops")["drops"]["vlan"], 0)
         self.assertEqual(g.stop(), 0)
 
+    def netdev(self, name):
+        """The MTU, and whether it is promiscuous, as ip-link(8) tells them."""
+        link = json.loads(subprocess.check_output(["ip", "-j", "link", "show", name]))[0]
+        return link["mtu"], "PROMISC" in link["flags"]
+
+    def test_kernel_interface_is_left_as_it_was(self):
+        near, _ = self.cable()
+        device = f"net_af_packet0,iface={near}"
+        was = self.netdev(near)
+        self.assertEqual(was, (1500, False))
+        g = self.gantry(device=device, interface="mtu = 1400")
+        self.assertEqual(self.netdev(near), (1400, True))  # else the rest proves nothing
+        self.refused(["another gantry"], device=device, interface="mtu = 1300")
+        self.assertEqual(self.netdev(near), (1400, True))
+        self.assertEqual(g.stop(), 0)
+        self.assertEqual(self.netdev(near), was)
+        # What somebody else changed meanwhile is theirs, and what was so before stays.
+        subprocess.check_call(["ip", "link", "set", near, "promisc", "on"])
+        g = self.gantry(device=device, interface="mtu = 1400")
+        subprocess.check_call(["ip", "link", "set", near, "mtu", "1450"])
+        self.assertEqual(g.stop(), 0)
+        self.assertEqual(self.netdev(near), (1450, True))
+
     def test_second_gantry_on_a_device_is_refused(self):
         near, _ = self.cable()
         g = self.gantry(device=f"net_af_packet0,iface={near}")
