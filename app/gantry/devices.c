@@ -137,48 +137,6 @@ bool gt_devices_kernel_link(const char interface[IFNAMSIZ])
 	       (r.ifr_flags & IFF_RUNNING) != 0;
 }
 
-static int bring_up(struct context *x)
-{
-	struct ifreq r = {0};
-	int rc = gt_netdev_control(SIOCGIFFLAGS, x->d->interface, &r);
-
-	if (rc == 0 && (r.ifr_flags & IFF_UP) != 0)
-		return 0;
-	r.ifr_flags |= IFF_UP;
-	if (rc == 0)
-		rc = gt_netdev_control(SIOCSIFFLAGS, x->d->interface, &r);
-	if (rc == 0) {
-		gt_log(x->log, LOG_NOTICE, "interface %s: %s was down, brought up", x->c->name,
-		       x->d->interface);
-		return 0;
-	}
-	gt_log(x->log, LOG_ERR, "%s%s is down and cannot be brought up: %s (ip link set %s up)",
-	       x->where, x->d->interface, strerror(-rc), x->d->interface);
-	return rc;
-}
-
-static int set_mtu(struct context *x)
-{
-	struct ifreq r = {0};
-	int rc = gt_netdev_control(SIOCGIFMTU, x->d->interface, &r);
-
-	if (rc == 0 && r.ifr_mtu == x->c->mtu)
-		return 0;
-	r.ifr_mtu = x->c->mtu;
-	if (rc == 0)
-		rc = gt_netdev_control(SIOCSIFMTU, x->d->interface, &r);
-	if (rc == 0) {
-		x->d->was.mtu_set = x->c->mtu;
-		gt_log(x->log, LOG_NOTICE, "interface %s: mtu of %s is %u now", x->c->name,
-		       x->d->interface, x->c->mtu);
-		return 0;
-	}
-	gt_log(x->log, LOG_ERR,
-	       "%s%s does not take mtu %u: %s (set `mtu` in [interface %s] to what it takes)",
-	       x->where, x->d->interface, x->c->mtu, strerror(-rc), x->c->name);
-	return rc;
-}
-
 /* A device of the kernel's has one more line in sysfs: the node of the hardware below it. */
 static int read_node(const char *path)
 {
@@ -375,13 +333,6 @@ static int prepare_one(struct context *x)
 	rc = x->d->pci ? prepare_pci(x) : prepare_virtual(x);
 	if (rc == 0)
 		rc = check_buffer_size(x);
-	/* The machine is changed only when nothing is wrong. */
-	if (rc == 0 && x->d->interface[0] != '\0')
-		gt_netdev_note(x->d->interface, &x->d->was);
-	if (rc == 0 && x->d->interface[0] != '\0')
-		rc = set_mtu(x);
-	if (rc == 0 && x->d->interface[0] != '\0')
-		rc = bring_up(x);
 	return rc;
 }
 
@@ -396,16 +347,14 @@ static int prepare_slave(const struct context *x, const char *text)
 	one.text = text;
 	one.d = &d;
 	rc = prepare_one(&one);
-	/* Also of one that failed half way: it is to be restored. */
-	memcpy(slave->interface, d.interface, sizeof(d.interface));
-	slave->was = d.was;
-	bond->n_slaves++;
 	if (rc != 0)
 		return rc;
 	memcpy(slave->name, d.name, sizeof(d.name));
 	memcpy(slave->arguments, d.arguments, sizeof(d.arguments));
+	memcpy(slave->interface, d.interface, sizeof(d.interface));
 	slave->pci = d.pci;
 	bond->pci |= d.pci;
+	bond->n_slaves++;
 	if (bond->node < 0)
 		bond->node = d.node;
 	if (d.buffer_size_min > bond->buffer_size_min)
@@ -452,6 +401,27 @@ int gt_devices_prepare(const struct gt_config *config, const struct gt_log *log,
 			return rc;
 	}
 	return 0;
+}
+
+/* ---- what is changed ---- */
+
+int gt_devices_set_up(const struct gt_config *config, const struct gt_log *log,
+		      struct gt_device devices[])
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < config->n_interfaces && rc == 0; i++) {
+		struct gt_device *d = &devices[i];
+		const struct gt_config_interface *c = &config->interfaces[i];
+		char where[GT_WHERE_MAX];
+
+		gt_say_where(config, "interface", &c->lines, "device", where, sizeof(where));
+		rc = gt_netdev_set_up(d->interface, c, where, log, &d->was);
+		for (unsigned j = 0; j < d->n_slaves && rc == 0; j++)
+			rc = gt_netdev_set_up(d->slaves[j].interface, c, where, log,
+					      &d->slaves[j].was);
+	}
+	return rc;
 }
 
 void gt_devices_restore(const struct gt_device devices[], const struct gt_log *log)

@@ -41,11 +41,18 @@ struct gt_device {
 };
 
 /*
- * Of each of the configuration's interfaces. Brings the kernel's interface below a device up and
- * sets its MTU. 0, or -errno after a message. Main, before EAL.
+ * Of each of the configuration's interfaces. Changes nothing of the machine. 0, or -errno after a
+ * message. Main, before EAL.
  */
 int gt_devices_prepare(const struct gt_config *config, const struct gt_log *log,
 		       struct gt_device devices[]);
+
+/*
+ * Brings the kernel's interfaces below the devices up and sets their MTU: when nothing is wrong,
+ * and no other gantry has them (device_lock.h). 0, or -errno after a message. Main, before EAL.
+ */
+int gt_devices_set_up(const struct gt_config *config, const struct gt_log *log,
+		      struct gt_device devices[]);
 
 /* Makes the kernel's interfaces as they were, when the drivers have let go of them. Main. */
 void gt_devices_restore(const struct gt_device devices[], const struct gt_log *log);

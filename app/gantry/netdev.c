@@ -23,7 +23,7 @@ int gt_netdev_control(unsigned long request, const char name[IFNAMSIZ], struct i
 	return rc;
 }
 
-void gt_netdev_note(const char name[IFNAMSIZ], struct gt_netdev_was *was)
+static void note(const char name[IFNAMSIZ], struct gt_netdev_was *was)
 {
 	struct ifreq r = {0};
 
@@ -37,6 +37,70 @@ void gt_netdev_note(const char name[IFNAMSIZ], struct gt_netdev_was *was)
 		return;
 	was->mtu = was->mtu_set = r.ifr_mtu;
 	was->known = true;
+}
+
+/* What is set up. */
+struct opening {
+	const char *name;
+	const struct gt_config_interface *c;
+	const char *where; /* "FILE:LINE: device: " */
+	const struct gt_log *log;
+	struct gt_netdev_was *was;
+};
+
+static int bring_up(const struct opening *o)
+{
+	struct ifreq r = {0};
+	int rc = gt_netdev_control(SIOCGIFFLAGS, o->name, &r);
+
+	if (rc == 0 && (r.ifr_flags & IFF_UP) != 0)
+		return 0;
+	r.ifr_flags |= IFF_UP;
+	if (rc == 0)
+		rc = gt_netdev_control(SIOCSIFFLAGS, o->name, &r);
+	if (rc == 0) {
+		gt_log(o->log, LOG_NOTICE, "interface %s: %s was down, brought up", o->c->name,
+		       o->name);
+		return 0;
+	}
+	gt_log(o->log, LOG_ERR, "%s%s is down and cannot be brought up: %s (ip link set %s up)",
+	       o->where, o->name, strerror(-rc), o->name);
+	return rc;
+}
+
+static int set_mtu(const struct opening *o)
+{
+	struct ifreq r = {0};
+	int rc = gt_netdev_control(SIOCGIFMTU, o->name, &r);
+
+	if (rc == 0 && r.ifr_mtu == o->c->mtu)
+		return 0;
+	r.ifr_mtu = o->c->mtu;
+	if (rc == 0)
+		rc = gt_netdev_control(SIOCSIFMTU, o->name, &r);
+	if (rc == 0) {
+		o->was->mtu_set = o->c->mtu;
+		gt_log(o->log, LOG_NOTICE, "interface %s: mtu of %s is %u now", o->c->name, o->name,
+		       o->c->mtu);
+		return 0;
+	}
+	gt_log(o->log, LOG_ERR,
+	       "%s%s does not take mtu %u: %s (set `mtu` in [interface %s] to what it takes)",
+	       o->where, o->name, o->c->mtu, strerror(-rc), o->c->name);
+	return rc;
+}
+
+int gt_netdev_set_up(const char name[IFNAMSIZ], const struct gt_config_interface *c,
+		     const char *where, const struct gt_log *log, struct gt_netdev_was *was)
+{
+	struct opening o = {name, c, where, log, was};
+	int rc;
+
+	if (name[0] == '\0')
+		return 0;
+	note(name, was);
+	rc = set_mtu(&o);
+	return rc == 0 ? bring_up(&o) : rc;
 }
 
 /* Takes back the flags that drivers set and leave. 0, also if there is nothing to do, -errno. */

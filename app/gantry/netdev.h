@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/log.h"
+#include "config/config.h"
 
 /* One ioctl on an interface, with the rest of *r as the caller set it. 0, -errno. Any caller. */
 int gt_netdev_control(unsigned long request, const char name[IFNAMSIZ], struct ifreq *r);
@@ -23,8 +24,13 @@ struct gt_netdev_was {
 	int mtu_set; /* by gantry; else the same */
 };
 
-/* Notes it; `known` is false if it does not tell. Main, before anything is changed. */
-void gt_netdev_note(const char name[IFNAMSIZ], struct gt_netdev_was *was);
+/*
+ * Notes what it is, gives it the MTU of its interface `c` and brings it up; where: "FILE:LINE:
+ * device:
+ * ", for messages. An empty name is none. 0, or -errno after a message. Main, before EAL.
+ */
+int gt_netdev_set_up(const char name[IFNAMSIZ], const struct gt_config_interface *c,
+		     const char *where, const struct gt_log *log, struct gt_netdev_was *was);
 
 /*
  * Makes it so again, but for what somebody else changed meanwhile. One that is gone, or was never

@@ -61,6 +61,8 @@ static int prepare(struct gt_run *r)
 		rc = gt_devices_prepare(r->config, &r->log, r->devices);
 	if (rc == 0)
 		rc = gt_devices_lock(r->config, r->devices, &r->log);
+	if (rc == 0)
+		rc = gt_devices_set_up(r->config, &r->log, r->devices);
 	if (rc != 0)
 		return rc;
 	nic_node = gt_devices_node(r->config, r->devices, &r->log);
