@@ -163,10 +163,12 @@ static void make_printable(char *s)
 			*s = '?';
 }
 
-/* One line for each order: what, by whom, and whether it was done. */
+/* One line for each order: what, by whom, and whether it was done. Of what takes longer, a reload,
+ * other lines tell how it ended. */
 static void audit(const struct gt_run *r, const struct gt_reply *reply, const struct gt_request *q)
 {
 	const struct gt_peer *p = &reply->peer;
+	const char *outcome = reply->failed ? "refused" : reply->later != 0 ? "begun" : "accepted";
 	char line[400], user[64];
 	size_t used = (size_t)snprintf(line, sizeof(line), "control: %.32s", q->command);
 
@@ -177,7 +179,7 @@ static void audit(const struct gt_run *r, const struct gt_reply *reply, const st
 	if (used < sizeof(line))
 		snprintf(line + used, sizeof(line) - used, ": by uid %ld%s, pid %ld%s%s%s: %s",
 			 (long)p->uid, user, (long)p->pid, p->comm[0] != '\0' ? " (" : "", p->comm,
-			 p->comm[0] != '\0' ? ")" : "", reply->failed ? "refused" : "accepted");
+			 p->comm[0] != '\0' ? ")" : "", outcome);
 	make_printable(line);
 	gt_log(&r->log, reply->failed ? LOG_WARNING : LOG_NOTICE, "%s", line);
 }

@@ -50,6 +50,8 @@ struct gt_prober {
 	struct gt_target_heap heap; /* of all targets */
 	struct gt_pinger *pinger;   /* sockets that icmp checks share; NULL: none yet */
 	struct gt_programs programs;
+	/* Of which interfaces it was told that the host checks their servers, as bits. */
+	uint32_t told_routes;
 };
 
 /* The host's routes for the targets that go through VIPs. 0, -ENOMEM. */

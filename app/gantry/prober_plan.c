@@ -366,16 +366,25 @@ static void allow_descriptors(const struct gt_prober *p)
 }
 
 /* Who is not checked through gantry's own wires is checked by what else the host has. */
-static void tell_routes(const struct gt_prober *p)
+static void tell_routes(struct gt_prober *p)
 {
 	const struct gt_config *c = p->node->config;
+	uint32_t told = p->told_routes;
+
+	static_assert(GT_INTERFACES_MAX <= 32, "a bit for each");
+	p->told_routes = 0;
 
 	for (size_t i = 0; i < c->n_interfaces; i++) {
 		bool used = false;
 
 		for (size_t j = 0; j < p->heap.n && !used; j++)
 			used = strcmp(p->heap.list[j]->interface, c->interfaces[i].name) == 0;
-		if (used && c->interfaces[i].kernel == NULL)
+		if (!used || c->interfaces[i].kernel != NULL)
+			continue;
+		/* Interfaces stay as they are while gantry runs, so a bit is always the same one's.
+		 */
+		p->told_routes |= 1U << i;
+		if ((told & 1U << i) == 0)
 			gt_log(&p->log, LOG_NOTICE,
 			       "interface %s: its servers are checked by this host's other "
 			       "interfaces and routes, for it has no kernel = NAME",

@@ -107,6 +107,31 @@ class Life(Case):
         for words in (":4: connections = 20001: it was 20000", ":5: workers = 2: it was 1",
                       "interface lan: mtu = 9000: it was 1500", "only a restart"):
             self.assertIn(words, err)
+        # The log calls it no success before it is one.
+        self.assertTrue(g.log_has("control: reload: by uid "))
+        self.assertTrue(g.log_has("asks for what only a restart of gantry changes"))
+        self.assertTrue(g.log_has("(gantryctl): begun"))
+        self.assertFalse(any("accepted" in line for line in g.err), g.err)
+        self.assertEqual(g.stop(), 0)
+
+    def test_who_checks_servers_is_told_when_it_begins(self):
+        def times(words="are checked by this host's other interfaces"):
+            return sum(words in line for line in g.err)
+
+        g = self.gantry()
+        self.assertEqual(times(), 0)
+        checked = "\ncheck = tcp\n"
+        with open(g.path, encoding="ascii") as f:
+            unchecked = f.read()
+        self.assertIn("\ncheck = none\n", unchecked)
+        for i, (text, wanted) in enumerate(((checked, 1), (checked, 1), (None, 1), (checked, 2))):
+            with open(g.path, "w", encoding="ascii") as f:
+                f.write(unchecked if text is None else unchecked.replace("\ncheck = none\n", text, 1))
+            self.assertIn("reloaded", self.ctl(g, "reload"))
+            until = time.monotonic() + 2
+            while times("reloaded") <= i and time.monotonic() < until:  # the line behind the notice
+                time.sleep(0.01)
+            self.assertEqual(times(), wanted)
         self.assertEqual(g.stop(), 0)
 
     def test_reloads_at_once_are_all_answered(self):
