@@ -5,6 +5,8 @@
 # python3-hl7's listener; Orthanc's web server. They are killed, stopped, started, and they refuse.
 # shellcheck source=test/lab/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=test/lab/health.sh
+. "$lab_here/health.sh"
 
 lab_begin storescp dcmqrscp Orthanc echoscu
 /usr/bin/python3 -c 'import hl7.mllp' 2>/dev/null || lab_skip 'python3-hl7 is not installed (scripts/setup)'
@@ -118,16 +120,6 @@ for listener in pacs1:11112 pacs2:11112 pacs3:11112 pacs1:2575 pacs2:2575 pacs1:
 done
 lab_gantry
 
-# What gantry says of a server: state_of VIP/SERVER, reason_of VIP/SERVER
-server_of() { lab_ctl --json servers | jq -r --arg v "${1%/*}" --arg s "${1#*/}" ".vips[\$v].servers[\$s] | $2"; }
-state_of() { server_of "$1" '.state + " " + .check.result'; }
-reason_of() { server_of "$1" .check.reason; }
-state_is() { [ "$(state_of "$1")" = "$2" ]; }
-# Waits until a server is in a state, by its last check: becomes VIP/SERVER STATE [BEGINNING-OF-REASON]
-becomes() {
-	lab_wait 15 state_is "$1" "$2" || { printf '      %s: %s: %s\n' "$1" "$(state_of "$1")" "$(reason_of "$1")"; return 1; }
-	[ $# = 2 ] || is "$(reason_of "$1" | head -c ${#3})" "$3"
-}
 logged() { grep -qF -- "$1" "$lab_dir/log/gantry"; }
 
 for server in pacs1 pacs2 pacs3; do

@@ -5,6 +5,8 @@
 # that answer pings, and that are kept from it by nft; programs that succeed, fail, hang, flood and leave children.
 # shellcheck source=test/lab/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=test/lab/health.sh
+. "$lab_here/health.sh"
 
 lab_begin nginx openssl nft
 ip -n "$lab_id-lb" address add 192.0.2.3/24 dev eth0
@@ -189,53 +191,45 @@ for port in 8443 8448 8449; do
 done
 lab_wait 20 lab_listens pacs2 8447
 
-server_of() { lab_ctl --json servers | jq -r --arg v "$1" ".vips[\$v].servers.s | $2"; }
-reason_of() { server_of "$1" .check.reason; }
-state_of() { server_of "$1" '.state + " " + .check.result'; }
-state_is() { [ "$(state_of "$1")" = "$2" ]; }
-becomes() { # VIP STATE [REASON]
-	lab_wait 15 state_is "$1" "$2" || { printf '      %s: %s: %s\n' "$1" "$(state_of "$1")" "$(reason_of "$1")"; return 1; }
-	[ $# = 2 ] || is "$(reason_of "$1" | head -c ${#3})" "$3"
-}
 lab_gantry
 
-check 'https by a name, with SNI' becomes by_name 'up healthy' 'HTTP status 200, the body holds'
-check 'https by an address, without' becomes by_address 'up healthy' 'HTTP status 200, the body holds'
-check 'https by an IPv6 address' becomes v6 'up healthy' 'HTTP status 200'
-check 'TLS 1.2' becomes tls12 'up healthy' 'HTTP status 200, the body holds'
-check 'a certificate that is trusted as such' becomes selfmade_known 'up healthy'
-check 'verify = no takes an expired one' becomes blind 'up healthy' 'HTTP status 200, the body holds'
-check 'another name' becomes other_name 'down failed' 'certificate is for pacs.example.org, not ris.example.org'
-check 'expired' becomes expired 'down failed' 'certificate expired on 2021-02-28'
-check 'not valid yet' becomes early 'down failed' 'certificate is not valid before 2098-01-01'
-check 'self-signed' becomes selfmade 'down failed' 'certificate is self-signed'
-check 'by an authority that nobody knows' becomes unknown 'down failed' 'certificate is by an authority that is not known'
-check 'a page that fails' becomes sick 'down failed' 'HTTP status 503'
-check 'a port without TLS' becomes plain 'down failed' 'the server does not speak TLS on this port'
-check 'a server that says nothing' becomes mute 'down failed' 'no answer to TLS handshake'
-check 'a port that is shut' becomes shut 'down failed' 'port 8450: connection refused'
+check 'https by a name, with SNI' becomes by_name/s 'up healthy' 'HTTP status 200, the body holds'
+check 'https by an address, without' becomes by_address/s 'up healthy' 'HTTP status 200, the body holds'
+check 'https by an IPv6 address' becomes v6/s 'up healthy' 'HTTP status 200'
+check 'TLS 1.2' becomes tls12/s 'up healthy' 'HTTP status 200, the body holds'
+check 'a certificate that is trusted as such' becomes selfmade_known/s 'up healthy'
+check 'verify = no takes an expired one' becomes blind/s 'up healthy' 'HTTP status 200, the body holds'
+check 'another name' becomes other_name/s 'down failed' 'certificate is for pacs.example.org, not ris.example.org'
+check 'expired' becomes expired/s 'down failed' 'certificate expired on 2021-02-28'
+check 'not valid yet' becomes early/s 'down failed' 'certificate is not valid before 2098-01-01'
+check 'self-signed' becomes selfmade/s 'down failed' 'certificate is self-signed'
+check 'by an authority that nobody knows' becomes unknown/s 'down failed' 'certificate is by an authority that is not known'
+check 'a page that fails' becomes sick/s 'down failed' 'HTTP status 503'
+check 'a port without TLS' becomes plain/s 'down failed' 'the server does not speak TLS on this port'
+check 'a server that says nothing' becomes mute/s 'down failed' 'no answer to TLS handshake'
+check 'a port that is shut' becomes shut/s 'down failed' 'port 8450: connection refused'
 check 'nginx has nothing to complain of but refused certificates' is "$(grep -aE \
 	'\[(warn|error|crit|alert|emerg)\]|peer closed|SSL_(read|write|shutdown)\(\) failed' "$lab_dir/log/nginx.errors" || true)" ''
 
-check 'ping' becomes echo4 'up healthy' 'answers ICMP echo'
-check 'ping by IPv6' becomes echo6 'up healthy' 'answers ICMP echo'
-check 'ping to nobody' becomes absent 'down failed' 'no answer to ICMP echo'
-check 'ping of one more' becomes silenced 'up healthy'
+check 'ping' becomes echo4/s 'up healthy' 'answers ICMP echo'
+check 'ping by IPv6' becomes echo6/s 'up healthy' 'answers ICMP echo'
+check 'ping to nobody' becomes absent/s 'down failed' 'no answer to ICMP echo'
+check 'ping of one more' becomes silenced/s 'up healthy'
 lab_in pacs3 nft 'add table ip t; add chain ip t in { type filter hook input priority 0; }; add rule ip t in icmp type echo-request drop'
-check 'a server that drops pings' becomes silenced 'down failed' 'no answer to ICMP echo'
+check 'a server that drops pings' becomes silenced/s 'down failed' 'no answer to ICMP echo'
 lab_in pacs3 nft delete table ip t
-check 'and answers again' becomes silenced 'up healthy'
+check 'and answers again' becomes silenced/s 'up healthy'
 ip -n "$lab_id-pacs3" link set dev eth0 down
-check 'a server whose link is down' becomes silenced 'down failed' 'no answer to ICMP echo'
+check 'a server whose link is down' becomes silenced/s 'down failed' 'no answer to ICMP echo'
 check 'one raw socket of each family, for this host has no ping sockets' \
 	is "$(lab_in lb ss -Hwan | wc -l)" 2
 
-check 'a program that succeeds' becomes x_good 'up healthy' 'exit code 0: all is well'
-check 'a program that fails' becomes x_bad 'down failed' 'exit code 3: queue is 4711 deep'
-check 'a program that hangs' becomes x_hang 'down failed' 'killed: no end within 500 ms: waiting for the archive'
-check 'a program that floods' becomes x_flood 'down failed' 'killed: it wrote more than 256 KiB'
-check 'a program that crashes' becomes x_crash 'down failed' 'ended by signal SEGV'
-check 'a program that leaves a child' becomes x_leave 'up healthy' 'exit code 0'
+check 'a program that succeeds' becomes x_good/s 'up healthy' 'exit code 0: all is well'
+check 'a program that fails' becomes x_bad/s 'down failed' 'exit code 3: queue is 4711 deep'
+check 'a program that hangs' becomes x_hang/s 'down failed' 'killed: no end within 500 ms: waiting for the archive'
+check 'a program that floods' becomes x_flood/s 'down failed' 'killed: it wrote more than 256 KiB'
+check 'a program that crashes' becomes x_crash/s 'down failed' 'ended by signal SEGV'
+check 'a program that leaves a child' becomes x_leave/s 'up healthy' 'exit code 0'
 seen() { grep -F -x -- "$1" "$lab_dir/seen" >/dev/null || { sed 's/^/      /' "$lab_dir/seen"; return 1; }; }
 for line in GANTRY_VIP=x_good GANTRY_SERVER=s GANTRY_ADDRESS=192.0.2.11 'arguments: 2: a b|c"d' \
 	$'SigBlk:\t0000000000000000'; do
@@ -273,10 +267,10 @@ check 'and leaves no program' lab_wait 5 none 1234
 # Once more, where the host lets us have ping sockets.
 lab_sysctl lb net/ipv4/ping_group_range='0 0'
 lab_gantry
-check 'ping by a ping socket' becomes echo4 'up healthy' 'answers ICMP echo'
-check 'and by IPv6' becomes echo6 'up healthy' 'answers ICMP echo'
+check 'ping by a ping socket' becomes echo4/s 'up healthy' 'answers ICMP echo'
+check 'and by IPv6' becomes echo6/s 'up healthy' 'answers ICMP echo'
 check 'without raw sockets' is "$(lab_in lb ss -Hwan | wc -l)" 0
-check 'nobody answers for nobody' becomes absent 'down failed' 'no answer to ICMP echo'
+check 'nobody answers for nobody' becomes absent/s 'down failed' 'no answer to ICMP echo'
 check 'gantry stops again' lab_gantry_stop
 kill "$nginx"
 lab_finish

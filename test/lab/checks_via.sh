@@ -5,6 +5,8 @@
 # finds an archive that lost the VIP from its loopback though it answers on its own address.
 # shellcheck source=test/lab/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=test/lab/health.sh
+. "$lab_here/health.sh"
 
 lab_begin storescp echoscu nft tshark
 # af_packet leaves the kernel below its copy of what comes: it is to forget it (docs/kernel.md).
@@ -39,13 +41,6 @@ for server in $lab_servers; do
 done
 lab_gantry
 
-server_of() { lab_ctl --json servers | jq -r --arg v "${1%/*}" --arg s "${1#*/}" ".vips[\$v].servers[\$s] | $2"; }
-state_is() { [ "$(server_of "$1" '.state + " " + .check.result')" = "$2" ]; }
-becomes() { # VIP/SERVER STATE
-	lab_wait 15 state_is "$1" "$2" && return
-	server_of "$1" '"      \(.state), \(.check.result): \(.check.reason)"'
-	return 1
-}
 for server in $lab_servers; do
 	check "$server echoes on its own address, by the TAP" becomes own/$server 'up healthy'
 	check "$server echoes on the VIP" becomes through/$server 'up healthy'

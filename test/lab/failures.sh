@@ -5,6 +5,8 @@
 # connections of that archive alone move, is every instance stored in the end? The witness is tcpdump at the balancer's port.
 # shellcheck source=test/lab/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=test/lab/health.sh
+. "$lab_here/health.sh"
 
 lab_begin storescp storescu dcmqrscp Orthanc nft tcpdump
 lab_in lb nft 'add table netdev eth0; add chain netdev eth0 in { type filter hook ingress device eth0 priority 0; policy drop; }'
@@ -76,9 +78,6 @@ for at in pacs1:2575 pacs2:2575 pacs3:11112 pacs2:8080 pacs2:8081 pacs1:11113; d
 lab_python "$lab_here/dicom.py" make "$lab_dir/sent" 400 1 >/dev/null
 lab_gantry
 
-server_of() { lab_ctl --json servers | jq -r --arg v "${1%/*}" --arg s "${1#*/}" ".vips[\$v].servers[\$s] | $2"; }
-state_is() { [ "$(server_of "$1" '.state + " " + .check.result')" = "$2" ]; }
-becomes() { lab_wait 15 state_is "$1" "$2" || { server_of "$1" '"      \(.state), \(.check.result): \(.check.reason)"'; return 1; }; }
 for n in 1 2 3; do check "pacs$n is up" becomes pacs/pacs$n 'up healthy'; done
 
 lab_start frames wire tcpdump -ni lb -tt -e -l "ether src $lab_mac and tcp and dst host $lab_vip4 and dst port 11112"
