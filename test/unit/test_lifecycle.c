@@ -16,6 +16,7 @@
 
 #include "neighbour_frames.h"
 #include "node/node.h"
+#include "support_node.h"
 
 #define LAN                                                                                        \
 	"[interface lan]\ndevice = net_null0\nmac = 02:00:00:00:00:01\n"                           \
@@ -27,70 +28,6 @@
 	"[server " name "]\naddress = 2001:db8::" n "\nmac = 02:00:00:00:00:" n "\n"
 #define PACS VIP("pacs", "192.0.2.100")
 #define TWO  SERVER("pacs/a", "11") SERVER("pacs/b", "12")
-
-struct heard {
-	char log[8192], events[8192];
-	unsigned n_events, announcements;
-};
-
-static void on_line(void *ctx, int level, const char *text)
-{
-	struct heard *h = ctx;
-	size_t used = strlen(h->log);
-
-	snprintf(h->log + used, sizeof(h->log) - used, "%d %s\n", level, text);
-}
-
-static const char *or_none(const char *s)
-{
-	return s != NULL ? s : "-";
-}
-
-static void on_event(void *ctx, const struct gt_event *e)
-{
-	struct heard *h = ctx;
-	size_t used = strlen(h->events);
-
-	assert_non_null(e->kind);
-	assert_non_null(strstr(h->log, e->text)); /* the log has the same sentence */
-	snprintf(h->events + used, sizeof(h->events) - used, "%s %s/%s %s: %s > %s\n", e->kind,
-		 or_none(e->vip), or_none(e->server), or_none(e->what), or_none(e->old),
-		 or_none(e->now));
-	h->n_events++;
-}
-
-static void on_frame(void *ctx, uint8_t interface, const uint8_t *frame, size_t len)
-{
-	struct heard *h = ctx;
-
-	(void)interface;
-	h->announcements +=
-		(len == sizeof(arp_announcement) && memcmp(frame, arp_announcement, len) == 0) ||
-		(len == sizeof(ndp_announcement) && memcmp(frame, ndp_announcement, len) == 0);
-}
-
-static struct gt_config *parse(const char *text)
-{
-	struct gt_config_messages m;
-	struct gt_config *c;
-
-	if (gt_config_parse("test.ini", text, strlen(text), &c, &m) != 0)
-		fail_msg("%s", m.n > 0 ? m.list[0].text : "no configuration");
-	gt_config_messages_free(&m);
-	return c;
-}
-
-static struct gt_node *make(const char *text, struct heard *h)
-{
-	const struct gt_mac mac = {{2, 0, 0, 0, 0, 1}};
-	const struct gt_node_hooks hooks = {
-		.emit = on_frame, .event = on_event, .ctx = h, .log = {on_line, h}};
-	struct gt_node *node = NULL;
-
-	memset(h, 0, sizeof(*h));
-	assert_int_equal(gt_node_create(parse(text), &mac, &hooks, &node), 0);
-	return node;
-}
 
 static int reload(struct gt_node *node, struct gt_config *config)
 {
@@ -139,8 +76,8 @@ static double share(const struct gt_node *node, const char *vip, const char *ser
 
 static void slow_start_share_of_two_equal_servers_grows_in_tenths(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS "slow_start = 30s\n" TWO, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS "slow_start = 30s\n" TWO, &h);
 
 	(void)state;
 	pass(node, 1000, 2000);
@@ -162,8 +99,8 @@ static void slow_start_share_of_two_equal_servers_grows_in_tenths(void **state)
 
 static void slow_start_enable_too_but_no_other_change_of_weight(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS "slow_start = 10s\n" TWO, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS "slow_start = 10s\n" TWO, &h);
 	const struct gt_server_state *a = &node->states[0];
 
 	(void)state;
@@ -179,7 +116,7 @@ static void slow_start_enable_too_but_no_other_change_of_weight(void **state)
 	/* a reload that leaves the server alone leaves this alone, too */
 	pass(node, 2000, 7000);
 	assert_int_equal(gt_server_share(a), 25);
-	assert_int_equal(reload(node, parse(LAN PACS "slow_start = 10s\n" TWO)), 0);
+	assert_int_equal(reload(node, support_parse(LAN PACS "slow_start = 10s\n" TWO)), 0);
 	gt_node_reclaim(node);
 	assert_int_equal(gt_server_share(&node->states[0]), 25);
 	pass(node, 7000, 12000);
@@ -223,8 +160,9 @@ static bool answers(struct gt_node *node, const uint8_t *question, size_t len,
 
 static void vip_last_server_gone_told_once_with_every_reason(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS TWO SERVER("pacs/c", "13") SERVER("pacs/d", "14"), &h);
+	struct support_heard h;
+	struct gt_node *node =
+		support_node(LAN PACS TWO SERVER("pacs/c", "13") SERVER("pacs/d", "14"), &h);
 
 	(void)state;
 	pass(node, 1000, 2000);
@@ -252,8 +190,9 @@ static void vip_last_server_gone_told_once_with_every_reason(void **state)
 
 static void vip_without_a_server_from_the_start_told_after_a_while(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS SERVER("pacs/a", "11") "state = disabled\n", &h);
+	struct support_heard h;
+	struct gt_node *node =
+		support_node(LAN PACS SERVER("pacs/a", "11") "state = disabled\n", &h);
 
 	(void)state;
 	pass(node, 1000, 5900);
@@ -268,11 +207,11 @@ static void vip_without_a_server_from_the_start_told_after_a_while(void **state)
 
 static void withdraw_no_healthy_server_not_announced_and_not_answered_for(void **state)
 {
-	struct heard h;
-	struct gt_node *node =
-		make(LAN PACS "withdraw = yes\n" TWO VIP(
-			     "six", "2001:db8::100") "withdraw = yes\n" SERVER6("six/a", "11"),
-		     &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(
+		LAN PACS "withdraw = yes\n" TWO VIP(
+			"six", "2001:db8::100") "withdraw = yes\n" SERVER6("six/a", "11"),
+		&h);
 
 	(void)state;
 	pass(node, 1000, 9000);
@@ -294,7 +233,7 @@ static void withdraw_no_healthy_server_not_announced_and_not_answered_for(void *
 	/* a reload that changes nothing keeps it so */
 	assert_int_equal(
 		reload(node,
-		       parse(LAN PACS "withdraw = yes\n" TWO VIP(
+		       support_parse(LAN PACS "withdraw = yes\n" TWO VIP(
 			       "six", "2001:db8::100") "withdraw = yes\n" SERVER6("six/a", "11"))),
 		0);
 	gt_node_reclaim(node);
@@ -313,8 +252,8 @@ static void withdraw_no_healthy_server_not_announced_and_not_answered_for(void *
 
 static void withdraw_while_away_another_owner_is_no_conflict(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS "withdraw = yes\n" TWO, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS "withdraw = yes\n" TWO, &h);
 	uint8_t claim[sizeof(arp_announcement)], buffer[GT_HEADROOM + 60];
 	struct gt_frame f = {.data = buffer + GT_HEADROOM, .len = 60, .wire_len = 60};
 
@@ -336,11 +275,12 @@ static void withdraw_while_away_another_owner_is_no_conflict(void **state)
 
 static void withdraw_another_vip_of_the_address_has_a_server_it_stays(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS "withdraw = yes\n" TWO
-					     "[vip web]\ninterface = lan\naddress = 192.0.2.100\n"
-					     "port = 80\ncheck = none\n" SERVER("web/w", "13"),
-				    &h);
+	struct support_heard h;
+	struct gt_node *node =
+		support_node(LAN PACS "withdraw = yes\n" TWO
+				      "[vip web]\ninterface = lan\naddress = 192.0.2.100\n"
+				      "port = 80\ncheck = none\n" SERVER("web/w", "13"),
+			     &h);
 
 	(void)state;
 	pass(node, 1000, 9000);
@@ -352,10 +292,11 @@ static void withdraw_another_vip_of_the_address_has_a_server_it_stays(void **sta
 	assert_true(ANSWERS_ARP(node));
 	/* the file no longer wants it */
 	act(node, GT_ACTION_DOWN, "web/w");
-	assert_int_equal(reload(node, parse(LAN PACS TWO
-					    "[vip web]\ninterface = lan\naddress = 192.0.2.100\n"
-					    "port = 80\ncheck = none\n" SERVER("web/w", "13"))),
-			 0);
+	assert_int_equal(
+		reload(node, support_parse(LAN PACS TWO
+					   "[vip web]\ninterface = lan\naddress = 192.0.2.100\n"
+					   "port = 80\ncheck = none\n" SERVER("web/w", "13"))),
+		0);
 	gt_node_reclaim(node);
 	assert_true(ANSWERS_ARP(node));
 	gt_node_destroy(node);
@@ -387,11 +328,11 @@ static void fate_what_becomes_of_connections_said_as_it_is(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char text[1024];
-		struct heard h;
+		struct support_heard h;
 		struct gt_node *node;
 
 		snprintf(text, sizeof(text), "%s%s%s", LAN PACS, cases[i].more, TWO);
-		node = make(text, &h);
+		node = support_node(text, &h);
 		if (cases[i].alone)
 			act(node, GT_ACTION_DRAIN, "pacs/b");
 		act(node, GT_ACTION_DOWN, "pacs/a");
@@ -403,8 +344,8 @@ static void fate_what_becomes_of_connections_said_as_it_is(void **state)
 
 static void act_what_is_so_already_no_news(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS TWO, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS TWO, &h);
 
 	(void)state;
 	act(node, GT_ACTION_DRAIN, "pacs/a");
@@ -419,10 +360,11 @@ static void act_what_is_so_already_no_news(void **state)
 
 static void act_several_servers_by_star_or_address(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS TWO VIP("web", "192.0.2.101") SERVER("web/a", "11")
-					    VIP("hl7", "192.0.2.102") SERVER("hl7/b", "11"),
-				    &h);
+	struct support_heard h;
+	struct gt_node *node =
+		support_node(LAN PACS TWO VIP("web", "192.0.2.101") SERVER("web/a", "11")
+				     VIP("hl7", "192.0.2.102") SERVER("hl7/b", "11"),
+			     &h);
 	char error[256];
 
 	(void)state;

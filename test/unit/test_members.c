@@ -13,6 +13,7 @@
 
 #include "node/node.h"
 #include "packet/parse.h"
+#include "support_node.h"
 #include "support_pipe.h"
 
 #define TCP 6
@@ -28,23 +29,13 @@
 	"[server hl7/c]\naddress = 192.0.2.13\n[server hl7/a]\naddress = 192.0.2.11\n"             \
 	"[server hl7/b]\naddress = 192.0.2.12\n"
 
-static struct gt_config *parse(const char *text)
-{
-	struct gt_config_messages m;
-	struct gt_config *c;
-
-	assert_int_equal(gt_config_parse("test.ini", text, strlen(text), &c, &m), 0);
-	gt_config_messages_free(&m);
-	return c;
-}
-
 static struct gt_node *open_node(const char *text)
 {
 	struct gt_mac macs[1] = {support_interface_mac(0)};
 	struct gt_node_hooks hooks = {0};
 	struct gt_node *node;
 
-	assert_int_equal(gt_node_create(parse(text), macs, &hooks, &node), 0);
+	assert_int_equal(gt_node_create(support_parse(text), macs, &hooks, &node), 0);
 	return node;
 }
 
@@ -76,7 +67,7 @@ static void reload(struct gt_node *node, const char *text)
 {
 	struct gt_config_messages messages = {0};
 
-	assert_int_equal(gt_node_reload(node, parse(text), &messages), 0);
+	assert_int_equal(gt_node_reload(node, support_parse(text), &messages), 0);
 	gt_config_messages_free(&messages);
 	gt_node_reclaim(node);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "node/node.h"
+#include "support_node.h"
 
 #define LAN                                                                                        \
 	"[interface lan]\ndevice = net_null0\nmac = 02:00:00:00:00:01\n"                           \
@@ -22,55 +23,6 @@
 #define SNAT PACS "mode = snat\n" A
 #define A    "[server pacs/a]\naddress = 192.0.2.11\n"
 #define B    "[server pacs/b]\naddress = 192.0.2.12\nmac = 02:00:00:00:00:12\n"
-
-/* What the node said and sent. */
-struct heard {
-	char log[8192];
-	unsigned lines, frames, arp_questions;
-};
-
-static void on_line(void *ctx, int level, const char *text)
-{
-	struct heard *h = ctx;
-	size_t used = strlen(h->log);
-
-	snprintf(h->log + used, sizeof(h->log) - used, "%d %s\n", level, text);
-	h->lines++;
-}
-
-static void on_frame(void *ctx, uint8_t interface, const uint8_t *frame, size_t len)
-{
-	struct heard *h = ctx;
-
-	assert_int_equal(interface, 0);
-	assert_true(len >= 42);
-	h->frames++;
-	/* ARP, a request whose sender and target differ: no announcement */
-	if (frame[12] == 8 && frame[13] == 6 && memcmp(frame + 28, frame + 38, 4) != 0)
-		h->arp_questions++;
-}
-
-static struct gt_config *parse(const char *text)
-{
-	struct gt_config_messages m;
-	struct gt_config *c;
-
-	if (gt_config_parse("test.ini", text, strlen(text), &c, &m) != 0)
-		fail_msg("%s", m.n > 0 ? m.list[0].text : "no configuration");
-	gt_config_messages_free(&m);
-	return c;
-}
-
-static struct gt_node *make(const char *text, struct heard *h)
-{
-	const struct gt_mac mac = {{2, 0, 0, 0, 0, 1}};
-	const struct gt_node_hooks hooks = {.emit = on_frame, .ctx = h, .log = {on_line, h}};
-	struct gt_node *node = NULL;
-
-	memset(h, 0, sizeof(*h));
-	assert_int_equal(gt_node_create(parse(text), &mac, &hooks, &node), 0);
-	return node;
-}
 
 static uint8_t flags(const struct gt_node *node, const char *server)
 {
@@ -91,8 +43,8 @@ static void act(struct gt_node *node, enum gt_node_action action, const char *se
 
 static void create_two_servers_static_one_resolved(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS A B, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS A B, &h);
 
 	(void)state;
 	assert_int_equal(flags(node, "a"), GT_SERVER_KEEPS | GT_SERVER_TAKES);
@@ -103,8 +55,8 @@ static void create_two_servers_static_one_resolved(void **state)
 
 static void act_each_action_flags_follow(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS B, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS B, &h);
 
 	(void)state;
 	act(node, GT_ACTION_DRAIN, "pacs/b", 0);
@@ -125,8 +77,8 @@ static void act_each_action_flags_follow(void **state)
 
 static void act_wrong_names_told_what_there_is(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS A B, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS A B, &h);
 	char error[256];
 
 	(void)state;
@@ -163,8 +115,8 @@ static void hear_arp(struct gt_node *node, uint8_t op, uint8_t from, uint8_t sen
 
 static void frame_a_server_tells_its_mac_next_plan_has_it(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS A, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS A, &h);
 	struct gt_frame f;
 
 	(void)state;
@@ -183,8 +135,8 @@ static void frame_a_server_tells_its_mac_next_plan_has_it(void **state)
 
 static void frame_a_vip_asked_for_answered_and_counted(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS A, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS A, &h);
 	static const uint8_t answer[] = {2, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 1, 8,   6, 0, 1,
 					 8, 0, 6, 4, 0, 2,    2, 0, 0, 0, 0, 1, 192, 0, 2, 100};
 	struct gt_frame f;
@@ -203,8 +155,8 @@ static void frame_a_vip_asked_for_answered_and_counted(void **state)
 
 static void frame_another_owner_of_the_vip_told_as_an_error(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS A, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS A, &h);
 	struct gt_frame f;
 
 	(void)state;
@@ -239,8 +191,8 @@ static void check_says(struct gt_node *node, size_t index, enum gt_health_outcom
 
 static void health_falls_and_rises_flags_and_log_follow(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS A B, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS A B, &h);
 
 	(void)state;
 	node->hooks.active = twelve;
@@ -268,8 +220,8 @@ static void health_falls_and_rises_flags_and_log_follow(void **state)
 
 static void health_that_cannot_be_told_leaves_the_state(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS A B, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS A B, &h);
 
 	(void)state;
 	gt_node_watch(node, 0, &rule);
@@ -285,8 +237,8 @@ static void health_that_cannot_be_told_leaves_the_state(void **state)
 static void health_over_reloads_kept_while_the_check_is_the_same(void **state)
 {
 	struct gt_health_rule other = rule;
-	struct heard h;
-	struct gt_node *node = make(LAN PACS A B, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS A B, &h);
 	struct gt_config_messages m = {0};
 	uint64_t down_ms;
 
@@ -295,7 +247,7 @@ static void health_over_reloads_kept_while_the_check_is_the_same(void **state)
 	check_says(node, 1, GT_HEALTH_SICK, "refused", 3);
 	down_ms = node->healths[1].changed_ms;
 	assert_int_not_equal(down_ms, 0);
-	assert_int_equal(gt_node_reload(node, parse(LAN PACS B A), &m), 0);
+	assert_int_equal(gt_node_reload(node, support_parse(LAN PACS B A), &m), 0);
 	assert_int_equal(flags(node, "b"), GT_SERVER_RESOLVED);
 	gt_node_watch(node, 0, &rule);
 	assert_int_equal(node->healths[0].sick, 3);
@@ -316,7 +268,7 @@ static void health_of_1000_blind_servers_told_ten_times(void **state)
 	struct gt_health_result r = {GT_HEALTH_UNCHECKED, "no route", 0, 1, 0};
 	char text[65536];
 	size_t used = (size_t)snprintf(text, sizeof(text), LAN PACS);
-	struct heard h;
+	struct support_heard h;
 	struct gt_node *node;
 
 	(void)state;
@@ -324,7 +276,7 @@ static void health_of_1000_blind_servers_told_ten_times(void **state)
 		used += (size_t)snprintf(text + used, sizeof(text) - used,
 					 "[server pacs/s%u]\naddress = 2001:db8::1:%x\n", i, i + 1);
 	memcpy(strstr(text, "192.0.2.100"), "2001:db8::f", 11);
-	node = make(text, &h);
+	node = support_node(text, &h);
 	for (unsigned i = 0; i < 1000; i++) {
 		gt_node_watch(node, i, &rule);
 		gt_node_health(node, i, &r);
@@ -337,8 +289,8 @@ static void health_of_1000_blind_servers_told_ten_times(void **state)
 /* Whose station answers nobody takes no new connections, unless nobody's does. */
 static void tick_a_silent_server_takes_nothing_while_another_answers(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS A B, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS A B, &h);
 
 	(void)state;
 	for (uint64_t now = 1000; now < 5000; now += 100)
@@ -353,8 +305,8 @@ static void tick_a_silent_server_takes_nothing_while_another_answers(void **stat
 
 static void frame_a_mac_that_flaps_told_ten_times_a_minute(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS A, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS A, &h);
 	struct gt_frame f;
 
 	(void)state;
@@ -371,8 +323,8 @@ static void frame_a_mac_that_flaps_told_ten_times_a_minute(void **state)
  * out. */
 static void plan_due_a_flood_of_clients_one_plan_each_50_ms(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN SNAT, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN SNAT, &h);
 	struct gt_frame f;
 	unsigned plans = 0;
 	uint64_t last = 0, changes = node->changes;
@@ -400,8 +352,8 @@ static void plan_due_a_flood_of_clients_one_plan_each_50_ms(void **state)
 
 static void plan_due_what_operators_and_servers_say_at_once(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN SNAT, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN SNAT, &h);
 	struct gt_frame f;
 
 	(void)state;
@@ -421,8 +373,8 @@ static void plan_due_what_operators_and_servers_say_at_once(void **state)
 
 static void tick_at_start_asks_announces_and_tells_of_silence(void **state)
 {
-	struct heard h;
-	struct gt_node *node = make(LAN PACS A, &h);
+	struct support_heard h;
+	struct gt_node *node = support_node(LAN PACS A, &h);
 
 	(void)state;
 	gt_node_tick(node, 1000);

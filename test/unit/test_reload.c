@@ -17,6 +17,7 @@
 #include "node/node.h"
 #include "packet/parse.h"
 #include "support.h"
+#include "support_node.h"
 #include "pipeline/pipeline.h"
 
 #define GANTRY "[gantry]\nname = lb1\n"
@@ -63,24 +64,13 @@ void *__wrap_realloc(void *p, size_t size)
 
 /* ---- nodes ---- */
 
-static struct gt_config *parse(const char *text)
-{
-	struct gt_config_messages m;
-	struct gt_config *c;
-
-	if (gt_config_parse("test.ini", text, strlen(text), &c, &m) != 0)
-		fail_msg("%s", m.n > 0 ? m.list[0].text : "no configuration");
-	gt_config_messages_free(&m);
-	return c;
-}
-
 static struct gt_node *make(const char *text)
 {
 	const struct gt_mac mac = {{2, 0, 0, 0, 0, 1}};
 	const struct gt_node_hooks hooks = {0};
 	struct gt_node *node = NULL;
 
-	assert_int_equal(gt_node_create(parse(text), &mac, &hooks, &node), 0);
+	assert_int_equal(gt_node_create(support_parse(text), &mac, &hooks, &node), 0);
 	return node;
 }
 
@@ -89,7 +79,7 @@ static void reload_is(struct gt_node *node, const char *text, int outcome, unsig
 		      const char *part)
 {
 	struct gt_config_messages m = {0};
-	struct gt_config *c = parse(text);
+	struct gt_config *c = support_parse(text);
 	int rc = gt_node_reload(node, c, &m);
 
 	assert_int_equal(rc, outcome);
@@ -171,7 +161,8 @@ static void compare_each_kind_of_change_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct gt_config *from = parse(cases[i].from), *to = parse(cases[i].to);
+		struct gt_config *from = support_parse(cases[i].from),
+				 *to = support_parse(cases[i].to);
 		struct gt_config_messages m = {0};
 		struct gt_config_changes c;
 		char text[200];
@@ -245,9 +236,9 @@ static void reload_what_is_settled_refused_and_nothing_changed(void **state)
 
 static void reload_settled_keys_all_told_at_once(void **state)
 {
-	struct gt_config *from = parse(GANTRY LAN PACS A);
-	struct gt_config *to = parse(GANTRY "workers = 2\nconnections = 7\n" LAN "mtu = 9000\n" PACS
-					    "mode = snat\n" A);
+	struct gt_config *from = support_parse(GANTRY LAN PACS A);
+	struct gt_config *to = support_parse(GANTRY "workers = 2\nconnections = 7\n" LAN
+						    "mtu = 9000\n" PACS "mode = snat\n" A);
 	struct gt_config_messages m = {0};
 
 	(void)state;
@@ -471,7 +462,7 @@ static void reload_vips_answered_for_as_the_file_says(void **state)
 static void draft_operator_speaks_meanwhile_and_is_heard(void **state)
 {
 	struct gt_node *node = make(LAN PACS A B);
-	struct gt_config *c = parse(LAN WEB W PACS A "weight = 50\n" B C);
+	struct gt_config *c = support_parse(LAN WEB W PACS A "weight = 50\n" B C);
 	struct gt_config_messages m = {0};
 	struct gt_draft *draft;
 
@@ -497,7 +488,7 @@ static void draft_operator_speaks_meanwhile_and_is_heard(void **state)
 static void draft_its_tables_are_used(void **state)
 {
 	struct gt_node *node = make(LAN PACS A B WEB W);
-	struct gt_config *c = parse(LAN PACS A "weight = 50\n" B C WEB W);
+	struct gt_config *c = support_parse(LAN PACS A "weight = 50\n" B C WEB W);
 	struct gt_config_messages m = {0};
 	const uint16_t *slots;
 	struct gt_draft *draft;
@@ -529,7 +520,7 @@ static void draft_its_tables_are_used(void **state)
 static void draft_ended_nothing_changed(void **state)
 {
 	struct gt_node *node = make(LAN PACS A);
-	struct gt_config *c = parse(LAN PACS A B);
+	struct gt_config *c = support_parse(LAN PACS A B);
 	const struct gt_plan *plan = node->plan;
 	struct gt_config_messages m = {0};
 	struct gt_draft *draft;
@@ -596,7 +587,7 @@ static void reload_no_memory_anywhere_nothing_changed(void **state)
 	struct gt_node *node =
 		make(LAN PACS A "weight = 5\n[server pacs/e]\naddress = 192.0.2.16\n");
 	struct gt_config_messages m = {0};
-	struct gt_config *c = parse(to);
+	struct gt_config *c = support_parse(to);
 	char before[4096], after[4096];
 	unsigned failed = 0;
 	int rc;
