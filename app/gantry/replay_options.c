@@ -21,7 +21,7 @@
 static void usage(FILE *out)
 {
 	fputs("usage: gantry replay CONFIG --in IF=FILE [--in IF=FILE...] [--out IF=FILE...]\n"
-	      "                     [--event T:ACTION...] [--report FILE]\n"
+	      "                     [--event T:ACTION...] [--mac IF=MAC...] [--report FILE]\n"
 	      "\n"
 	      "Runs captures through the packet core that `gantry run` uses: no root, no "
 	      "hugepages,\n"
@@ -51,6 +51,9 @@ static void usage(FILE *out)
 	      "                     disable:VIP/SERVER  it gets nothing\n"
 	      "                     weight:VIP/SERVER=N its weight is N, 0 to 65535\n"
 	      "                     reload:CONFIG       this configuration takes over\n"
+	      "  --mac IF=MAC     IF has this MAC, whatever the configuration says: the one that "
+	      "the\n"
+	      "                   captured frames are for, as `gantryctl interfaces` tells it\n"
 	      "  --report FILE    write the numbers to FILE as JSON\n"
 	      "  --help           this text\n"
 	      "  --version        the version\n"
@@ -82,17 +85,17 @@ static int no_memory(void)
 	return GT_EXIT_FAILED;
 }
 
-/* Which interface "IF=FILE" names, and where FILE begins. -1, or an exit code with a message. */
-static int read_interface(const struct gt_config *config, const char *option, const char *arg,
-			  uint8_t *interface, const char **file)
+/* Which interface "IF=FILE" (or what stands for FILE in `form`) names, and where that begins. -1,
+ * or an exit code with a message. */
+static int read_interface(const struct gt_config *config, const char *option, const char *form,
+			  const char *arg, uint8_t *interface, const char **file)
 {
 	const char *equals = strchr(arg, '=');
 	char names[1024];
 	size_t used = 0;
 
 	if (equals == NULL || equals == arg || equals[1] == '\0')
-		return wrong("%s %s: write it as %s IF=FILE, an interface and a file", option, arg,
-			     option);
+		return wrong("%s %s: write it as %s %s", option, arg, option, form);
 	*file = equals + 1;
 	for (size_t i = 0; i < config->n_interfaces; i++) {
 		const char *name = config->interfaces[i].name;
@@ -114,7 +117,8 @@ static int read_interface(const struct gt_config *config, const char *option, co
 static int add_input(struct gt_replay_options *o, const char *arg)
 {
 	struct gt_replay_input input, *inputs;
-	int rc = read_interface(o->config, "--in", arg, &input.interface, &input.file);
+	int rc = read_interface(o->config, "--in", "IF=FILE, an interface and a file", arg,
+				&input.interface, &input.file);
 
 	if (rc >= 0)
 		return rc;
@@ -133,7 +137,8 @@ static int add_output(struct gt_replay_options *o, const char *arg)
 {
 	const char *file;
 	uint8_t interface;
-	int rc = read_interface(o->config, "--out", arg, &interface, &file);
+	int rc = read_interface(o->config, "--out", "IF=FILE, an interface and a file", arg,
+				&interface, &file);
 
 	if (rc >= 0)
 		return rc;
@@ -144,6 +149,37 @@ static int add_output(struct gt_replay_options *o, const char *arg)
 			     o->config->interfaces[interface].name, o->outputs[interface]);
 	o->outputs[interface] = file;
 	return -1;
+}
+
+static int add_mac(struct gt_replay_options *o, const char *arg)
+{
+	const char *text;
+	struct gt_mac mac;
+	uint8_t interface;
+	int rc = read_interface(o->config, "--mac", "IF=MAC, an interface and its MAC", arg,
+				&interface, &text);
+
+	if (rc >= 0)
+		return rc;
+	if (gt_mac_parse(text, &mac) != 0 || (mac.b[0] & 1) != 0)
+		return wrong("--mac %s: '%s' is no MAC of a station, like 02:00:00:00:00:01", arg,
+			     text);
+	if (o->macs[interface].given)
+		return wrong("--mac %s: interface %s has one already", arg,
+			     o->config->interfaces[interface].name);
+	o->macs[interface] = (struct gt_replay_mac){true, mac};
+	return -1;
+}
+
+/* What was said of MACs goes for every configuration: a reload must find the same interfaces. */
+static void put_macs(const struct gt_replay_options *o, struct gt_config *config)
+{
+	for (size_t i = 0; i < config->n_interfaces; i++) {
+		if (!o->macs[i].given)
+			continue;
+		config->interfaces[i].has_mac = true;
+		config->interfaces[i].mac = o->macs[i].mac;
+	}
 }
 
 static int set_report(struct gt_replay_options *o, const char *arg)
@@ -333,6 +369,7 @@ static int judge_events(struct gt_replay_options *o)
 		rc = gt_load_config(e->reload, GT_LOAD_UNSUPPORTED_ERRORS, &e->config);
 		if (rc != GT_EXIT_OK)
 			return rc;
+		put_macs(o, e->config);
 		rc = judge_reload(in_force, e->config, e);
 		if (rc >= 0)
 			return rc;
@@ -377,13 +414,10 @@ static int judge_files(const struct gt_replay_options *o)
 static int read_line(struct line *l, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"in", required_argument, NULL, 'i'},
-		{"out", required_argument, NULL, 'o'},
-		{"event", required_argument, NULL, 'e'},
-		{"report", required_argument, NULL, 'r'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
+		{"in", required_argument, NULL, 'i'},	  {"out", required_argument, NULL, 'o'},
+		{"event", required_argument, NULL, 'e'},  {"mac", required_argument, NULL, 'm'},
+		{"report", required_argument, NULL, 'r'}, {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},	  {NULL, 0, NULL, 0},
 	};
 	bool input = false;
 	int c;
@@ -411,8 +445,8 @@ static int read_line(struct line *l, int argc, char **argv)
 	if (optind == argc)
 		return wrong("which CONFIG? (gantry replay --help)");
 	if (optind + 1 < argc)
-		return wrong("'%s' is one argument too many; options are --in, --out, --event and "
-			     "--report",
+		return wrong("'%s' is one argument too many; options are --in, --out, --event, "
+			     "--mac and --report",
 			     argv[optind + 1]);
 	if (!input)
 		return wrong("needs at least one --in IF=FILE");
@@ -445,14 +479,19 @@ int gt_replay_options_read(struct gt_replay_options *o, int argc, char **argv)
 		case 'e':
 			rc = add_event(o, arg);
 			break;
+		case 'm':
+			rc = add_mac(o, arg);
+			break;
 		default:
 			rc = set_report(o, arg);
 		}
 	}
 	if (rc < 0)
 		rc = judge_files(o);
-	if (rc < 0)
+	if (rc < 0) {
+		put_macs(o, o->config);
 		rc = judge_events(o);
+	}
 	free(l.options);
 	return rc;
 }

@@ -37,6 +37,11 @@ struct gt_replay_options {
 	struct gt_replay_event *events;		/* by time, then by the order of the command line */
 	size_t n_events;
 	const char *report; /* NULL: none */
+	/* Of interfaces, in place of what any configuration says. */
+	struct gt_replay_mac {
+		bool given;
+		struct gt_mac mac;
+	} macs[GT_INTERFACES_MAX];
 };
 
 /*

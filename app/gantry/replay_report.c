@@ -40,7 +40,7 @@ static void hint(const struct gt_replay *r)
 		return;
 	if (sum.drops[GT_DROP_OTHER_MAC] > 0)
 		fputs("gantry: nothing was forwarded: frames are for other MACs than the "
-		      "interface's; write `mac =` as in the capture into [interface]\n",
+		      "interface's; say --mac IF=MAC, the one that they are for\n",
 		      stderr);
 	if (sum.drops[GT_DROP_NO_NEIGHBOUR] > 0)
 		fputs("gantry: nothing was forwarded: the capture does not tell the servers' MACs; "

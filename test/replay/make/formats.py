@@ -120,6 +120,27 @@ def snaplen_exceeded():
 
 
 @case
+def mac():
+    text = "02:00:00:00:77:01"
+    c = Case("mac", "--mac: a capture of a node whose file names no MAC, or another one's file, is replayed without a "
+             "change of the file: frames for that MAC are ours, ARP is answered with it, frames leave from it, and a "
+             "reload to a configuration that names another keeps it.",
+             ini(vip(servers={"a": {}, "b": {"weight": 0}})),
+             args="gantry.ini --in lan=in.pcap --out lan={out}/out.pcap --mac lan=" + text +
+                  " --event 1:reload:other.ini")
+    c.files["other.ini"] = ini(vip(servers={"b": {}, "a": {"weight": 0}}),
+                               interface=INTERFACE + "mac = 02:00:00:00:88:01\n")
+    for second, server in (0, "a"), (1, "b"):
+        c.at(second)
+        c.sent(mac_bytes(text) + tcp(1000 + second)[6:], f"pacs/{server}", source=text)
+        c.dropped(tcp(1002), "other-mac")
+        ask = ARP(op=1, hwsrc=ROUTER, psrc="192.0.2.1", hwdst="00:00:00:00:00:00", pdst=VIP4)
+        reply = ARP(op=2, hwsrc=text, psrc=VIP4, hwdst=ROUTER, pdst="192.0.2.1")
+        c.answered(ether(ask, "ff:ff:ff:ff:ff:ff"), ether(reply, ROUTER, text))
+    return c
+
+
+@case
 def empty():
     c = Case("empty", "A capture without frames: an empty output, a report of zeros, and events still happen.",
              ini(vip()), args="gantry.ini --in lan=in.pcap --out lan={out}/out.pcap --event 1:down:pacs/a")
@@ -304,6 +325,12 @@ def usage():
         (2, "stdout", run + "--report -"),
         (2, "already", run + "--report {out}/a --report {out}/b"),
         (2, "already", run + "--out lan={out}/a --report {out}/a"),
+        (2, "IF=MAC", run + "--mac 02:00:00:00:00:01"),
+        (2, "no interface 'wan'.*there are: lan", run + "--mac wan=02:00:00:00:00:01"),
+        (2, "'02:00' is no MAC", run + "--mac lan=02:00"),
+        (2, "is no MAC of a station", run + "--mac lan=01:00:5e:00:00:01"),
+        (2, "has one already", run + "--mac lan=02:00:00:00:00:01 --mac lan=02:00:00:00:00:02"),
+        (0, "nothing was forwarded: frames are for other MACs.*--mac", run + "--mac lan=02:00:00:00:00:09"),
         (2, "stdin", "gantry.ini --in lan=- --in lan=-"),
         (2, "not negative", run + "--event -1:up:pacs/a"),
         (2, "seconds", run + "--event x:up:pacs/a"),
