@@ -158,7 +158,8 @@ static uint8_t *find_changed(const struct gt_plan_builder *b, const struct gt_pl
 
 static void *copy(const void *from, size_t n, size_t size)
 {
-	void *to = gt_plan_array(n, size);
+	/* Whole cache lines, as gt_plan_array gives. */
+	void *to = aligned_alloc(64, ((n > 0 ? n : 1) * size + 63) & ~(size_t)63);
 
 	if (to != NULL && n > 0)
 		memcpy(to, from, n * size);
@@ -193,8 +194,7 @@ static int begin(struct gt_plan_builder *b, const struct gt_plan *base)
 		copy(base->addresses, (size_t)base->addresses_mask + 1, sizeof(*base->addresses));
 	plan->vips = copy(base->vips, base->n_vips, sizeof(*base->vips));
 	plan->servers = copy(base->servers, base->n_servers, sizeof(*base->servers));
-	plan->server_names =
-		copy(base->server_names, base->n_servers, sizeof(*base->server_names));
+	plan->server_names = copy(base->server_names, base->n_servers, sizeof(*base->server_names));
 	return plan->build->tables != NULL && plan->addresses != NULL && plan->vips != NULL &&
 			       plan->servers != NULL && plan->server_names != NULL
 		       ? 0

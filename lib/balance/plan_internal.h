@@ -49,7 +49,7 @@ struct gt_plan_builder {
 	struct gt_plan *plan;
 	uint16_t *vip_numbers;	  /* by index in the configuration */
 	uint16_t *server_numbers; /* in the configuration's order, VIP by VIP */
-	uint8_t *used;	      /* numbers that are taken, while one kind is numbered */
+	uint8_t *used;		  /* numbers that are taken, while one kind is numbered */
 	const uint8_t *again; /* by index in the configuration: VIPs to be made anew; NULL: all */
 	uint32_t ranges_room;
 };

@@ -83,16 +83,16 @@ struct gt_snat_pair {
 	uint32_t look;	  /* port where the search for a half-open session goes on */
 	uint8_t entry;	  /* of the table, for a reply to port 0 */
 	/* by port; number of the block, 0: not yet */
-	uint16_t blocks[GT_SNAT_PORTS / GT_SNAT_BLOCK_PORTS];
+	uint32_t blocks[GT_SNAT_PORTS / GT_SNAT_BLOCK_PORTS];
 };
 
 struct gt_snat {
 	struct gt_snat_session *sessions;
-	uint32_t n_sessions, free_session;
+	uint32_t n_sessions, free_session, fresh_session; /* fresh: never used yet, from here on */
 	struct gt_snat_pair *pairs;
 	uint32_t *pair_table; /* open addressing: index + 1, 0 free */
 	struct gt_snat_slot *blocks;
-	uint16_t *block_next; /* free list */
+	uint32_t *block_next; /* free list */
 	uint32_t n_blocks, free_block, fresh_block;
 	uint32_t n_pairs, hand;
 	uint32_t free_pair, fresh_pair; /* index + 1 of the free list's first; never used yet */
@@ -111,7 +111,9 @@ struct gt_snat {
 int gt_snat_create(struct gt_snat *s, uint32_t sessions, uint16_t worker, uint16_t n_workers,
 		   const uint8_t random[16], const struct gt_memory *memory);
 void gt_snat_destroy(struct gt_snat *s);
-uint64_t gt_snat_bytes(uint32_t sessions);
+/* Bytes that gt_snat_create will take; the largest piece of them. Any caller. */
+uint64_t gt_snat_bytes(uint32_t sessions, uint16_t n_workers);
+uint64_t gt_snat_piece_bytes(uint32_t sessions, uint16_t n_workers);
 
 /*
  * Opens a session with a port for the pair. Its pair, port and tick are filled in, the rest is zero

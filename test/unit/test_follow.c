@@ -46,8 +46,7 @@ static void assert_same_vips(const struct gt_plan *a, const struct gt_plan *b)
 		if (x.n_slots > 0)
 			assert_memory_equal(x.slots, y.slots, x.n_slots * sizeof(*x.slots));
 		if (x.n_members > 0)
-			assert_memory_equal(x.members, y.members,
-					    x.n_members * sizeof(*x.members));
+			assert_memory_equal(x.members, y.members, x.n_members * sizeof(*x.members));
 		assert_int_equal(x.slots == NULL, y.slots == NULL);
 		x.slots = y.slots = NULL;
 		x.members = y.members = NULL;
