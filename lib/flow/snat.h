@@ -101,8 +101,8 @@ struct gt_snat {
 	/* What each value of a port's high and low byte adds to the table's entry of a reply, for
 	 * IPv4 and IPv6 servers: the hash is linear. */
 	uint8_t port_entry[2][2][256];
-	uint32_t live;	 /* sessions in use */
-	uint64_t key[2]; /* random, odd */
+	uint32_t live;		/* sessions in use */
+	uint64_t key[2];	/* random, odd */
 	uint64_t pairs_changed; /* pairs made and freed: behind one, an index may be another's */
 	struct gt_memory memory;
 };
@@ -180,7 +180,7 @@ static inline struct gt_snat_slot *gt_snat_slot_of(const struct gt_snat *s,
 						   const struct gt_snat_pair *p, uint16_t port)
 {
 	uint32_t i = (uint32_t)port - GT_SNAT_PORT_FIRST;
-	uint16_t block =
+	uint32_t block =
 		port < GT_SNAT_PORT_FIRST ? GT_SNAT_NO_BLOCK : p->blocks[i / GT_SNAT_BLOCK_PORTS];
 
 	return block == GT_SNAT_NO_BLOCK
