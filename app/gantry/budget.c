@@ -79,6 +79,7 @@ void gt_budget_plan(const struct gt_config *config, const struct gt_device devic
 		.buffers = config->buffers != 0 ? config->buffers : held,
 		.n_pools = count_nodes(config, devices),
 		.tables_bytes = gt_worker_bytes(&params) * config->workers,
+		.piece_bytes = gt_worker_piece_bytes(&params),
 	};
 	out->pools_bytes = out->n_pools * count_pool_bytes(config, out->buffers);
 	out->total_bytes = out->tables_bytes + out->pools_bytes + RESERVE_BYTES;
@@ -156,11 +157,45 @@ static const char *advice(const struct gt_budget *b)
 	return b->tables_bytes > b->pools_bytes ? "`connections`" : "`buffers`";
 }
 
+/* EAL keeps pages of one size in lists, and no piece of memory lies in two of them. */
+static uint64_t piece_max(uint64_t page)
+{
+	uint64_t pages = (uint64_t)RTE_MAX_MEMSEG_PER_LIST * page;
+	uint64_t bytes = (uint64_t)RTE_MAX_MEM_MB_PER_LIST * MB;
+
+	return pages < bytes ? pages : bytes;
+}
+
+/* Is there a page size with which the largest table can be had? */
+static int check_piece(const struct gt_budget *b, uint64_t page, const struct gt_log *log)
+{
+	uint64_t large = 1ULL << 30;
+	bool has_large = access("/sys/kernel/mm/hugepages/hugepages-1048576kB", F_OK) == 0 &&
+			 read_number("/sys/kernel/mm/hugepages/hugepages-1048576kB/"
+				     "free_hugepages") > 0;
+	uint64_t most = piece_max(has_large && page < large ? large : page);
+
+	if (b->piece_bytes <= most)
+		return 0;
+	gt_log(log, LOG_ERR,
+	       "one table takes %" PRIu64 " MB in one piece, and DPDK gives %" PRIu64
+	       " MB at most of hugepages of %" PRIu64
+	       " MB: lower `connections` and have more workers, which have a table each%s",
+	       mb(b->piece_bytes), mb(most), (has_large ? large : page) / MB,
+	       has_large || b->piece_bytes > piece_max(large)
+		       ? ""
+		       : ", or boot with hugepages of 1 GB (hugepagesz=1G hugepages=N on the "
+			 "kernel's command line)");
+	return -ENOMEM;
+}
+
 static int check_hugepages(const struct gt_budget *b, int node, const struct gt_log *log)
 {
 	uint64_t page = meminfo("Hugepagesize"), available, more;
 	char dir[128], set[256];
 
+	if (page != 0 && check_piece(b, page, log) != 0)
+		return -ENOMEM;
 	hugepages_dir(node, dir, sizeof(dir));
 	available = free_hugepages(dir);
 	if (available >= b->total_bytes)

@@ -27,6 +27,7 @@ struct gt_budget {
 	uint32_t buffers_held; /* that queues, rings and cores can hold at most */
 	unsigned n_pools;      /* one for each NUMA node that has a NIC */
 	uint64_t tables_bytes; /* of all workers */
+	uint64_t piece_bytes;  /* the largest that is to be in one piece */
 	uint64_t pools_bytes;
 	uint64_t total_bytes; /* with DPDK's own */
 };

@@ -72,14 +72,15 @@ static bool add_lcores(const struct gt_cpus *cpus)
 
 /*
  * No files are shared with other processes (--in-memory, --no-shconf): nothing is left behind by a
- * kill, and nodes live side by side. EAL refuses --in-memory without hugepages.
+ * kill, and nodes live side by side. EAL refuses --in-memory without hugepages; the tables are not
+ * of its memory then (worker.c).
  */
 static bool add_memory(const struct gt_config *config, const struct gt_budget *budget)
 {
 	if (config->hugepages)
 		return add("--in-memory");
 	return add("--no-huge") && add("--no-shconf") && add("-m") &&
-	       add("%" PRIu64, (budget->total_bytes >> 20) + 1);
+	       add("%" PRIu64, ((budget->total_bytes - budget->tables_bytes) >> 20) + 1);
 }
 
 static bool add_one(bool pci, const char *name, const char *arguments)

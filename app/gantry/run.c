@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,9 @@
 #include "telemetry.h"
 #include "version.h"
 #include "watch.h"
+
+/* As large as one array of a plan may be: 65536 servers with their names and states. */
+#define PLAN_ARRAY_BYTES (32 << 20)
 
 static void usage(FILE *out)
 {
@@ -258,6 +262,10 @@ static int serve(struct gt_config *config)
 	static struct gt_run r;
 	int rc;
 
+	/* A plan is some arrays of MB, made and freed in turn, and main may not wait for the kernel
+	 * to give and take their pages each time. */
+	mallopt(M_MMAP_THRESHOLD, PLAN_ARRAY_BYTES);
+	mallopt(M_TRIM_THRESHOLD, 2 * PLAN_ARRAY_BYTES);
 	r.config = config;
 	r.started_ms = gt_clock_ms();
 	r.started_s = now_s();

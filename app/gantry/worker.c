@@ -5,21 +5,48 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
+#include <numa.h>
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
 #include <rte_launch.h>
 #include <rte_malloc.h>
+#include <rte_memory.h>
 
 #include "kernel.h"
 #include "poll.h"
 
 _Static_assert(GT_HEADROOM == RTE_PKTMBUF_HEADROOM, "the core may use all of an mbuf's headroom");
 
-/* ---- memory from EAL ---- */
+/* ---- memory of the tables ---- */
 
 static void *eal_alloc(void *ctx, size_t bytes)
 {
 	return rte_zmalloc_socket("gantry", bytes, RTE_CACHE_LINE_SIZE, (int)(intptr_t)ctx);
+}
+
+/*
+ * Without hugepages: not EAL's memory, which is shared memory then, in small pages that are taken
+ * when they are first written to. The kernel may lend huge pages (transparent_hugepage = madvise or
+ * always), and all of it is taken now, on the node: not in the middle of the work, where a process
+ * that gets none is killed. What an old kernel cannot of that is left out.
+ */
+static void *ordinary_alloc(void *ctx, size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (numa_available() >= 0)
+		numa_tonode_memory(p, bytes, (int)(intptr_t)ctx);
+	madvise(p, bytes, MADV_HUGEPAGE);
+	if (madvise(p, bytes, MADV_POPULATE_WRITE) == 0 || errno == EINVAL)
+		return p;
+	munmap(p, bytes);
+	return NULL;
 }
 
 /* Left to the end of the process, which follows: EAL wipes what it gets back, and that is seconds
@@ -31,6 +58,28 @@ static void eal_free(void *ctx, void *p)
 }
 
 /* ---- birth and end ---- */
+
+/* Where the table lies, by what EAL says of its memory, not by what was asked for. */
+static void say_tables(const struct gt_lcore *l, const struct gt_worker_params *params, int node,
+		       uint64_t began, const struct gt_log *log)
+{
+	const struct gt_flow_table *t = &l->worker->flows;
+	const struct rte_memseg *seg = rte_mem_virt2memseg(t->buckets, NULL);
+	char snat[64] = "", pages[64] = "ordinary memory";
+
+	if (params->snat)
+		snprintf(snat, sizeof(snat), ", %" PRIu32 " snat sessions",
+			 l->worker->snat.n_sessions);
+	if (rte_eal_has_hugepages() && seg != NULL)
+		snprintf(pages, sizeof(pages), "hugepages of %" PRIu64 " MB",
+			 seg->hugepage_sz >> 20);
+	gt_log(log, LOG_INFO,
+	       "worker %u: room for %" PRIu32 " connections%s: %" PRIu64
+	       " MB of %s on NUMA node %d, ready in %" PRIu64 " ms",
+	       l->index, params->connections, snat, gt_worker_bytes(params) >> 20, pages,
+	       seg != NULL ? (int)seg->socket_id : node,
+	       (rte_get_timer_cycles() - began) * 1000 / rte_get_timer_hz());
+}
 
 #define ONE_TO_ONE (RING_F_SP_ENQ | RING_F_SC_DEQ)
 
@@ -50,6 +99,7 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 	struct gt_worker_params params;
 	struct gt_lcore *l =
 		rte_zmalloc_socket("gantry", sizeof(*l), RTE_CACHE_LINE_SIZE, cpus->node);
+	uint64_t began;
 
 	*out = l;
 	gt_worker_params_init(&params, config);
@@ -57,7 +107,8 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 	params.steer.worker = (uint16_t)index;
 	for (unsigned i = 0; i < ports->n; i++)
 		params.steer.exact[i] = ports->list[i].rss_known;
-	params.memory = (struct gt_memory){eal_alloc, eal_free, (void *)(intptr_t)cpus->node};
+	params.memory = (struct gt_memory){config->hugepages ? eal_alloc : ordinary_alloc, eal_free,
+					   (void *)(intptr_t)cpus->node};
 	if (l == NULL)
 		goto no_memory;
 	if (getrandom(params.random, sizeof(params.random), 0) != sizeof(params.random)) {
@@ -84,7 +135,10 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 	/* All other workers put frames in. */
 	shared->handed[index] =
 		create_ring("handed", index, GT_HANDED_RING, cpus->node, RING_F_SC_DEQ);
+	began = rte_get_timer_cycles();
 	l->worker = gt_worker_create(&params);
+	if (l->worker != NULL)
+		say_tables(l, &params, cpus->node, began, log);
 	if (l->punt != NULL && l->transmit != NULL && shared->handed[index] != NULL &&
 	    l->worker != NULL)
 		return 0;

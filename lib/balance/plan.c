@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Building a plan: numbers of the VIPs, addresses, services, servers, groups, who takes new
- * connections, tables, in this order; and what workers ask of it. See plan.h.
+ * connections, tables, in this order, or only what changed since the last one of the same
+ * configuration (plan_follow.c); and what workers ask of it. See plan.h.
  */
 #include "balance/plan_internal.h"
 
@@ -63,6 +64,43 @@ int gt_plan_build(const struct gt_config *config, const struct gt_server_state *
 	return gt_plan_build_by_draft(config, states, macs, known, n_known, previous, NULL, out);
 }
 
+/* A whole plan but for routes and neighbours. */
+static int build_whole(struct gt_plan_builder *b, const struct gt_mac *macs)
+{
+	int ret = begin(b, macs);
+
+	if (ret == 0)
+		ret = gt_plan_number_vips(b);
+	if (ret == 0)
+		ret = gt_plan_make_vips(b);
+	if (ret == 0)
+		ret = gt_plan_make_addresses(b);
+	if (ret == 0)
+		ret = gt_plan_number_groups(b);
+	if (ret == 0)
+		ret = gt_plan_make_services(b);
+	if (ret == 0)
+		ret = gt_plan_make_servers(b);
+	if (ret == 0)
+		ret = gt_plan_make_groups(b);
+	if (ret == 0)
+		ret = gt_plan_choose_members(b);
+	if (ret == 0)
+		ret = gt_plan_make_tables(b);
+	if (ret == 0)
+		ret = gt_plan_make_nats(b);
+	if (ret == 0)
+		ret = gt_plan_make_sources(b);
+	if (ret == 0)
+		ret = gt_plan_make_express(b);
+	if (ret == 0)
+		ret = gt_plan_share(b);
+	free(b->vip_numbers);
+	free(b->server_numbers);
+	free(b->used);
+	return ret;
+}
+
 int gt_plan_build_by_draft(const struct gt_config *config, const struct gt_server_state *states,
 			   const struct gt_mac *macs, const struct gt_plan_known *known,
 			   size_t n_known, const struct gt_plan *previous,
@@ -70,43 +108,17 @@ int gt_plan_build_by_draft(const struct gt_config *config, const struct gt_serve
 {
 	struct gt_plan_builder b = {
 		.config = config, .states = states, .previous = previous, .draft = draft};
-	int ret = -ENOMEM;
+	const struct gt_plan *base = gt_plan_find_base(&b, macs);
+	int ret;
 
 	b.plan = calloc(1, sizeof(*b.plan));
 	if (b.plan == NULL)
-		return ret;
-	ret = begin(&b, macs);
-	if (ret == 0)
-		ret = gt_plan_number_vips(&b);
-	if (ret == 0)
-		ret = gt_plan_make_vips(&b);
-	if (ret == 0)
-		ret = gt_plan_make_addresses(&b);
-	if (ret == 0)
-		ret = gt_plan_number_groups(&b);
-	if (ret == 0)
-		ret = gt_plan_make_services(&b);
-	if (ret == 0)
-		ret = gt_plan_make_servers(&b);
-	if (ret == 0)
-		ret = gt_plan_make_groups(&b);
-	if (ret == 0)
-		ret = gt_plan_choose_members(&b);
-	if (ret == 0)
-		ret = gt_plan_make_tables(&b);
+		return -ENOMEM;
+	ret = base != NULL ? gt_plan_follow(&b, base) : build_whole(&b, macs);
 	if (ret == 0)
 		ret = gt_plan_make_routes(&b);
 	if (ret == 0)
 		ret = gt_plan_make_neighbours(&b, known, n_known);
-	if (ret == 0)
-		ret = gt_plan_make_nats(&b);
-	if (ret == 0)
-		ret = gt_plan_make_sources(&b);
-	if (ret == 0)
-		ret = gt_plan_make_express(&b);
-	free(b.vip_numbers);
-	free(b.server_numbers);
-	free(b.used);
 	if (ret != 0) {
 		gt_plan_free(b.plan);
 		return ret;
@@ -123,27 +135,15 @@ void gt_plan_free(struct gt_plan *plan)
 		for (uint32_t i = 0; plan->build->tables != NULL && i < plan->n_vips; i++)
 			gt_plan_free_table(plan->build->tables[i]);
 		free(plan->build->tables);
-		free(plan->build->vips_by_name);
-		free(plan->build->servers_by_name);
-		free(plan->build->group_names);
+		gt_plan_unshare(plan);
 		free(plan->build);
 	}
 	free(plan->addresses);
-	free(plan->ours);
-	free(plan->express_v4);
-	free(plan->express_v6);
 	free(plan->routes[0]);
 	free(plan->routes[1]);
 	free(plan->neighbours);
-	free(plan->nats);
-	free(plan->sources);
-	free(plan->group_rows);
-	free(plan->group_servers);
-	free(plan->ranges);
-	free(plan->services);
 	free(plan->vips);
 	free(plan->servers);
-	free(plan->vip_names);
 	free(plan->server_names);
 	free(plan);
 }

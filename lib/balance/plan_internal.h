@@ -13,12 +13,29 @@ struct gt_plan_group_name {
 	uint32_t number;
 };
 
+/*
+ * What follows from the configuration and the interfaces' MACs alone is made once and shared by all
+ * plans of them: each of these has the same pointers (plan_follow.c lists them), the last one frees
+ * what they point to. Here is what is shared beside that.
+ */
+struct gt_plan_shared {
+	unsigned references; /* atomic: a draft shares with plans that main frees */
+	const struct gt_config *config;
+	uint32_t edition; /* of it */
+	/* Of the plan whose numbers were taken over. Only to compare: it may be gone. */
+	const struct gt_plan_shared *before;
+	uint16_t *vip_numbers;	  /* by index in the configuration */
+	uint16_t *server_numbers; /* in the configuration's order, VIP by VIP */
+};
+
 /* What the next plan needs of this one. */
 struct gt_plan_build {
+	struct gt_plan_shared *shared; /* NULL: not whole yet */
 	/* where the search for a number goes on */
 	uint32_t service_cursor, server_cursor, vip_cursor, name_cursor;
 	uint32_t *vips_by_name, n_vips_by_name; /* numbers, sorted */
 	uint32_t *servers_by_name, n_servers_by_name;
+	uint32_t *first_by_name; /* by VIP number: where in servers_by_name its servers begin */
 	struct gt_plan_table **tables;		/* by VIP number; NULL: none */
 	struct gt_plan_group_name *group_names; /* sorted; one with name "" for each group */
 	size_t n_group_names;
@@ -33,6 +50,7 @@ struct gt_plan_builder {
 	uint16_t *vip_numbers;	  /* by index in the configuration */
 	uint16_t *server_numbers; /* in the configuration's order, VIP by VIP */
 	uint8_t *used;		  /* numbers that are taken, while one kind is numbered */
+	const uint8_t *again; /* by index in the configuration: VIPs to be made anew; NULL: all */
 	uint32_t ranges_room;
 };
 
@@ -71,6 +89,8 @@ int gt_plan_make_express(struct gt_plan_builder *b);
 /* plan_servers.c: VIPs and servers as workers read them. */
 int gt_plan_make_vips(struct gt_plan_builder *b);
 int gt_plan_make_servers(struct gt_plan_builder *b);
+/* Writes the servers of the VIPs that are to be made anew. */
+void gt_plan_fill_servers(struct gt_plan_builder *b);
 
 /* plan_groups.c: persistence groups. */
 bool gt_plan_is_grouped(const struct gt_config_vip *vip);
@@ -86,6 +106,19 @@ int gt_plan_choose_members(struct gt_plan_builder *b);
 
 /* plan_tables.c: slot tables. */
 int gt_plan_make_tables(struct gt_plan_builder *b);
+/* Takes over the tables of `from` of all VIPs that are not to be made anew, for plan->vips as they
+ * were copied. */
+void gt_plan_take_tables(struct gt_plan_builder *b, const struct gt_plan *from);
 void gt_plan_free_table(struct gt_plan_table *t); /* NULL is allowed */
+
+/* plan_follow.c: plans of one configuration. */
+/* A plan of the same configuration and MACs, whose numbers are right; NULL: there is none. */
+const struct gt_plan *gt_plan_find_base(const struct gt_plan_builder *b, const struct gt_mac *macs);
+/* All of it from such a plan but routes and neighbours. 0, -ENOMEM. */
+int gt_plan_follow(struct gt_plan_builder *b, const struct gt_plan *base);
+/* A whole plan is there: others may share what the configuration made. 0, -ENOMEM. */
+int gt_plan_share(struct gt_plan_builder *b);
+/* Frees what it shares, or no longer holds on to it. */
+void gt_plan_unshare(struct gt_plan *plan);
 
 #endif

@@ -31,7 +31,7 @@ static uint8_t *find_broken(const struct gt_plan *plan)
 {
 	uint8_t *broken = gt_plan_array(plan->n_group_names, sizeof(*broken));
 
-	for (uint32_t i = 1; broken != NULL && i < plan->n_servers; i++)
+	for (uint32_t i = 1; broken != NULL && plan->n_group_names > 0 && i < plan->n_servers; i++)
 		if (plan->servers[i].group_name != 0 && !takes(plan, (uint16_t)i))
 			broken[plan->servers[i].group_name] = 1;
 	return broken;
@@ -84,6 +84,10 @@ int gt_plan_choose_members(struct gt_plan_builder *b)
 	for (size_t i = 0; ret == 0 && i < b->config->n_vips; i++) {
 		const struct gt_config_vip *c = &b->config->vips[i];
 
+		if (b->again != NULL && !b->again[i]) {
+			k += c->n_servers;
+			continue;
+		}
 		choose(b->plan, c, &b->server_numbers[k], &b->states[k], broken, ranks);
 		k += c->n_servers;
 	}

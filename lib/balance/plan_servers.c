@@ -87,8 +87,9 @@ static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 	s->flags = (uint8_t)((is_healthy(state) ? GT_SERVER_KEEPS : 0) |
 			     (gt_server_takes_new(state) ? GT_SERVER_TAKES : 0) |
 			     (state->resolved ? GT_SERVER_RESOLVED : 0));
-	if (is_healthy(state) && state->resolved && is_express(plan, c, server))
-		s->express = (uint8_t)(c->mode + 1);
+	s->express = is_healthy(state) && state->resolved && is_express(plan, c, server)
+			     ? (uint8_t)(c->mode + 1)
+			     : GT_EXPRESS_NONE;
 	s->addr = server->address;
 	s->port = rte_cpu_to_be_16(server->port);
 	s->mode = (uint8_t)c->mode;
@@ -97,19 +98,39 @@ static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 	memcpy(s->macs + 6, plan->interfaces[server->interface].mac.b, 6);
 }
 
-static void mark_echo(struct gt_plan *plan, const struct gt_config_vip *vip)
+/* put_address filled it: it is there. The table is the builder's own until published. */
+static struct gt_plan_address *address_of(struct gt_plan *plan, const struct gt_config_vip *vip)
 {
-	/* put_address filled it: it is there. The table is the builder's own until published. */
-	const struct gt_plan_address *a = gt_plan_find_address(plan, &vip->address);
+	return &plan->addresses[gt_plan_find_address(plan, &vip->address) - plan->addresses];
+}
 
-	plan->addresses[a - plan->addresses].answers_echo = true;
+void gt_plan_fill_servers(struct gt_plan_builder *b)
+{
+	struct gt_plan *plan = b->plan;
+	size_t k = 0;
+
+	for (size_t i = 0; i < b->config->n_vips; i++) {
+		const struct gt_config_vip *vip = &b->config->vips[i];
+		bool healthy = false;
+
+		if (b->again != NULL && !b->again[i]) {
+			k += vip->n_servers;
+			continue;
+		}
+		for (size_t j = 0; j < vip->n_servers; j++, k++) {
+			fill_server(plan, b->server_numbers[k], b->vip_numbers[i], vip,
+				    &vip->servers[j], &b->states[k], (uint32_t)k);
+			healthy = healthy || is_healthy(&b->states[k]);
+		}
+		if (healthy)
+			address_of(plan, vip)->answers_echo = true;
+	}
 }
 
 int gt_plan_make_servers(struct gt_plan_builder *b)
 {
 	struct gt_plan *plan = b->plan;
 	uint16_t *numbers = gt_plan_array(gt_plan_count_servers(b->config), sizeof(*numbers));
-	size_t k = 0;
 	int ret;
 
 	b->server_numbers = numbers;
@@ -122,15 +143,6 @@ int gt_plan_make_servers(struct gt_plan_builder *b)
 	plan->server_names = gt_plan_array(plan->n_servers, sizeof(*plan->server_names));
 	if (plan->servers == NULL || plan->server_names == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < b->config->n_vips; i++) {
-		const struct gt_config_vip *vip = &b->config->vips[i];
-
-		for (size_t j = 0; j < vip->n_servers; j++, k++) {
-			fill_server(plan, numbers[k], b->vip_numbers[i], vip, &vip->servers[j],
-				    &b->states[k], (uint32_t)k);
-			if (is_healthy(&b->states[k]))
-				mark_echo(plan, vip);
-		}
-	}
+	gt_plan_fill_servers(b);
 	return gt_plan_sort_servers(plan);
 }

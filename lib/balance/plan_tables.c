@@ -137,11 +137,22 @@ static struct gt_plan_table *get_table(const struct gt_plan_builder *b, uint16_t
 	return t;
 }
 
+static void use_table(struct gt_plan *plan, uint16_t vip, struct gt_plan_table *t)
+{
+	struct gt_plan_vip *v = &plan->vips[vip];
+
+	plan->build->tables[vip] = t;
+	v->slots = t->slots;
+	v->n_slots = t->size;
+	v->members = t->members;
+	v->n_members = (uint32_t)t->n_members;
+	v->members_since = t->since;
+}
+
 /* The table of a VIP whose servers have these numbers. */
 static int make_table(struct gt_plan_builder *b, uint16_t vip, const uint32_t *numbers, uint32_t n)
 {
 	struct gt_plan *plan = b->plan;
-	struct gt_plan_vip *v = &plan->vips[vip];
 	struct gt_maglev_server *members;
 	struct gt_plan_table *t;
 	size_t count;
@@ -156,32 +167,77 @@ static int make_table(struct gt_plan_builder *b, uint16_t vip, const uint32_t *n
 	t = get_table(b, vip, members, count);
 	if (t == NULL)
 		return -ENOMEM;
-	plan->build->tables[vip] = t;
-	v->slots = t->slots;
-	v->n_slots = t->size;
-	v->members = t->members;
-	v->n_members = (uint32_t)count;
-	v->members_since = t->since;
+	use_table(plan, vip, t);
+	return 0;
+}
+
+/* How many servers of a VIP stand together from such a place on: they are sorted by VIP first. */
+static uint32_t count_together(const struct gt_plan *plan, uint32_t from)
+{
+	const struct gt_plan_build *build = plan->build;
+	uint16_t vip = plan->servers[build->servers_by_name[from]].vip;
+	uint32_t n = 1;
+
+	while (from + n < build->n_servers_by_name &&
+	       plan->servers[build->servers_by_name[from + n]].vip == vip)
+		n++;
+	return n;
+}
+
+/* Notes where each VIP's servers begin; at the list's end: it has none. */
+static int find_first(struct gt_plan *plan)
+{
+	struct gt_plan_build *build = plan->build;
+
+	build->first_by_name = gt_plan_array(plan->n_vips, sizeof(*build->first_by_name));
+	if (build->first_by_name == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < plan->n_vips; i++)
+		build->first_by_name[i] = build->n_servers_by_name;
+	for (uint32_t i = build->n_servers_by_name; i-- > 0;)
+		build->first_by_name[plan->servers[build->servers_by_name[i]].vip] = i;
 	return 0;
 }
 
 int gt_plan_make_tables(struct gt_plan_builder *b)
 {
-	struct gt_plan_build *build = b->plan->build;
-	const struct gt_plan_names *names = b->plan->server_names;
+	const struct gt_plan_build *build = b->plan->build;
+	int ret = build->first_by_name == NULL ? find_first(b->plan) : 0;
 
-	/* Sorted by VIP first: each VIP's servers stand together. */
-	for (uint32_t from = 0, to; from < build->n_servers_by_name; from = to) {
-		uint16_t vip = b->plan->servers[build->servers_by_name[from]].vip;
-		int ret;
+	for (size_t i = 0; i < b->config->n_vips && ret == 0; i++) {
+		uint16_t vip = b->vip_numbers[i];
+		uint32_t from = build->first_by_name[vip];
 
-		for (to = from + 1; to < build->n_servers_by_name; to++)
-			if (names[build->servers_by_name[to]].vip !=
-			    names[build->servers_by_name[from]].vip)
-				break;
-		ret = make_table(b, vip, &build->servers_by_name[from], to - from);
-		if (ret != 0)
-			return ret;
+		if ((b->again == NULL || b->again[i]) && from < build->n_servers_by_name)
+			ret = make_table(b, vip, &build->servers_by_name[from],
+					 count_together(b->plan, from));
 	}
-	return 0;
+	return ret;
+}
+
+void gt_plan_take_tables(struct gt_plan_builder *b, const struct gt_plan *from)
+{
+	struct gt_plan *plan = b->plan;
+
+	for (size_t i = 0; i < b->config->n_vips; i++) {
+		uint16_t vip = b->vip_numbers[i];
+		struct gt_plan_vip *v = &plan->vips[vip];
+		struct gt_plan_table *t = from->build->tables[vip], *was;
+
+		if (b->again[i]) {
+			v->slots = NULL;
+			v->members = NULL;
+			v->n_slots = v->n_members = v->members_since = 0;
+			continue;
+		}
+		if (t == NULL)
+			continue;
+		was = table_of(b->previous, vip, &plan->seed);
+		if (t != was && is_right(was, t->rendezvous, t->members, t->n_members))
+			t = was;
+		else if (t != was) /* Workers meet it in this plan. */
+			t->since = (uint32_t)plan->generation;
+		__atomic_add_fetch(&t->references, 1, __ATOMIC_RELAXED);
+		use_table(plan, vip, t);
+	}
 }

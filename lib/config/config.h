@@ -153,6 +153,8 @@ struct gt_config_interface {
 
 struct gt_config {
 	char *file;		    /* as given */
+	uint32_t edition; /* raised by whoever changes it after it was loaded: plans of one edition
+			     share what follows from it */
 	char name[GT_NAME_MAX + 1]; /* the host's, if not written */
 	unsigned line;		    /* of [gantry]; 0: there is none */
 	struct gt_config_lines lines;

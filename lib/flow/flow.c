@@ -477,8 +477,13 @@ unsigned gt_flow_read(const struct gt_flow_table *t, uint32_t index, uint32_t ti
 {
 	struct gt_flow_bucket copy, again;
 	const uint64_t *from = (const uint64_t *)&t->buckets[index];
-	unsigned n = 0;
+	unsigned n = 0, used = 0;
 
+	/* Of a large table most are empty. */
+	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i++)
+		used |= __atomic_load_n(&t->buckets[index].slots[i].meta, __ATOMIC_RELAXED) >> 30;
+	if (used == 0)
+		return 0;
 	for (size_t i = 0; i < sizeof(copy) / 8; i++)
 		((uint64_t *)&copy)[i] = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE);
 	for (size_t i = 0; i < sizeof(copy) / 8; i++)

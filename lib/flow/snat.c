@@ -18,20 +18,36 @@
 _Static_assert(GT_SNAT_PORTS % BLOCK_PORTS == 0, "whole blocks");
 _Static_assert((PAIR_BUCKETS & (PAIR_BUCKETS - 1)) == 0, "a power of two");
 
-static uint32_t count_blocks(uint32_t sessions)
+/*
+ * One for each pair, and one more than what the sessions fill: of a block, each of n workers has
+ * one port in n.
+ */
+static uint32_t count_blocks(uint32_t sessions, uint16_t n_workers)
 {
-	/* One for each pair, and twice what the sessions fill; 16 bits number them. */
-	uint32_t n = sessions / BLOCK_PORTS * 2 + GT_SNAT_PAIRS_MAX;
-
-	return n > UINT16_MAX ? UINT16_MAX : n;
+	return (uint32_t)(sessions / BLOCK_PORTS * (n_workers + 1ULL) + GT_SNAT_PAIRS_MAX);
 }
 
-uint64_t gt_snat_bytes(uint32_t sessions)
+static uint64_t slots_bytes(uint32_t sessions, uint16_t n_workers)
+{
+	return (count_blocks(sessions, n_workers) + 1ULL) * BLOCK_PORTS *
+	       sizeof(struct gt_snat_slot);
+}
+
+uint64_t gt_snat_bytes(uint32_t sessions, uint16_t n_workers)
 {
 	return sessions * sizeof(struct gt_snat_session) +
 	       GT_SNAT_PAIRS_MAX * sizeof(struct gt_snat_pair) + PAIR_BUCKETS * sizeof(uint32_t) +
-	       (count_blocks(sessions) + 1ULL) *
-		       (BLOCK_PORTS * sizeof(struct gt_snat_slot) + sizeof(uint16_t));
+	       slots_bytes(sessions, n_workers) +
+	       (count_blocks(sessions, n_workers) + 1ULL) * sizeof(uint32_t);
+}
+
+uint64_t gt_snat_piece_bytes(uint32_t sessions, uint16_t n_workers)
+{
+	uint64_t slots = slots_bytes(sessions, n_workers);
+
+	return sessions * sizeof(struct gt_snat_session) > slots
+		       ? sessions * sizeof(struct gt_snat_session)
+		       : slots;
 }
 
 /* Fills port_entry. The port is the last of what is hashed. */
@@ -59,20 +75,18 @@ int gt_snat_create(struct gt_snat *s, uint32_t sessions, uint16_t worker, uint16
 	memset(s, 0, sizeof(*s));
 	s->memory = *m;
 	s->n_sessions = sessions;
-	s->n_blocks = count_blocks(sessions);
+	s->n_blocks = count_blocks(sessions, n_workers);
 	s->sessions = m->alloc(m->ctx, sessions * sizeof(*s->sessions));
 	s->pairs = m->alloc(m->ctx, GT_SNAT_PAIRS_MAX * sizeof(*s->pairs));
 	s->pair_table = m->alloc(m->ctx, PAIR_BUCKETS * sizeof(*s->pair_table));
-	s->blocks = m->alloc(m->ctx, (s->n_blocks + 1ULL) * BLOCK_PORTS * sizeof(*s->blocks));
+	s->blocks = m->alloc(m->ctx, slots_bytes(sessions, n_workers));
 	s->block_next = m->alloc(m->ctx, (s->n_blocks + 1ULL) * sizeof(*s->block_next));
 	if (s->sessions == NULL || s->pairs == NULL || s->pair_table == NULL || s->blocks == NULL ||
 	    s->block_next == NULL) {
 		gt_snat_destroy(s);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < sessions; i++)
-		s->sessions[i].next = i + 1 < sessions ? i + 1 : GT_SNAT_NONE;
-	s->free_session = sessions > 0 ? 0 : GT_SNAT_NONE;
+	s->free_session = GT_SNAT_NONE;
 	s->fresh_block = 1;
 	s->worker = worker;
 	s->n_workers = n_workers;
@@ -133,7 +147,7 @@ static void free_pair(struct gt_snat *s, struct gt_snat_pair *p)
 			continue;
 		memset(&s->blocks[(size_t)p->blocks[i] * BLOCK_PORTS], 0,
 		       BLOCK_PORTS * sizeof(*s->blocks));
-		s->block_next[p->blocks[i]] = (uint16_t)s->free_block;
+		s->block_next[p->blocks[i]] = s->free_block;
 		s->free_block = p->blocks[i];
 	}
 	s->pairs_changed++;
@@ -270,7 +284,7 @@ static uint16_t take_fresh(struct gt_snat *s, struct gt_snat_pair *p, uint32_t t
 
 		if (block == NO_BLOCK)
 			return 0;
-		p->blocks[i / BLOCK_PORTS] = (uint16_t)block;
+		p->blocks[i / BLOCK_PORTS] = block;
 	}
 	p->fresh++;
 	return (uint16_t)port;
@@ -279,10 +293,13 @@ static uint16_t take_fresh(struct gt_snat *s, struct gt_snat_pair *p, uint32_t t
 uint32_t gt_snat_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick)
 {
 	uint32_t bucket = gt_snat_find_bucket(s, key), index = s->free_session;
+	bool fresh = index == GT_SNAT_NONE && s->fresh_session < s->n_sessions;
 	struct gt_snat_pair *p;
 	struct gt_snat_session *session;
 	uint16_t port;
 
+	if (fresh)
+		index = s->fresh_session;
 	if (index == GT_SNAT_NONE)
 		return GT_SNAT_NONE;
 	p = s->pair_table[bucket] != 0 ? &s->pairs[s->pair_table[bucket] - 1]
@@ -295,7 +312,10 @@ uint32_t gt_snat_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uin
 	if (port == 0)
 		return GT_SNAT_NONE;
 	session = &s->sessions[index];
-	s->free_session = session->next;
+	if (fresh)
+		s->fresh_session++;
+	else
+		s->free_session = session->next;
 	*session = (struct gt_snat_session){
 		.pair = (uint32_t)(p - s->pairs), .port = port, .live = true, .tick = tick};
 	gt_snat_slot_of(s, p, port)->session = index + 1;

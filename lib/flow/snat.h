@@ -83,16 +83,16 @@ struct gt_snat_pair {
 	uint32_t look;	  /* port where the search for a half-open session goes on */
 	uint8_t entry;	  /* of the table, for a reply to port 0 */
 	/* by port; number of the block, 0: not yet */
-	uint16_t blocks[GT_SNAT_PORTS / GT_SNAT_BLOCK_PORTS];
+	uint32_t blocks[GT_SNAT_PORTS / GT_SNAT_BLOCK_PORTS];
 };
 
 struct gt_snat {
 	struct gt_snat_session *sessions;
-	uint32_t n_sessions, free_session;
+	uint32_t n_sessions, free_session, fresh_session; /* fresh: never used yet, from here on */
 	struct gt_snat_pair *pairs;
 	uint32_t *pair_table; /* open addressing: index + 1, 0 free */
 	struct gt_snat_slot *blocks;
-	uint16_t *block_next; /* free list */
+	uint32_t *block_next; /* free list */
 	uint32_t n_blocks, free_block, fresh_block;
 	uint32_t n_pairs, hand;
 	uint32_t free_pair, fresh_pair; /* index + 1 of the free list's first; never used yet */
@@ -101,8 +101,8 @@ struct gt_snat {
 	/* What each value of a port's high and low byte adds to the table's entry of a reply, for
 	 * IPv4 and IPv6 servers: the hash is linear. */
 	uint8_t port_entry[2][2][256];
-	uint32_t live;	 /* sessions in use */
-	uint64_t key[2]; /* random, odd */
+	uint32_t live;		/* sessions in use */
+	uint64_t key[2];	/* random, odd */
 	uint64_t pairs_changed; /* pairs made and freed: behind one, an index may be another's */
 	struct gt_memory memory;
 };
@@ -111,7 +111,9 @@ struct gt_snat {
 int gt_snat_create(struct gt_snat *s, uint32_t sessions, uint16_t worker, uint16_t n_workers,
 		   const uint8_t random[16], const struct gt_memory *memory);
 void gt_snat_destroy(struct gt_snat *s);
-uint64_t gt_snat_bytes(uint32_t sessions);
+/* Bytes that gt_snat_create will take; the largest piece of them. Any caller. */
+uint64_t gt_snat_bytes(uint32_t sessions, uint16_t n_workers);
+uint64_t gt_snat_piece_bytes(uint32_t sessions, uint16_t n_workers);
 
 /*
  * Opens a session with a port for the pair. Its pair, port and tick are filled in, the rest is zero
@@ -178,7 +180,7 @@ static inline struct gt_snat_slot *gt_snat_slot_of(const struct gt_snat *s,
 						   const struct gt_snat_pair *p, uint16_t port)
 {
 	uint32_t i = (uint32_t)port - GT_SNAT_PORT_FIRST;
-	uint16_t block =
+	uint32_t block =
 		port < GT_SNAT_PORT_FIRST ? GT_SNAT_NO_BLOCK : p->blocks[i / GT_SNAT_BLOCK_PORTS];
 
 	return block == GT_SNAT_NO_BLOCK

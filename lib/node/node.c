@@ -40,6 +40,7 @@ void gt_node_resolve(struct gt_node *node)
 {
 	size_t k = 0;
 
+	node->stations_moved = false;
 	for (size_t i = 0; i < node->config->n_vips; i++) {
 		const struct gt_config_vip *vip = &node->config->vips[i];
 
@@ -159,7 +160,8 @@ bool gt_node_refresh(struct gt_node *node)
 
 	if (!node->dirty && !node->guests_dirty)
 		return false;
-	gt_node_resolve(node);
+	if (node->stations_moved)
+		gt_node_resolve(node);
 	r = malloc(sizeof(*r));
 	if (r != NULL)
 		ret = gt_node_build(node, node->config, NULL, &plan);

@@ -61,8 +61,9 @@ struct gt_node {
 	struct gt_plan *plan;	     /* newest; owned */
 	bool dirty;		     /* something changed since it was built */
 	bool guests_dirty; /* clients became known, moved or went: no hurry, see gt_node_plan_due */
-	uint64_t guests_ms; /* no plan for clients alone before */
-	uint64_t changes;   /* what neighbours told so far */
+	uint64_t guests_ms;  /* no plan for clients alone before */
+	uint64_t changes;    /* what neighbours told so far */
+	bool stations_moved; /* servers' or gateways' MACs are not in the states yet */
 	bool snat;	 /* workers have memory for SNAT sessions: a VIP used them at the start */
 	uint64_t now_ms; /* of the frame or tick that is handled */
 	/* MACs that changed in minute `moves_minute`: who spoofs ARP must not fill the log */

@@ -136,7 +136,7 @@ void gt_node_on_neighbour(void *ctx, enum gt_neighbour_event event, uint8_t inte
 		node->guests_dirty = true;
 		return;
 	}
-	node->dirty = true;
+	node->dirty = node->stations_moved = true;
 	switch (event) {
 	case GT_NEIGHBOUR_EVENT_RESOLVED:
 		gt_node_tell(node, station_event(LOG_NOTICE, name, a, "mac", NULL, m, who),

@@ -162,22 +162,29 @@ static uint8_t *judge(const struct gt_plan *plan, const struct gt_config *config
 	return states;
 }
 
+/* No VIP of this address has a healthy server, and no reply comes to it. */
+static bool is_useless(const struct gt_plan *plan, const struct gt_addr *addr)
+{
+	const struct gt_plan_address *a = gt_plan_find_address(plan, addr);
+
+	return a != NULL && !a->answers_echo && !a->source;
+}
+
 /*
  * An address is withdrawn for a VIP that wants it so, while no VIP of it has a healthy server. One
- * that is also a source address of SNAT is needed for the way back.
+ * that is also a source address of SNAT is needed for the way back. all: the neighbours do not know
+ * yet what was told before, as another configuration is in force.
  */
-static void settle_addresses(struct gt_node *node)
+static void settle_addresses(struct gt_node *node, bool all)
 {
 	/* Of two VIPs of one address the one that wants it so has the last word. */
 	for (int wants = 0; wants < 2; wants++) {
 		for (size_t i = 0; i < node->n_vips; i++) {
 			struct gt_vip_memory *m = &node->vips[i];
 			const struct gt_config_vip *vip = m->config;
-			const struct gt_plan_address *a =
-				gt_plan_find_address(node->plan, &vip->address);
-			bool withdrawn = wants && a != NULL && !a->answers_echo && !a->source;
+			bool withdrawn = wants && is_useless(node->plan, &vip->address);
 
-			if (vip->withdraw != (bool)wants)
+			if (vip->withdraw != (bool)wants || (!all && m->withdrawn == withdrawn))
 				continue;
 			gt_neighbours_withdraw(node->neighbours, vip->interface, &vip->address,
 					       withdrawn);
@@ -192,7 +199,8 @@ static void settle_addresses(struct gt_node *node)
 void gt_node_note_vips(struct gt_node *node)
 {
 	uint8_t *states = judge(node->plan, node->config);
-	bool good = states != NULL && (node->vips_of == node->config || renew_memory(node));
+	bool new = node->vips_of != node->config;
+	bool good = states != NULL && (!new || renew_memory(node));
 	size_t first = 0;
 
 	if (!good)
@@ -204,7 +212,7 @@ void gt_node_note_vips(struct gt_node *node)
 		first += node->vips[i].config->n_servers;
 	}
 	if (good)
-		settle_addresses(node);
+		settle_addresses(node, new);
 	free(states);
 }
 

@@ -113,6 +113,8 @@ void gt_worker_params_init(struct gt_worker_params *params, const struct gt_conf
 
 /* Bytes that gt_worker_create will take, within a page or so. Any caller. */
 uint64_t gt_worker_bytes(const struct gt_worker_params *params);
+/* The largest piece of them, which the allocator must have in one. Any caller. */
+uint64_t gt_worker_piece_bytes(const struct gt_worker_params *params);
 
 /* NULL: no memory. Main. */
 struct gt_worker *gt_worker_create(const struct gt_worker_params *params);

@@ -73,12 +73,26 @@ void gt_worker_destroy(struct gt_worker *w)
 	m.free(m.ctx, w);
 }
 
+static uint16_t count_workers(const struct gt_worker_params *params)
+{
+	return params->steer.n_workers > 0 ? params->steer.n_workers : 1;
+}
+
 uint64_t gt_worker_bytes(const struct gt_worker_params *params)
 {
 	return sizeof(struct gt_worker) + GT_SERVERS_MAX * sizeof(struct gt_server_counters) +
 	       GT_VIPS_MAX * sizeof(struct gt_vip_counters) + sizeof(struct gt_turns) +
 	       gt_flow_bytes(params->connections, params->wide) + gt_fragments_bytes() +
-	       (params->snat ? gt_snat_bytes(params->connections) : 0);
+	       (params->snat ? gt_snat_bytes(params->connections, count_workers(params)) : 0);
+}
+
+uint64_t gt_worker_piece_bytes(const struct gt_worker_params *params)
+{
+	uint64_t flows = gt_flow_bytes(params->connections, params->wide);
+	uint64_t snat =
+		params->snat ? gt_snat_piece_bytes(params->connections, count_workers(params)) : 0;
+
+	return flows > snat ? flows : snat;
 }
 
 void gt_worker_expire_held(struct gt_worker *w, uint64_t now_ms, bool all)

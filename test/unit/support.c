@@ -463,13 +463,36 @@ struct gt_server_state *support_state(const struct gt_config *c, struct gt_serve
 
 /* ---- plans ---- */
 
-struct gt_plan *support_plan(const struct gt_config *c, const struct gt_server_state *states,
+static void mix(uint64_t *sum, const void *data, size_t len)
+{
+	const struct gt_siphash_key key = {*sum, 0};
+
+	*sum = gt_siphash(&key, data, len);
+}
+
+void support_edition(struct gt_config *c)
+{
+	uint64_t sum = c->seed;
+
+	mix(&sum, c->interfaces, c->n_interfaces * sizeof(*c->interfaces));
+	mix(&sum, c->vips, c->n_vips * sizeof(*c->vips));
+	for (size_t i = 0; i < c->n_vips; i++) {
+		const struct gt_config_vip *v = &c->vips[i];
+
+		mix(&sum, v->ports, v->n_ports * sizeof(*v->ports));
+		mix(&sum, v->servers, v->n_servers * sizeof(*v->servers));
+	}
+	c->edition = (uint32_t)sum;
+}
+
+struct gt_plan *support_plan(struct gt_config *c, const struct gt_server_state *states,
 			     const struct gt_plan *previous)
 {
 	struct gt_server_state *own = states == NULL ? support_states(c) : NULL;
 	struct gt_mac macs[GT_INTERFACES_MAX];
 	struct gt_plan *plan = NULL;
 
+	support_edition(c);
 	for (size_t i = 0; i < GT_INTERFACES_MAX; i++)
 		macs[i] = support_interface_mac(i);
 	DIE_UNLESS(gt_plan_build(c, own != NULL ? own : states, macs, NULL, 0, previous, &plan) ==

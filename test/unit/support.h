@@ -101,13 +101,16 @@ void support_swap_vips(struct gt_config *c, size_t i, size_t j);
 struct gt_mac support_interface_mac(size_t i);
 struct gt_mac support_server_mac(const struct gt_addr *a);
 
+/* Sees what a test changed in a configuration since a plan was made of it. */
+void support_edition(struct gt_config *c);
+
 /* All servers up, resolved and as configured; to be freed. */
 struct gt_server_state *support_states(const struct gt_config *c);
 /* The state of a server, by names. */
 struct gt_server_state *support_state(const struct gt_config *c, struct gt_server_state *states,
 				      const char *vip, const char *server);
 /* states NULL: support_states. Stops on any error. */
-struct gt_plan *support_plan(const struct gt_config *c, const struct gt_server_state *states,
+struct gt_plan *support_plan(struct gt_config *c, const struct gt_server_state *states,
 			     const struct gt_plan *previous);
 /* Numbers by name; 0: there is none. */
 uint16_t support_vip_number(const struct gt_plan *plan, const char *vip);

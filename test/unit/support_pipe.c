@@ -149,13 +149,14 @@ static void make_known(void)
 			support_addr(addresses[i]), {{2, 0xc1, 0, 0, 1, i}}, i >= 4};
 }
 
-struct gt_plan *support_pipe_plan(const struct gt_config *c, const struct gt_server_state *states,
+struct gt_plan *support_pipe_plan(struct gt_config *c, const struct gt_server_state *states,
 				  const struct gt_plan *previous)
 {
 	struct gt_mac macs[GT_INTERFACES_MAX];
 	struct gt_plan *plan = NULL;
 
 	make_known();
+	support_edition(c);
 	for (size_t i = 0; i < GT_INTERFACES_MAX; i++)
 		macs[i] = support_interface_mac(i);
 	DIE_UNLESS(gt_plan_build(c, states, macs, support_pipe_known, SUPPORT_KNOWN, previous,

@@ -106,7 +106,7 @@ void support_pipe_recreate_workers(struct support_pipe *p, const struct gt_worke
  * frame. */
 void support_pipe_twin_workers(struct support_pipe *p, const struct gt_worker_params *params);
 /* A plan that knows support_pipe_known. */
-struct gt_plan *support_pipe_plan(const struct gt_config *c, const struct gt_server_state *states,
+struct gt_plan *support_pipe_plan(struct gt_config *c, const struct gt_server_state *states,
 				  const struct gt_plan *previous);
 /* A new plan from config and states; the old one lives until the end. */
 void support_pipe_replan(struct support_pipe *p);

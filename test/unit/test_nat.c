@@ -67,6 +67,7 @@ static void plan(struct bench *b)
 	struct gt_mac mac = support_interface_mac(0);
 	struct gt_plan *new;
 
+	support_edition(b->config);
 	assert_int_equal(gt_plan_build(b->config, b->states, &mac, known, 2, b->plan, &new), 0);
 	if (b->plan != NULL)
 		b->old[b->n_old++] = b->plan;

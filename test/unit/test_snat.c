@@ -40,6 +40,28 @@ static struct gt_snat_pair_key pair(uint32_t server, uint16_t port)
 		.protocol = 6};
 }
 
+/* Its ports are one in 16, so a block of ports holds few of its sessions: more blocks than 16 bits
+ * can number, and all sessions are to be had. */
+static void open_fills_all_sessions_of_one_worker_of_sixteen(void **state)
+{
+	enum { SESSIONS = 600000 };
+	struct gt_snat s = make(SESSIONS, 3, 16);
+	uint32_t last = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < SESSIONS; i++) {
+		struct gt_snat_pair_key key = pair(i / 4000, 104);
+
+		last = gt_snat_open(&s, &key, 1);
+		assert_int_not_equal(last, GT_SNAT_NONE);
+		assert_int_equal(gt_snat_find(&s, &key, s.sessions[last].port), last);
+	}
+	assert_true(s.fresh_block > UINT16_MAX);
+	gt_snat_close(&s, last, 1);
+	assert_int_equal(s.live, SESSIONS - 1);
+	gt_snat_destroy(&s);
+}
+
 static void open_gives_each_port_of_a_pair_once(void **state)
 {
 	struct gt_snat s = make(70000, 0, 1);
@@ -546,6 +568,7 @@ static void alarm_tells_changes_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(open_fills_all_sessions_of_one_worker_of_sixteen),
 		cmocka_unit_test(open_gives_each_port_of_a_pair_once),
 		cmocka_unit_test(open_leaves_the_kernels_ports_of_a_shared_address),
 		cmocka_unit_test(open_pairs_differ_in_each_part_of_the_key),
