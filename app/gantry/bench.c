@@ -24,33 +24,35 @@
 
 static void usage(FILE *out)
 {
-	fputs("usage: gantry bench CONFIG [--json] [--flows LIST] [--mode LIST] [--rounds N]\n\n"
-	      "Measures the packet core on this machine: frames of established connections of the\n"
-	      "configuration's VIPs (the first of each mode and family), new ones, and the\n"
-	      "connection table alone beside DPDK's rte_hash. No device is opened: scripts/bench\n"
-	      "measures the whole worker loop, beside dpdk-testpmd.\n\n"
+	fputs("usage: gantry bench CONFIG [--json] [--flows LIST] [--mode LIST] [--rounds N]\n"
+	      "\n"
+	      "Measures the packet core on this machine: frames of established connections\n"
+	      "of the configuration's VIPs (the first of each mode and family), new ones, and\n"
+	      "the connection table alone beside DPDK's rte_hash. No device is opened:\n"
+	      "scripts/bench measures the whole worker loop, beside dpdk-testpmd.\n"
+	      "\n"
 	      "  --flows LIST   numbers of connections (1,1000,100000,1000000,10000000)\n"
 	      "  --mode LIST    of dr, nat, snat, tunnel (all)\n"
 	      "  --rounds N     of each figure, 1 to 99 (9)\n"
 	      "  --json         one object on stdout\n"
-	      "  --help, --version\n\n"
-	      "Figures are nanoseconds a frame. \"floor\" is the same loop without a balancer: "
-	      "frames\n"
-	      "made in the cache, their MACs swapped; \"core\" is the difference. \"of dr\": what "
-	      "hits of\n"
-	      "the first IPv4 `dr` VIP took in the same rounds, divided by this. Figures are "
-	      "medians\n"
-	      "over the rounds of the machine's best phase, by the floor; \"best\" says how many "
-	      "of how\n"
-	      "many, \"least-most\" is of all. \"bytes\" is all that a connection takes of a "
-	      "worker's\n"
-	      "memory, at 80 % use.\n\n"
-	      "All of it takes two to four minutes and, for config/bench.ini, 3 GB of hugepages; "
-	      "what\n"
-	      "finds no memory is skipped and said so: --flows 1000,1000000 is done in half a "
-	      "minute\n"
-	      "with 1.4 GB. It runs on the first worker's core, with hugepages unless hugepages = "
-	      "no.\n"
+	      "  --help, --version\n"
+	      "\n"
+	      "Figures are nanoseconds a frame, of the core's time that this thread had.\n"
+	      "  all, core, floor  floor is the same loop without a balancer: frames made in\n"
+	      "                    the cache, their MACs swapped; core is the difference\n"
+	      "  of dr             what hits of the first IPv4 `dr` VIP took in the same\n"
+	      "                    rounds, divided by this\n"
+	      "  best              figures are medians over the rounds of the machine's best\n"
+	      "                    phase, by the floor: so many of so many (at most three\n"
+	      "                    times N). slow: even these were in a slow phase\n"
+	      "  least-most        of all rounds\n"
+	      "  bytes             all that a connection takes of a worker's memory at 80 %\n"
+	      "                    use, beside what does not grow with connections\n"
+	      "\n"
+	      "All of it takes two to four minutes and, of config/bench.ini, 3.5 GB of\n"
+	      "hugepages; what finds no memory is skipped and said so. --flows 1000,1000000\n"
+	      "is done in half a minute with 1.9 GB. It runs on the first worker's core, with\n"
+	      "hugepages unless hugepages = no.\n"
 	      "Exit codes: 0 done; 1 it failed; 2 wrong use or a wrong configuration.\n",
 	      out);
 }
@@ -153,7 +155,7 @@ static void print_row(const struct gt_bench_row *r)
 	       r->ns, r->ns - r->floor_ns, r->floor_ns, 1e3 / r->ns, share, range, best);
 	if (r->bytes > 0)
 		printf(" %5.1f", r->bytes);
-	putchar('\n');
+	puts(r->slow ? " slow" : "");
 }
 
 static void take_row(void *ctx, const struct gt_bench_row *row)

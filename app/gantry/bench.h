@@ -39,6 +39,7 @@ struct gt_bench_row {
 	double share;	/* base_ns / ns of the same round, their median; 0: none */
 	double bytes;	/* that a connection takes, at 80 % use; 0: not asked here */
 	unsigned rounds, best; /* how many there were, and in the machine's best phase */
+	bool slow;	       /* even its best rounds were in a slow phase of the machine */
 	char failed[120];      /* why it could not be measured; empty: it was */
 };
 

@@ -7,8 +7,7 @@
 #define GT_APP_BENCH_MEASURE_H
 
 #include <stdint.h>
-
-#include <rte_cycles.h>
+#include <time.h>
 
 #include "bench.h"
 #include "bench_traffic.h"
@@ -28,8 +27,12 @@ struct gt_bench {
 	struct gt_plan *plan;
 	struct gt_mac macs[GT_INTERFACES_MAX];
 	struct gt_traffic_order *orders; /* of a sample */
-	double ns_per_cycle;
+	/* Of this run, IPv4 and IPv6: how fast the machine can be. 0: not known yet */
+	double *least_floor_ns;
 };
+
+/* The floor in another phase of the machine is longer than this, relative to its best. */
+#define GT_BENCH_PHASE 1.15
 
 /* Nanoseconds a frame of each round. */
 struct gt_bench_samples {
@@ -40,17 +43,27 @@ struct gt_bench_samples {
 
 /*
  * Makes the row's figures of the samples: medians over the rounds of the machine's best phase, that
- * is those in which the floor took no longer than 1.15 times its lower quartile. n is 1 at least.
+ * is those in which the floor took hardly longer than its lower quartile. n is 1 at least.
  */
 void gt_bench_summarize(const struct gt_bench_samples *s, struct gt_bench_row *row);
 
 /* Tells the row; or, with why, that it could not be measured. */
 void gt_bench_tell(const struct gt_bench *b, struct gt_bench_row *row, const char *why);
 
-/* Nanoseconds since `begin`, by rte_rdtsc_precise, for each of n. */
-static inline double gt_bench_ns(const struct gt_bench *b, uint64_t begin, unsigned n)
+/* What this thread has used of its core, in nanoseconds: what else runs there, and what the
+ * hypervisor takes away, does not count. */
+static inline uint64_t gt_bench_clock(void)
 {
-	return (double)(rte_rdtsc_precise() - begin) * b->ns_per_cycle / n;
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Nanoseconds since `begin`, of gt_bench_clock, for each frame of a sample. */
+static inline double gt_bench_since(uint64_t begin)
+{
+	return (double)(gt_bench_clock() - begin) / GT_BENCH_SAMPLE;
 }
 
 /* xorshift64 (Marsaglia 2003), reduced to less than n without a division. */

@@ -96,14 +96,13 @@ static void order_alone(struct tables *t)
 	__asm__ volatile("" : : "r"(keys) : "memory");
 }
 
-static double sample_table(const struct gt_bench *b, struct tables *t,
-			   void (*work)(struct tables *))
+static double sample_table(struct tables *t, void (*work)(struct tables *))
 {
-	uint64_t begin = rte_rdtsc_precise();
+	uint64_t begin = gt_bench_clock();
 
 	for (unsigned n = 0; n < GT_BENCH_SAMPLE; n += GT_BURST_MAX)
 		work(t);
-	return gt_bench_ns(b, begin, GT_BENCH_SAMPLE);
+	return gt_bench_since(begin);
 }
 
 /* Nobody yields in a table that has room. */
@@ -158,10 +157,10 @@ static int fill_tables(struct tables *t)
 }
 
 /* Each has its cache to itself for a while before it is measured. */
-static double sample_warm(const struct gt_bench *b, struct tables *t, void (*work)(struct tables *))
+static double sample_warm(struct tables *t, void (*work)(struct tables *))
 {
-	sample_table(b, t, work);
-	return sample_table(b, t, work);
+	sample_table(t, work);
+	return sample_table(t, work);
 }
 
 static void measure(const struct gt_bench *b, struct tables *t, struct gt_bench_row *ours,
@@ -170,9 +169,9 @@ static void measure(const struct gt_bench *b, struct tables *t, struct gt_bench_
 	struct gt_bench_samples s[2] = {{.n = b->options->rounds}, {.n = b->options->rounds}};
 
 	for (unsigned i = 0; i < b->options->rounds; i++) {
-		s[0].floor_ns[i] = s[1].floor_ns[i] = sample_warm(b, t, order_alone);
-		s[0].ns[i] = sample_warm(b, t, look_up_ours);
-		s[1].ns[i] = sample_warm(b, t, look_up_theirs);
+		s[0].floor_ns[i] = s[1].floor_ns[i] = sample_warm(t, order_alone);
+		s[0].ns[i] = sample_warm(t, look_up_ours);
+		s[1].ns[i] = sample_warm(t, look_up_theirs);
 		t->tick++;
 	}
 	gt_bench_summarize(&s[0], ours);
