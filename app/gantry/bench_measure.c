@@ -483,7 +483,12 @@ uint64_t gt_bench_bytes(const struct gt_config *config, const struct gt_bench_op
 int gt_bench_measure(const struct gt_config *config, const struct gt_bench_options *options,
 		     const struct gt_memory *memory, const struct gt_bench_sink *sink)
 {
-	struct gt_bench b = {.config = config, .options = options, .memory = memory, .sink = sink};
+	double least_floor_ns[2] = {0};
+	struct gt_bench b = {.config = config,
+			     .options = options,
+			     .memory = memory,
+			     .sink = sink,
+			     .least_floor_ns = least_floor_ns};
 	int rc = gt_traffic_plan(config, b.macs, &b.plan);
 
 	if (rc != 0)
