@@ -114,7 +114,9 @@ static bool ours_insert(uint64_t key, uint64_t hash)
 
 static unsigned ours_look_up(const uint32_t flow[GT_BURST_MAX])
 {
+	struct gt_flow_bucket *buckets[GT_BURST_MAX];
 	struct gt_flow_key keys[GT_BURST_MAX];
+	struct gt_flow_ref refs[GT_BURST_MAX];
 	uint64_t hashes[GT_BURST_MAX];
 	unsigned found = 0;
 
@@ -125,13 +127,18 @@ static unsigned ours_look_up(const uint32_t flow[GT_BURST_MAX])
 	}
 	gt_flow_hash(&ours, keys, hashes, GT_BURST_MAX);
 	for (unsigned i = 0; i < GT_BURST_MAX; i++)
-		gt_flow_prefetch(&ours, hashes[i]);
+		buckets[i] = gt_flow_prefetch(&ours, hashes[i]);
 	for (unsigned i = 0; i < GT_BURST_MAX; i++) {
-		struct gt_flow_ref ref = gt_flow_find(&ours, &keys[i], hashes[i]);
-
-		if (ref.slot == NULL)
+		refs[i].slot = gt_flow_find_narrow(buckets[i], keys[i].lo);
+		if (refs[i].slot == NULL)
+			gt_flow_prefetch_second(&ours, hashes[i]);
+	}
+	for (unsigned i = 0; i < GT_BURST_MAX; i++) {
+		if (refs[i].slot == NULL)
+			refs[i] = gt_flow_search(&ours, &keys[i], hashes[i]);
+		if (refs[i].slot == NULL)
 			continue;
-		gt_flow_touch(ref, GT_FLOW_ESTABLISHED, now);
+		gt_flow_touch(refs[i], GT_FLOW_ESTABLISHED, now);
 		found++;
 	}
 	return found;
