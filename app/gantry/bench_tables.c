@@ -9,8 +9,9 @@
 #include <rte_hash_crc.h>
 #include <rte_malloc.h>
 
+#include "bench_lookup.h"
 #include "bench_measure.h"
-#include "flow/flow.h"
+#include "pipeline/burst.h"
 
 struct rte_key {
 	rte_be32_t client, vip;
@@ -20,6 +21,7 @@ struct rte_key {
 
 struct tables {
 	struct gt_flow_table ours;
+	gt_bench_look_up_fn *look_up;
 	struct rte_hash *theirs;
 	uint32_t n;
 	uint64_t state;
@@ -48,34 +50,14 @@ static void table_order(struct tables *t, uint32_t flow[GT_BURST_MAX])
 		flow[i] = gt_bench_random(&t->state, t->n);
 }
 
-/* As the packet core does: the few that are in their second bucket are fetched, too, before they
- * are read. */
 static void look_up_ours(struct tables *t)
 {
-	struct gt_flow_bucket *buckets[GT_BURST_MAX];
 	struct gt_flow_key keys[GT_BURST_MAX];
-	struct gt_flow_ref refs[GT_BURST_MAX];
-	uint64_t hashes[GT_BURST_MAX];
 	uint32_t flow[GT_BURST_MAX];
 
 	table_order(t, flow);
 	table_keys(t, flow, keys, NULL);
-	gt_flow_hash(&t->ours, keys, hashes, GT_BURST_MAX);
-	for (unsigned i = 0; i < GT_BURST_MAX; i++)
-		buckets[i] = gt_flow_prefetch(&t->ours, hashes[i]);
-	for (unsigned i = 0; i < GT_BURST_MAX; i++) {
-		refs[i].slot = gt_flow_find_narrow(buckets[i], keys[i].lo);
-		if (refs[i].slot == NULL)
-			gt_flow_prefetch_second(&t->ours, hashes[i]);
-	}
-	for (unsigned i = 0; i < GT_BURST_MAX; i++) {
-		if (refs[i].slot == NULL)
-			refs[i] = gt_flow_search(&t->ours, &keys[i], hashes[i]);
-		if (refs[i].slot == NULL)
-			continue;
-		gt_flow_touch(refs[i], GT_FLOW_ESTABLISHED, t->tick);
-		t->found++;
-	}
+	t->found += t->look_up(&t->ours, keys, t->tick);
 }
 
 static void look_up_theirs(struct tables *t)
@@ -232,9 +214,16 @@ void gt_bench_tables(const struct gt_bench *b, uint32_t flows)
 					     .socket_id = SOCKET_ID_ANY};
 	struct gt_bench_row ours = {.what = "look-up", .mode = "", .flows = flows, .random = true};
 	struct gt_bench_row theirs = ours;
-	struct tables t = {.n = flows, .state = 0x2545f4914f6cdd1d, .tick = 1000};
+	struct tables t = {.n = flows,
+			   .state = 0x2545f4914f6cdd1d,
+			   .tick = 1000,
+			   .look_up = gt_bench_look_up_portable};
 	char why[sizeof(ours.failed)];
 
+#if defined(__x86_64__)
+	if (gt_burst_select() == gt_burst_avx2)
+		t.look_up = gt_bench_look_up_avx2;
+#endif
 	theirs.what = "rte_hash";
 	/* Both take their room and are filled to 80 % of it. */
 	ours.bytes = (double)gt_flow_bytes(room, false) / flows;

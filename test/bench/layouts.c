@@ -70,14 +70,10 @@ static inline uint32_t place_of(uint64_t hash32, uint32_t n)
 static void hash_burst(const uint32_t flow[GT_BURST_MAX], uint64_t keys[GT_BURST_MAX],
 		       uint64_t hashes[GT_BURST_MAX])
 {
-	uint64_t blocks[GT_BURST_MAX][2];
-
 	for (unsigned i = 0; i < GT_BURST_MAX; i++) {
 		keys[i] = key_of(flow[i]);
-		blocks[i][0] = keys[i];
-		blocks[i][1] = 0;
+		hashes[i] = gt_flow_hash_narrow(&ours, keys[i]);
 	}
-	ours.hash(&ours.key, blocks, sizeof(blocks[0]), hashes, GT_BURST_MAX);
 }
 
 /* ---- gantry's: four slots of 16 bytes a line ---- */
@@ -104,41 +100,35 @@ static void no_view(const void *ctx, uint16_t service, uint32_t value, struct gt
 static bool ours_insert(uint64_t key, uint64_t hash)
 {
 	const struct gt_flow_judge judge = {.view = no_view};
-	struct gt_flow_key k;
+	const struct gt_flow_key k = {.lo = key, .service = 1, .port = (rte_be16_t)(key >> 32)};
 
-	(void)hash;
-	gt_flow_key_narrow(&k, (rte_be32_t)key, (rte_be16_t)(key >> 32), 1);
-	gt_flow_hash(&ours, &k, &hash, 1);
 	return gt_flow_insert(&ours, &k, hash, 1, GT_FLOW_ESTABLISHED, now, &judge).slot != NULL;
 }
 
 static unsigned ours_look_up(const uint32_t flow[GT_BURST_MAX])
 {
 	struct gt_flow_bucket *buckets[GT_BURST_MAX];
-	struct gt_flow_key keys[GT_BURST_MAX];
-	struct gt_flow_ref refs[GT_BURST_MAX];
-	uint64_t hashes[GT_BURST_MAX];
+	struct gt_flow_slot *found_in[GT_BURST_MAX];
+	uint64_t keys[GT_BURST_MAX], hashes[GT_BURST_MAX];
 	unsigned found = 0;
 
-	for (unsigned i = 0; i < GT_BURST_MAX; i++) {
-		uint64_t key = key_of(flow[i]);
-
-		gt_flow_key_narrow(&keys[i], (rte_be32_t)key, (rte_be16_t)(key >> 32), 1);
-	}
-	gt_flow_hash(&ours, keys, hashes, GT_BURST_MAX);
+	hash_burst(flow, keys, hashes);
 	for (unsigned i = 0; i < GT_BURST_MAX; i++)
 		buckets[i] = gt_flow_prefetch(&ours, hashes[i]);
 	for (unsigned i = 0; i < GT_BURST_MAX; i++) {
-		refs[i].slot = gt_flow_find_narrow(buckets[i], keys[i].lo);
-		if (refs[i].slot == NULL)
+		found_in[i] = gt_flow_find_narrow(buckets[i], keys[i]);
+		if (found_in[i] == NULL)
 			gt_flow_prefetch_second(&ours, hashes[i]);
 	}
 	for (unsigned i = 0; i < GT_BURST_MAX; i++) {
-		if (refs[i].slot == NULL)
-			refs[i] = gt_flow_search(&ours, &keys[i], hashes[i]);
-		if (refs[i].slot == NULL)
+		struct gt_flow_ref ref = {found_in[i]};
+
+		if (ref.slot == NULL)
+			ref = gt_flow_search(&ours, &(struct gt_flow_key){.lo = keys[i]},
+					     hashes[i]);
+		if (ref.slot == NULL)
 			continue;
-		gt_flow_touch(refs[i], GT_FLOW_ESTABLISHED, now);
+		gt_flow_touch(ref, GT_FLOW_ESTABLISHED, now);
 		found++;
 	}
 	return found;
@@ -170,7 +160,7 @@ static uint64_t tags_create(uint32_t n)
 
 static inline uint16_t tag_of(uint64_t hash)
 {
-	return (uint16_t)(hash >> 16 | 1);
+	return (uint16_t)(hash >> 32 | 1); /* bits that choose no bucket */
 }
 
 static bool tags_insert(uint64_t key, uint64_t hash)
@@ -465,10 +455,10 @@ static void measure(uint32_t n, bool first)
 	for (unsigned k = 0; k < N_LAYOUTS; k++) {
 		layouts[k].bytes = layouts[k].create(n);
 		for (uint32_t i = 0; i < n; i++) {
-			uint64_t block[2] = {key_of(i), 0}, hash;
+			uint64_t key = key_of(i);
 
-			ours.hash(&ours.key, block, sizeof(block), &hash, 1);
-			layouts[k].placed += layouts[k].insert(block[0], hash);
+			layouts[k].placed +=
+				layouts[k].insert(key, gt_flow_hash_narrow(&ours, key));
 		}
 	}
 	for (unsigned round = 0; round < ROUNDS; round++, now++)
