@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import loop_costs
+import loop_workers
 from loop_device import family, run_gantry, run_testpmd, write_pcap
 
 KINDS = [mode + family for mode in ("dr", "nat", "snat", "tunnel") for family in "46"]
@@ -60,6 +61,7 @@ def main():
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=int, default=3)
     p.add_argument("--costs", action="store_true")
+    p.add_argument("--workers", action="store_true")
     p.add_argument("--json", nargs="?", const="-")
     o = p.parse_args()
 
@@ -69,6 +71,8 @@ def main():
     result = {"cpus": os.cpu_count()}
     if o.costs:
         result["costs"] = loop_costs.measure(o.build, o.rounds, o.seconds, say)
+    elif o.workers:
+        result["workers"] = loop_workers.measure(o.build, o.rounds, o.seconds, say)
     else:
         say(f"{'flows':>10}  {'':<10} {'Mpps':>7} {'ns/frame':>9} {'of testpmd':>11} {'of dr4':>7}   least-most".ljust(78) + "best")
         result["rows"] = [row for flows in o.flows for row in measure(o, flows, say)]

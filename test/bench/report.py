@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Measures, and writes the tables and the plot of docs/performance.md.
 
-  test/bench/report.py DIR [PART...]       measures these parts (all: core bursts layouts loop costs), writes DIR/PART.json,
+  test/bench/report.py DIR [PART...]       measures these parts (all: core bursts layouts loop costs workers), writes DIR/PART.json,
                                            then the page from all that is in DIR
   test/bench/report.py DIR --write         writes the page only
 
@@ -26,6 +26,7 @@ PARTS = {
     "layouts": [f"{BUILD}/test/bench/layouts"],
     "loop": ["scripts/bench", "--flows", "1000,1000000", "--modes", "dr,nat,tunnel", "--rounds", "5", "--json"],
     "costs": ["scripts/bench", "--costs", "--rounds", "9", "--seconds", "3", "--json"],
+    "workers": ["scripts/bench", "--workers", "--rounds", "5", "--json"],
 }
 MODES = ("dr", "nat", "snat", "tunnel")
 
@@ -154,6 +155,12 @@ def costs(data):
     return table(["", "of the worker's rate (least to most of all pairs)", "main needs in addition"], rows)
 
 
+def workers(data):
+    r = data["workers"]
+    return table(["one worker, Mpps", "two workers", "times (least to most)"],
+                 [[f"{r['one_mpps']:.1f}", f"{r['two_mpps']:.1f}", f"{r['speedup']:.2f} ({r['least']:.2f} to {r['most']:.2f})"]])
+
+
 # ---- the page ----
 
 def put(page, name, text):
@@ -166,7 +173,7 @@ def put(page, name, text):
 def write(directory):
     with open(PAGE, encoding="utf-8") as f:
         page = f.read()
-    blocks = {"bursts": bursts, "layouts": layouts, "loop": loop, "costs": costs}
+    blocks = {"bursts": bursts, "layouts": layouts, "loop": loop, "costs": costs, "workers": workers}
     for part in PARTS:
         try:
             with open(f"{directory}/{part}.json", encoding="ascii") as f:
