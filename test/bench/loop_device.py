@@ -22,7 +22,7 @@ VIP4, VIP6 = "192.0.2.100", "2001:db8:0:64::100"
 HEAD = """[gantry]
 name = bench-loop-{pid}
 workers = {workers}
-connections = {connections}
+{cores}connections = {connections}
 buffers = {buffers}
 buffer_size = {buffer_size}
 control = {dir}/gantry.sock
@@ -50,7 +50,9 @@ def family(kind):
 def write_config(directory, kind, flows, device, workers=1, check="none", servers=SERVERS, more=""):
     """A VIP of a kind with so many servers; more: lines of the VIP and sections behind it."""
     v6 = family(kind) == 6
-    text = HEAD.format(pid=os.getpid(), workers=workers, connections=max(int(flows / 0.8), 1000), buffers=flows + 20000, dir=directory,
+    # with two CPUs main shares one of them
+    cores = f"main_core = 0\nworker_cores = 0-{workers - 1}\n" if workers > 1 else ""
+    text = HEAD.format(cores=cores, pid=os.getpid(), workers=workers, connections=max(int(flows / 0.8), 1000), buffers=flows + 20000, dir=directory,
                        # IPv6 wants an MTU of 1280, in a tunnel 40 more; else small buffers save memory
                        buffer_size=1536 if v6 else 768, mtu=1320 if v6 else 576, device=device,
                        address="2001:db8:0:64::2/64" if v6 else "192.0.2.2/24, 10.77.255.254/16", gateway="2001:db8:0:64::1" if v6 else "192.0.2.1",
