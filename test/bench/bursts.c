@@ -81,7 +81,7 @@ static double now_us(void)
 
 /* A burst of established connections, and the tick behind it, as the worker's loop has both. */
 static double burst(struct gt_worker *w, const struct gt_plan *plan, struct gt_traffic *t,
-		    uint64_t now_ms, uint32_t first, uint32_t step, uint32_t flows)
+		    uint64_t now_ms, uint64_t first, uint32_t step, uint32_t flows)
 {
 	double begin;
 
@@ -104,7 +104,7 @@ static void play_quiet(const struct story *s, struct gt_worker *w, struct gt_tra
 {
 	for (*n = 0; *n < QUIET; ++*n)
 		us[*n] = burst(w, s->plans[0], t, GT_TRAFFIC_NOW_MS + 1 + *n,
-			       *n * GT_BURST_MAX * STEP, STEP, s->flows);
+			       (uint64_t)*n * GT_BURST_MAX * STEP, STEP, s->flows);
 }
 
 /* All but the first thousand rest until they expire; the sweep takes them away in 10 s, a
@@ -142,7 +142,7 @@ static void play_down(const struct story *s, struct gt_worker *w, struct gt_traf
 
 	for (*n = 0; *n < bursts && *n < BURSTS_MAX; ++*n)
 		us[*n] = burst(w, s->plans[1], t, GT_TRAFFIC_NOW_MS + 1 + *n / 100,
-			       *n * GT_BURST_MAX * STEP, STEP, s->flows);
+			       (uint64_t)*n * GT_BURST_MAX * STEP, STEP, s->flows);
 }
 
 /* ---- telling ---- */

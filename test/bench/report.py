@@ -80,7 +80,7 @@ class Core:
         text = f"{core_ns(row):.0f}"
         if share and "of_dr" in row:
             # of the core alone: the floor is no balancer's work
-            dr = row["dr_ns"] - row["floor_ns"]
+            dr = row["dr_ns"] - self.find("hit", "dr", 4, row["flows"])["floor_ns"]
             text += f" ({100 * dr / core_ns(row):.0f} %)"
         return text + ("*" if row.get("slow") else "")
 
