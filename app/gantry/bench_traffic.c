@@ -147,7 +147,8 @@ int gt_traffic_create(struct gt_traffic *t, const struct gt_config *config,
 		      const struct gt_config_vip *vip, const struct gt_mac *macs, uint32_t n_flows)
 {
 	const struct gt_config_server *first = &vip->servers[0];
-	uint32_t unused;
+	const struct gt_addr any =
+		gt_addr_is_v4(&first->address) ? gt_addr_from_v4(0) : (struct gt_addr){{0}};
 	bool translates = vip->mode == GT_MODE_NAT || vip->mode == GT_MODE_SNAT;
 	uint16_t port = vip->ports[0].first != 0 ? vip->ports[0].first : ANY_PORT;
 
@@ -161,8 +162,8 @@ int gt_traffic_create(struct gt_traffic *t, const struct gt_config *config,
 				       (uint8_t)vip->protocol, port, &t->request_sum);
 	/* Where replies go, and from which server, is filled in for each. */
 	t->reply_len = make_template(t->reply, &macs[first->interface],
-				     config->interfaces[first->interface].vlan, &first->address,
-				     (uint8_t)vip->protocol, 0, &unused);
+				     config->interfaces[first->interface].vlan, &any,
+				     (uint8_t)vip->protocol, 0, &t->reply_sum);
 	t->arena = aligned_alloc(64, GT_BURST_MAX * STRIDE);
 	t->flows = translates ? calloc(n_flows, sizeof(*t->flows)) : NULL;
 	if (t->arena != NULL && (!translates || t->flows != NULL))
@@ -204,33 +205,115 @@ static rte_be32_t client_v4(uint32_t flow)
 }
 
 /* Two 16-bit words of an address join the rest of the header's sum. */
-static void put_checksum(uint8_t *ip, uint32_t sum, const uint8_t *part)
+static uint16_t finish_checksum(uint32_t sum, rte_be32_t part)
 {
-	uint16_t folded;
+	return gt_checksum_fold(gt_checksum_add(sum, &part, sizeof(part)));
+}
 
-	sum = gt_checksum_add(sum, part, 4);
-	folded = gt_checksum_fold(sum);
-	memcpy(ip + 10, &folded, sizeof(folded));
+void gt_traffic_order_request(const struct gt_traffic *t, uint32_t flow, uint8_t tcp_flags,
+			      struct gt_traffic_order *order)
+{
+	rte_be32_t client = client_v4(flow);
+
+	*order = (struct gt_traffic_order){.from = client,
+					   .from_port = rte_cpu_to_be_16(client_port(flow)),
+					   .tcp_flags = tcp_flags};
+	if (!t->v6)
+		order->checksum = finish_checksum(t->request_sum, client);
+}
+
+void gt_traffic_order_reply(const struct gt_traffic *t, uint32_t flow,
+			    struct gt_traffic_order *order)
+{
+	const struct gt_traffic_flow *f = &t->flows[flow];
+	const struct gt_config_server *s = &t->vip->servers[f->server];
+	bool nat = t->vip->mode == GT_MODE_NAT;
+	uint16_t port = t->vip->ports[0].first != 0 ? t->vip->ports[0].first : ANY_PORT;
+
+	*order = (struct gt_traffic_order){
+		.from = f->server,
+		.to = nat ? client_v4(flow) : f->source,
+		.from_port = rte_cpu_to_be_16(s->port != 0 ? s->port : port),
+		.to_port = rte_cpu_to_be_16(nat ? client_port(flow) : f->port),
+		.tcp_flags = RTE_TCP_ACK_FLAG,
+		.reply = true};
+	if (t->reply_v6)
+		return;
+	memcpy(&order->from, s->address.b + 12, 4);
+	if (!nat)
+		memcpy(&order->to, t->sources[f->source].b + 12, 4);
+	order->checksum =
+		finish_checksum(gt_checksum_add(t->reply_sum, &order->from, 4), order->to);
+}
+
+static void put_client_v6(uint8_t *p, rte_be32_t client)
+{
+	memcpy(p, clients_v6, 12);
+	memcpy(p + 12, &client, 4);
+}
+
+static void make_request(struct gt_traffic *t, unsigned i, const struct gt_traffic_order *o)
+{
+	uint8_t *d = begin(t, i, t->request, t->request_len, t->interface);
+	uint8_t *ip = d + l3_offset(d);
+
+	if (t->v6) {
+		put_client_v6(ip + 8, o->from);
+		ip += 40;
+	} else {
+		memcpy(ip + 10, &o->checksum, 2);
+		memcpy(ip + 12, &o->from, 4);
+		ip += 20;
+	}
+	memcpy(ip, &o->from_port, 2);
+	if (t->vip->protocol == GT_PROTO_TCP)
+		ip[13] = o->tcp_flags;
+}
+
+static void make_reply(struct gt_traffic *t, unsigned i, const struct gt_traffic_order *o)
+{
+	uint8_t *d = begin(t, i, t->reply, t->reply_len, t->reply_interface);
+	uint8_t *ip = d + l3_offset(d);
+
+	if (t->reply_v6) {
+		memcpy(ip + 8, t->vip->servers[o->from].address.b, 16);
+		if (t->vip->mode == GT_MODE_NAT)
+			put_client_v6(ip + 24, o->to);
+		else
+			memcpy(ip + 24, t->sources[o->to].b, 16);
+		ip += 40;
+	} else {
+		memcpy(ip + 10, &o->checksum, 2);
+		memcpy(ip + 12, &o->from, 4);
+		memcpy(ip + 16, &o->to, 4);
+		ip += 20;
+	}
+	memcpy(ip, &o->from_port, 2);
+	memcpy(ip + 2, &o->to_port, 2);
+}
+
+void gt_traffic_make(struct gt_traffic *t, unsigned i, const struct gt_traffic_order *order)
+{
+	if (order->reply)
+		make_reply(t, i, order);
+	else
+		make_request(t, i, order);
 }
 
 void gt_traffic_request(struct gt_traffic *t, unsigned i, uint32_t flow, uint8_t tcp_flags)
 {
-	uint8_t *d = begin(t, i, t->request, t->request_len, t->interface);
-	uint8_t *ip = d + l3_offset(d);
-	rte_be32_t client = client_v4(flow);
+	struct gt_traffic_order order;
 
-	if (t->v6) {
-		memcpy(ip + 8, clients_v6, 12);
-		memcpy(ip + 20, &client, 4);
-		ip += 40;
-	} else {
-		memcpy(ip + 12, &client, 4);
-		put_checksum(ip, t->request_sum, ip + 12);
-		ip += 20;
-	}
-	put_be16(ip, client_port(flow));
-	if (t->vip->protocol == GT_PROTO_TCP)
-		ip[13] = tcp_flags;
+	gt_traffic_order_request(t, flow, tcp_flags, &order);
+	gt_traffic_make(t, i, &order);
+}
+
+void gt_traffic_reply(struct gt_traffic *t, unsigned i, uint32_t flow)
+{
+	struct gt_traffic_order order;
+
+	gt_traffic_order_reply(t, flow, &order);
+	gt_traffic_make(t, i, &order);
 }
 
 /* Which of the source addresses it is, noting a new one. */
@@ -264,39 +347,6 @@ bool gt_traffic_learn(struct gt_traffic *t, unsigned i, uint32_t flow)
 		source = gt_addr_from_v4(v4);
 	to->source = find_source(t, &source);
 	return to->source < GT_TRAFFIC_SOURCES_MAX;
-}
-
-void gt_traffic_reply(struct gt_traffic *t, unsigned i, uint32_t flow)
-{
-	uint8_t *d = begin(t, i, t->reply, t->reply_len, t->reply_interface);
-	const struct gt_traffic_flow *f = &t->flows[flow];
-	const struct gt_config_server *s = &t->vip->servers[f->server];
-	bool nat = t->vip->mode == GT_MODE_NAT;
-	uint8_t *ip = d + l3_offset(d);
-	rte_be32_t client = client_v4(flow);
-	uint16_t port = t->vip->ports[0].first != 0 ? t->vip->ports[0].first : ANY_PORT, sum;
-
-	if (t->reply_v6) {
-		memcpy(ip + 8, s->address.b, 16);
-		if (nat) {
-			memcpy(ip + 24, clients_v6, 12);
-			memcpy(ip + 36, &client, 4);
-		} else {
-			memcpy(ip + 24, t->sources[f->source].b, 16);
-		}
-		ip += 40;
-	} else {
-		memcpy(ip + 12, s->address.b + 12, 4);
-		if (nat)
-			memcpy(ip + 16, &client, 4);
-		else
-			memcpy(ip + 16, t->sources[f->source].b + 12, 4);
-		sum = gt_checksum_fold(gt_checksum_add(0, ip, 20));
-		memcpy(ip + 10, &sum, sizeof(sum));
-		ip += 20;
-	}
-	put_be16(ip, s->port != 0 ? s->port : port);
-	put_be16(ip + 2, nat ? client_port(flow) : f->port);
 }
 
 /* ---- connections ---- */

@@ -28,13 +28,28 @@ struct gt_traffic_flow {
 
 #define GT_TRAFFIC_SOURCES_MAX 64
 
+/*
+ * One frame to be made, with all that varies in it, 16 bytes: prepared ahead, so that what makes
+ * the frames reads these in order and not the connections' records at random. Addresses are IPv4,
+ * or what tells an IPv6 one: a client's last 32 bits, a server's index, a source's index.
+ */
+struct gt_traffic_order {
+	rte_be32_t from, to;
+	rte_be16_t from_port, to_port;
+	uint16_t checksum; /* of an IPv4 header, as it lies there */
+	uint8_t tcp_flags;
+	bool reply;
+};
+_Static_assert(sizeof(struct gt_traffic_order) == 16, "four orders are a cache line");
+
 struct gt_traffic {
 	const struct gt_config_vip *vip;
 	struct gt_mac mac; /* the interface's */
 	uint8_t interface;
 	uint8_t request[GT_TRAFFIC_TEMPLATE], reply[GT_TRAFFIC_TEMPLATE];
 	uint32_t request_len, reply_len;
-	uint32_t request_sum; /* of an IPv4 header without its source */
+	/* of an IPv4 header: without its source; without both of its addresses */
+	uint32_t request_sum, reply_sum;
 	bool v6, reply_v6;
 	uint8_t reply_interface;
 	struct gt_traffic_flow *flows;			/* nat and snat; NULL else */
@@ -61,10 +76,19 @@ int gt_traffic_create(struct gt_traffic *t, const struct gt_config *config,
 		      const struct gt_config_vip *vip, const struct gt_mac *macs, uint32_t n_flows);
 void gt_traffic_destroy(struct gt_traffic *t);
 
-/* Frame i of the burst becomes a packet of a client's connection. tcp_flags: of TCP. */
-void gt_traffic_request(struct gt_traffic *t, unsigned i, uint32_t flow, uint8_t tcp_flags);
+/* An order for a packet of a client's connection. tcp_flags: of TCP. */
+void gt_traffic_order_request(const struct gt_traffic *t, uint32_t flow, uint8_t tcp_flags,
+			      struct gt_traffic_order *order);
 
-/* ... or the server's reply to it; the connection must have been learned. nat and snat. */
+/* ... or for the server's reply to it; the connection must have been learned. nat and snat. */
+void gt_traffic_order_reply(const struct gt_traffic *t, uint32_t flow,
+			    struct gt_traffic_order *order);
+
+/* Frame i of the burst becomes what the order says. */
+void gt_traffic_make(struct gt_traffic *t, unsigned i, const struct gt_traffic_order *order);
+
+/* Order and frame in one. */
+void gt_traffic_request(struct gt_traffic *t, unsigned i, uint32_t flow, uint8_t tcp_flags);
 void gt_traffic_reply(struct gt_traffic *t, unsigned i, uint32_t flow);
 
 /* Reads from a forwarded request which server, address and port its connection got. False: more

@@ -219,6 +219,16 @@ static int check_hugepages(const struct gt_budget *b, int node, const struct gt_
 	return -ENOMEM;
 }
 
+uint64_t gt_budget_available(const struct gt_config *config, const struct gt_cpus *cpus)
+{
+	char dir[128];
+
+	if (!config->hugepages)
+		return meminfo("MemAvailable");
+	hugepages_dir(cpus->node, dir, sizeof(dir));
+	return free_hugepages(dir);
+}
+
 int gt_budget_check(const struct gt_config *config, const struct gt_budget *b,
 		    const struct gt_cpus *cpus, const struct gt_log *log)
 {

@@ -42,4 +42,8 @@ void gt_budget_plan(const struct gt_config *config, const struct gt_device devic
 int gt_budget_check(const struct gt_config *config, const struct gt_budget *budget,
 		    const struct gt_cpus *cpus, const struct gt_log *log);
 
+/* Bytes that are free: hugepages of the node, or ordinary memory, as the configuration asks. Main.
+ */
+uint64_t gt_budget_available(const struct gt_config *config, const struct gt_cpus *cpus);
+
 #endif

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The connection table at its size and beyond: how many keys find no place at the load it is made
- * for, random work beside a plain model, a flood of SYNs, and crafted tuples that try to pile up in
- * one bucket. It prints the figures it asserts.
+ * for, random work beside a plain model, and a flood of SYNs; crafted tuples are test_crafted's. It
+ * prints the figures it asserts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -276,77 +275,6 @@ static void syn_flood_costs_no_established_connection_its_entry(void **state)
 	gt_flow_destroy(&t);
 }
 
-/*
- * How many of n balls in m bins share a bin with how many others, against Poisson with n / m: the
- * chi-square over loads of 0 to 8 and more, which has 8 degrees of freedom.
- */
-static double chi_square(const uint32_t *loads, uint32_t m, double mean)
-{
-	double seen[9] = {0}, p = exp(-mean), rest = 1, sum = 0;
-
-	for (uint32_t i = 0; i < m; i++)
-		seen[loads[i] < 8 ? loads[i] : 8]++;
-	for (int k = 0; k < 9; k++) {
-		double want = (k < 8 ? p : rest) * m;
-
-		sum += (seen[k] - want) * (seen[k] - want) / want;
-		rest -= p;
-		p *= mean / (k + 1);
-	}
-	return sum;
-}
-
-/* Tuples that differ only in client bits, as whoever forges them would choose. */
-static void crafted_tuples_spread_like_random_ones(void **state)
-{
-	enum { TUPLES = 1000000 };
-
-	(void)state;
-	for (int kind = 0; kind < 5; kind++) {
-		struct gt_flow_table t = make(600000, false, 20 + (uint64_t)kind);
-		uint32_t *first = calloc(t.n_buckets, sizeof(*first));
-		uint32_t max = 0;
-		double chi;
-
-		assert_non_null(first);
-		for (uint32_t i = 0; i < TUPLES; i++) {
-			struct gt_addr v6 = {{0x20, 1, 0xd, 0xb8}};
-			struct gt_flow_key k;
-
-			switch (kind) {
-			case 0: /* addresses one after another */
-				gt_flow_key_narrow(&k, rte_cpu_to_be_32(0x0a000000 + i), 1, 1);
-				break;
-			case 1: /* the low bits in the first bytes: every bit of the word moves */
-				gt_flow_key_narrow(&k, i << 12, 1, 1);
-				break;
-			case 2: /* ports of 16 addresses */
-				gt_flow_key_narrow(&k, i >> 16, (rte_be16_t)i, 1);
-				break;
-			case 3: /* the upper half of an IPv6 address */
-				memcpy(v6.b + 4, &i, 4);
-				gt_flow_key_wide(&k, &v6, 1, 1, 80);
-				break;
-			default: /* address and port change together, so that their sum stays */
-				memcpy(v6.b + 12, &i, 4);
-				gt_flow_key_wide(&k, &v6, (rte_be16_t)-i, 1, (rte_be16_t)(i >> 16));
-			}
-			first[gt_flow_bucket_first(&t, hash_of(&t, &k))]++;
-		}
-		for (uint32_t i = 0; i < t.n_buckets; i++)
-			max = first[i] > max ? first[i] : max;
-		chi = chi_square(first, t.n_buckets, (double)TUPLES / t.n_buckets);
-		print_message("kind %d: chi-square %.1f (8 degrees), fullest bucket %u\n", kind,
-			      chi, max);
-		/* one run in 10^5 of a perfect hash is above 37.3; seeds are fixed */
-		assert_true(chi < 37.3);
-		/* P(more than 20) in any of 240,000 buckets at a mean of 4.2 is below 10^-3 */
-		assert_true(max <= 20);
-		free(first);
-		gt_flow_destroy(&t);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,7 +282,6 @@ int main(void)
 		cmocka_unit_test(random_work_agrees_with_a_plain_model),
 		cmocka_unit_test(entries_identity_holds_under_overload),
 		cmocka_unit_test(syn_flood_costs_no_established_connection_its_entry),
-		cmocka_unit_test(crafted_tuples_spread_like_random_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
