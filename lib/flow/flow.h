@@ -120,7 +120,8 @@ struct gt_flow_table {
 	struct gt_memory memory;
 	uint64_t changes; /* insertions and removals: behind one, slots that were found may be
 			     others' */
-	uint64_t entries; /* connections and source records; slots in use, a wide one once */
+	uint64_t entries; /* connections and source records; a wide one once */
+	uint64_t slots_used;
 };
 
 /* An entry's state and age as the table knows them, and as its owner may know better. */
@@ -307,11 +308,12 @@ static inline struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t,
 
 /*
  * Makes an entry for a key that has none. Takes the first free or expired place of the first
- * bucket, then of the second. Both full: the oldest SYN entry or new source record yields, then the
- * oldest closed one, then the oldest FIN, then the longest idle one whose server the scheduler
- * would find again; never another, and the last kind never to a SYN or a source record, so that a
- * flood of SYNs costs no established connection its entry. slot is NULL if none yields: the caller
- * forwards without an entry. Worker.
+ * bucket, then of the second. Both full: another entry moves to its own other bucket, while not
+ * more than three quarters of all slots are in use. Else the oldest SYN entry or new source record
+ * yields, then the oldest closed one, then the oldest FIN, then the longest idle one whose server
+ * the scheduler would find again; never another, and the last kind never to a SYN or a source
+ * record, so that a flood of SYNs costs no established connection its entry. slot is NULL if none
+ * yields: the caller forwards without an entry. Worker.
  */
 struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash, uint32_t value, enum gt_flow_state state,
