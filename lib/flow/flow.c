@@ -95,14 +95,6 @@ static inline struct gt_flow_slot *find_in(struct gt_flow_bucket *b, const struc
 	return key->wide ? gt_flow_find_wide(b, key) : gt_flow_find_narrow(b, key->lo);
 }
 
-void gt_flow_prefetch_second(const struct gt_flow_table *t, uint64_t hash)
-{
-	uint32_t first = gt_flow_bucket_first(t, hash);
-
-	if (is_spilled(&t->buckets[first]))
-		rte_prefetch0(&t->buckets[second_bucket(t, hash, first)]);
-}
-
 struct gt_flow_ref gt_flow_search(const struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash)
 {
@@ -254,6 +246,16 @@ static unsigned find_free(const struct gt_flow_bucket *b, bool wide)
 				return i;
 	}
 	return NO_PLACE;
+}
+
+void gt_flow_prefetch_second(const struct gt_flow_table *t, const struct gt_flow_key *key,
+			     uint64_t hash)
+{
+	uint32_t first = gt_flow_bucket_first(t, hash);
+	const struct gt_flow_bucket *b = &t->buckets[first];
+
+	if (is_spilled(b) || find_free(b, key->wide) == NO_PLACE)
+		rte_prefetch0(&t->buckets[second_bucket(t, hash, first)]);
 }
 
 /* A bucket that is full, and how its entries were judged. */

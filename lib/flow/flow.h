@@ -281,9 +281,10 @@ static inline struct gt_flow_slot *gt_flow_find_wide(struct gt_flow_bucket *b,
 struct gt_flow_ref gt_flow_search(const struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash);
 
-/* Fetches the second bucket, if the key may be there: when it was not found in its first. Worker.
- */
-void gt_flow_prefetch_second(const struct gt_flow_table *t, uint64_t hash);
+/* Fetches the second bucket of a key that was not found in its first, if it may be there, or would
+ * have to be inserted there. Worker. */
+void gt_flow_prefetch_second(const struct gt_flow_table *t, const struct gt_flow_key *key,
+			     uint64_t hash);
 
 /*
  * Finds a key's entry, live or expired: the caller judges by gt_flow_expired. slot is NULL if there
@@ -294,10 +295,10 @@ static inline struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t,
 {
 	/* Most are narrow, and in their first bucket. */
 	if (!key->wide) {
-		struct gt_flow_slot *s =
-			gt_flow_find_narrow(&t->buckets[gt_flow_bucket_first(t, hash)], key->lo);
+		struct gt_flow_bucket *b = &t->buckets[gt_flow_bucket_first(t, hash)];
+		struct gt_flow_slot *s = gt_flow_find_narrow(b, key->lo);
 
-		if (s != NULL)
+		if (s != NULL || (b->slots[0].meta & GT_FLOW_META_SPILLED) == 0)
 			return (struct gt_flow_ref){s};
 	}
 	return gt_flow_search(t, key, hash);
