@@ -176,21 +176,9 @@ uint16_t gt_plan_schedule(const struct gt_plan *plan, uint16_t vip, const struct
 			  rte_be16_t client_port, rte_be16_t vip_port)
 {
 	const struct gt_plan_vip *v = &plan->vips[vip];
-	struct {
-		struct gt_addr client, vip;
-		rte_be16_t client_port, vip_port;
-		uint32_t protocol;
-	} key = {.client = *client};
-	size_t len = sizeof(key.client);
+	uint64_t words[GT_PLAN_CHOICE_WORDS];
+	size_t len = v->source_service != 0 ? sizeof(client->b) : sizeof(words);
 
-	if (v->slots == NULL)
-		return GT_NO_SERVER;
-	if (v->source_service == 0) {
-		key.vip = v->addr;
-		key.client_port = client_port;
-		key.vip_port = vip_port;
-		key.protocol = rte_cpu_to_le_32(v->protocol);
-		len = sizeof(key);
-	}
-	return v->slots[gt_maglev_slot(gt_siphash(&plan->seed, &key, len), v->n_slots)];
+	gt_plan_choice_words(v, client, client_port, vip_port, words);
+	return gt_plan_chosen(plan, vip, gt_siphash(&plan->seed, words, len));
 }

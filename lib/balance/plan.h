@@ -192,9 +192,10 @@ struct gt_plan_express {
 	uint8_t flags; /* GT_EXPRESS_... */
 	uint8_t reserved;
 };
-#define GT_EXPRESS_SESSIONS  0x01 /* mode = snat */
-#define GT_EXPRESS_BY_SOURCE 0x02 /* persistence = source: its clients' records are to be renewed  \
-				   */
+#define GT_EXPRESS_SESSIONS 0x01 /* mode = snat */
+#define GT_EXPRESS_BY_SOURCE                                                                       \
+	0x02 /* persistence = source: its clients' records are to be renewed                       \
+	      */
 
 /* ... found by its destination in one step: four of them are a cache line, */
 struct gt_plan_express_v4 {
@@ -520,6 +521,27 @@ static inline uint16_t gt_plan_from_record(const struct gt_plan *plan, uint16_t 
 	return value < plan->n_group_names
 		       ? plan->group_servers[plan->group_rows[value] + v->group_column]
 		       : GT_NO_SERVER;
+}
+
+/* What is hashed to choose a server for a connection: client address, VIP address, client port, VIP
+ * port, protocol in 32 bits; with persistence = source the first two words alone. Worker. */
+#define GT_PLAN_CHOICE_WORDS 5
+
+static inline void gt_plan_choice_words(const struct gt_plan_vip *v, const struct gt_addr *client,
+					rte_be16_t client_port, rte_be16_t vip_port,
+					uint64_t words[GT_PLAN_CHOICE_WORDS])
+{
+	memcpy(words, client->b, 16);
+	memcpy(words + 2, v->addr.b, 16);
+	words[4] = (uint64_t)client_port | (uint64_t)vip_port << 16 | (uint64_t)v->protocol << 32;
+}
+
+/* The server that such a hash chooses, or GT_NO_SERVER. Worker. */
+static inline uint16_t gt_plan_chosen(const struct gt_plan *plan, uint16_t vip, uint64_t choice)
+{
+	const struct gt_plan_vip *v = &plan->vips[vip];
+
+	return v->slots == NULL ? GT_NO_SERVER : v->slots[gt_maglev_slot(choice, v->n_slots)];
 }
 
 /*

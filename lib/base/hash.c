@@ -4,55 +4,20 @@
 
 #include <string.h>
 
-static inline uint64_t rotl(uint64_t x, int b)
-{
-	return x << b | x >> (64 - b);
-}
-
-struct sip {
-	uint64_t v0, v1, v2, v3;
-};
-
-static inline void sip_round(struct sip *s)
-{
-	s->v0 += s->v1;
-	s->v1 = rotl(s->v1, 13) ^ s->v0;
-	s->v0 = rotl(s->v0, 32);
-	s->v2 += s->v3;
-	s->v3 = rotl(s->v3, 16) ^ s->v2;
-	s->v0 += s->v3;
-	s->v3 = rotl(s->v3, 21) ^ s->v0;
-	s->v2 += s->v1;
-	s->v1 = rotl(s->v1, 17) ^ s->v2;
-	s->v2 = rotl(s->v2, 32);
-}
-
-static inline void sip_compress(struct sip *s, uint64_t m)
-{
-	s->v3 ^= m;
-	sip_round(s);
-	sip_round(s);
-	s->v0 ^= m;
-}
-
 uint64_t gt_siphash(const struct gt_siphash_key *key, const void *data, size_t len)
 {
-	struct sip s = {key->k0 ^ 0x736f6d6570736575ULL, key->k1 ^ 0x646f72616e646f6dULL,
-			key->k0 ^ 0x6c7967656e657261ULL, key->k1 ^ 0x7465646279746573ULL};
+	struct gt_sip s = gt_sip_begin(key);
 	const uint8_t *p = data;
 	uint64_t m, last = (uint64_t)len << 56;
 
 	for (size_t left = len / 8; left > 0; left--, p += 8) {
 		memcpy(&m, p, 8);
-		sip_compress(&s, m);
+		gt_sip_compress(&s, m);
 	}
 	for (size_t i = 0; i < len % 8; i++)
 		last |= (uint64_t)p[i] << (8 * i);
-	sip_compress(&s, last);
-	s.v2 ^= 0xff;
-	for (int i = 0; i < 4; i++)
-		sip_round(&s);
-	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+	gt_sip_compress(&s, last);
+	return gt_sip_end(&s);
 }
 
 /* AES's S-box, made from its definition (FIPS 197 5.1.1) rather than typed in. */

@@ -120,7 +120,8 @@ struct gt_flow_table {
 	struct gt_memory memory;
 	uint64_t changes; /* insertions and removals: behind one, slots that were found may be
 			     others' */
-	uint64_t entries; /* connections and source records; slots in use, a wide one once */
+	uint64_t entries; /* connections and source records; a wide one once */
+	uint64_t slots_used;
 };
 
 /* An entry's state and age as the table knows them, and as its owner may know better. */
@@ -280,9 +281,10 @@ static inline struct gt_flow_slot *gt_flow_find_wide(struct gt_flow_bucket *b,
 struct gt_flow_ref gt_flow_search(const struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash);
 
-/* Fetches the second bucket, if the key may be there: when it was not found in its first. Worker.
- */
-void gt_flow_prefetch_second(const struct gt_flow_table *t, uint64_t hash);
+/* Fetches the second bucket of a key that was not found in its first, if it may be there, or would
+ * have to be inserted there. Worker. */
+void gt_flow_prefetch_second(const struct gt_flow_table *t, const struct gt_flow_key *key,
+			     uint64_t hash);
 
 /*
  * Finds a key's entry, live or expired: the caller judges by gt_flow_expired. slot is NULL if there
@@ -293,10 +295,10 @@ static inline struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t,
 {
 	/* Most are narrow, and in their first bucket. */
 	if (!key->wide) {
-		struct gt_flow_slot *s =
-			gt_flow_find_narrow(&t->buckets[gt_flow_bucket_first(t, hash)], key->lo);
+		struct gt_flow_bucket *b = &t->buckets[gt_flow_bucket_first(t, hash)];
+		struct gt_flow_slot *s = gt_flow_find_narrow(b, key->lo);
 
-		if (s != NULL)
+		if (s != NULL || (b->slots[0].meta & GT_FLOW_META_SPILLED) == 0)
 			return (struct gt_flow_ref){s};
 	}
 	return gt_flow_search(t, key, hash);
@@ -307,11 +309,12 @@ static inline struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t,
 
 /*
  * Makes an entry for a key that has none. Takes the first free or expired place of the first
- * bucket, then of the second. Both full: the oldest SYN entry or new source record yields, then the
- * oldest closed one, then the oldest FIN, then the longest idle one whose server the scheduler
- * would find again; never another, and the last kind never to a SYN or a source record, so that a
- * flood of SYNs costs no established connection its entry. slot is NULL if none yields: the caller
- * forwards without an entry. Worker.
+ * bucket, then of the second. Both full: another entry moves to its own other bucket, while not
+ * more than three quarters of all slots are in use. Else the oldest SYN entry or new source record
+ * yields, then the oldest closed one, then the oldest FIN, then the longest idle one whose server
+ * the scheduler would find again; never another, and the last kind never to a SYN or a source
+ * record, so that a flood of SYNs costs no established connection its entry. slot is NULL if none
+ * yields: the caller forwards without an entry. Worker.
  */
 struct gt_flow_ref gt_flow_insert(struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash, uint32_t value, enum gt_flow_state state,

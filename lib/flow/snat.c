@@ -5,12 +5,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #include "base/hash.h"
 #include "flow/flow.h"
 
 #define BLOCK_PORTS GT_SNAT_BLOCK_PORTS
 #define PAIR_BLOCKS (GT_SNAT_PORTS / BLOCK_PORTS)
 #define NO_BLOCK    GT_SNAT_NO_BLOCK
+/* So many ports ahead a slot is fetched. */
+#define PORTS_AHEAD 8
 /* How many pairs, ports or sessions are looked at for one that may be reclaimed. */
 #define LOOKS	     64
 #define PAIR_BUCKETS GT_SNAT_PAIR_BUCKETS
@@ -287,6 +291,9 @@ static uint16_t take_fresh(struct gt_snat *s, struct gt_snat_pair *p, uint32_t t
 		p->blocks[i / BLOCK_PORTS] = block;
 	}
 	p->fresh++;
+	/* Its line, of five ports or six, is read for the first time when one of them is taken. */
+	rte_prefetch0(&s->blocks[(size_t)p->blocks[i / BLOCK_PORTS] * BLOCK_PORTS +
+				 (i + PORTS_AHEAD) % BLOCK_PORTS]);
 	return (uint16_t)port;
 }
 
@@ -316,6 +323,11 @@ uint32_t gt_snat_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uin
 		s->fresh_session++;
 	else
 		s->free_session = session->next;
+	/* The next one's line tells which one follows it: a miss for each, one behind the other. */
+	if (s->free_session != GT_SNAT_NONE)
+		rte_prefetch0(&s->sessions[s->free_session]);
+	else if (s->fresh_session < s->n_sessions)
+		rte_prefetch0(&s->sessions[s->fresh_session]);
 	*session = (struct gt_snat_session){
 		.pair = (uint32_t)(p - s->pairs), .port = port, .live = true, .tick = tick};
 	gt_snat_slot_of(s, p, port)->session = index + 1;

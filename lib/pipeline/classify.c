@@ -371,11 +371,8 @@ void gt_classify(struct gt_worker *worker, struct gt_frame *f, struct gt_work *w
 	enum gt_drop_reason bad;
 
 	/* A frame that was handed over was counted where it came in. */
-	if (f->steered == GT_STEERED_NOT) {
-		worker->counters.in++;
-		worker->counters.interfaces[f->in_if].in_frames++;
-		worker->counters.interfaces[f->in_if].in_bytes += f->wire_len;
-	}
+	if (f->steered == GT_STEERED_NOT)
+		gt_worker_count_in(worker, f);
 	bad = classify(worker, f, w);
 	if (bad != GT_PARSE_OK)
 		w->task =

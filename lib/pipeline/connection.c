@@ -106,9 +106,14 @@ static void entry_gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow
 		gt_snat_close(&w->snat, value & ~GT_VALUE_SESSION, w->tick);
 }
 
-struct gt_flow_judge gt_worker_judge(struct gt_worker *w)
+static inline struct gt_flow_judge judge_of(struct gt_worker *w)
 {
 	return (struct gt_flow_judge){entry_view, entry_rehashes, entry_gone, w};
+}
+
+struct gt_flow_judge gt_worker_judge(struct gt_worker *w)
+{
+	return judge_of(w);
 }
 
 /* ---- states ---- */
@@ -309,7 +314,7 @@ static enum gt_drop_reason move(struct gt_worker *w, uint16_t vip, enum gt_flow_
 				struct gt_flow_ref *ref)
 {
 	uint16_t old = server_of(w, ref->slot->value);
-	uint16_t server = gt_schedule(w, vip, p, true, judge);
+	uint16_t server = gt_schedule(w, vip, p, true, 0, judge);
 	uint32_t value = server;
 
 	if (server == GT_NO_SERVER)
@@ -343,11 +348,11 @@ static void end(struct gt_worker *w, struct gt_flow_ref ref, uint16_t service,
 
 /* A packet of none: scheduled, and noted if there is room. */
 static enum gt_drop_reason begin(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
-				 const struct gt_flow_key *key, uint64_t hash,
+				 const struct gt_flow_key *key, uint64_t hash, uint64_t choice,
 				 const struct gt_flow_judge *judge, struct gt_path *path)
 {
 	bool snat = w->plan->vips[vip].mode == GT_MODE_SNAT;
-	uint16_t server = gt_schedule(w, vip, p, false, judge);
+	uint16_t server = gt_schedule(w, vip, p, false, choice, judge);
 	uint32_t value = server;
 	struct gt_flow_ref ref;
 
@@ -405,7 +410,7 @@ static enum gt_drop_reason follow(struct gt_worker *w, uint16_t vip, struct gt_f
 		if (bad != GT_PARSE_OK)
 			return bad;
 		if (ref.slot == NULL)
-			return begin(w, vip, p, key, hash, judge, path);
+			return begin(w, vip, p, key, hash, 0, judge, path);
 	}
 	next = next_state(state, p);
 	/* An ACK alone proves nothing: the server must have answered. */
@@ -426,12 +431,13 @@ static enum gt_drop_reason follow(struct gt_worker *w, uint16_t vip, struct gt_f
 	return GT_PARSE_OK;
 }
 
-enum gt_drop_reason gt_connection_path(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
-				       const struct gt_flow_key *key, uint64_t hash,
-				       struct gt_path *path)
+enum gt_drop_reason gt_connection_decide(struct gt_worker *w, uint16_t vip,
+					 const struct gt_packet *p, const struct gt_flow_key *key,
+					 uint64_t hash, struct gt_connection_known known,
+					 struct gt_path *path)
 {
-	struct gt_flow_judge judge = gt_worker_judge(w);
-	struct gt_flow_ref ref = gt_flow_find(&w->flows, key, hash);
+	struct gt_flow_judge judge = judge_of(w);
+	struct gt_flow_ref ref = known.ref;
 
 	if (ref.slot != NULL) {
 		struct gt_flow_view view = {gt_flow_state(ref),
@@ -445,7 +451,16 @@ enum gt_drop_reason gt_connection_path(struct gt_worker *w, uint16_t vip, const 
 			return follow(w, vip, ref, view.state, p, key, hash, &judge, path);
 		end(w, ref, key->service, view.state);
 	}
-	return begin(w, vip, p, key, hash, &judge, path);
+	return begin(w, vip, p, key, hash, known.choice, &judge, path);
+}
+
+enum gt_drop_reason gt_connection_path(struct gt_worker *w, uint16_t vip, const struct gt_packet *p,
+				       const struct gt_flow_key *key, uint64_t hash,
+				       struct gt_path *path)
+{
+	struct gt_connection_known known = {.ref = gt_flow_find(&w->flows, key, hash)};
+
+	return gt_connection_decide(w, vip, p, key, hash, known, path);
 }
 
 enum gt_drop_reason gt_connection_peek(struct gt_worker *w, uint16_t vip,

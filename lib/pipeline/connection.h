@@ -49,6 +49,18 @@ enum gt_drop_reason gt_connection_path(struct gt_worker *w, uint16_t vip, const 
 				       const struct gt_flow_key *key, uint64_t hash,
 				       struct gt_path *path);
 
+/* What is known of a packet's connection beforehand. */
+struct gt_connection_known {
+	struct gt_flow_ref ref; /* what gt_flow_find gives now */
+	uint64_t choice;	/* the hash of gt_plan_choice_words; 0: not made yet */
+};
+
+/* gt_connection_path for who has looked. Worker. */
+enum gt_drop_reason gt_connection_decide(struct gt_worker *w, uint16_t vip,
+					 const struct gt_packet *p, const struct gt_flow_key *key,
+					 uint64_t hash, struct gt_connection_known known,
+					 struct gt_path *path);
+
 /* The same for a packet about a connection (an ICMP error): it neither makes nor keeps alive an
  * entry. GT_PARSE_OK, NO_SERVER, or ICMP_BAD: there is no such session. Worker. */
 enum gt_drop_reason gt_connection_peek(struct gt_worker *w, uint16_t vip,

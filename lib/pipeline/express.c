@@ -16,12 +16,16 @@
  * without SYN, FIN and RST), not idle for too long, and its server alive with a known MAC. A
  * server's is a reply of nat, or of a session of snat. It must fit the next wire, and keep its
  * family.
+ *
+ * What begins or ends a connection is asked of connection.c, as on the general path; only what was
+ * parsed and looked up is not done again (settle).
  */
 #include "pipeline/burst.h"
 #include "pipeline/connection.h"
 #include "pipeline/express.h"
 #include "pipeline/general.h"
 #include "pipeline/internal.h"
+#include "pipeline/schedule.h"
 #include "pipeline/tunnel.h"
 
 #include "packet/tunnel.h"
@@ -44,6 +48,9 @@ struct burst {
 	struct express express[GT_BURST_MAX];
 	struct gt_work works[GT_BURST_MAX]; /* of the general path's, in their order */
 	unsigned n_works;
+	/* Where `has_choices`: gt_connection_known's, of connections that begin */
+	uint64_t choices[GT_BURST_MAX];
+	bool has_choices;
 	bool sessions; /* some frames have one */
 	uint64_t pairs_changed;
 };
@@ -224,8 +231,10 @@ static inline bool fits_tunnel(const struct express *x, const struct gt_plan_ser
 
 /* What a mode other than dr does with a packet to its server. An entry of snat would name a
  * session. */
-static inline bool change(const struct gt_plan *plan, struct gt_frame *f, const struct express *x,
-			  const struct gt_plan_server *s)
+static inline __attribute__((always_inline)) bool change(const struct gt_plan *plan,
+							 struct gt_frame *f,
+							 const struct express *x,
+							 const struct gt_plan_server *s)
 {
 	if (s->mode == GT_MODE_NAT && may_rewrite(f, x, s->mtu))
 		to_nat_server(f, x, s);
@@ -263,31 +272,38 @@ static inline bool is_ordinary(const struct reach *r, const struct express *x,
 	       gt_flow_idle(s->tick, r->tick) <= x->service->idle_ticks;
 }
 
-static inline bool to_session(struct reach *r, struct gt_frame *f, const struct express *x)
+/* To the server of an entry's session, if translating it and sending it is all. */
+static inline __attribute__((always_inline)) bool
+send_by_session(struct reach *r, struct gt_frame *f, const struct express *x, uint32_t session)
 {
-	struct gt_worker *w = r->w;
-	uint32_t value = x->slot->value;
-	const struct gt_snat_pair_key *pair;
-	const struct gt_plan_server *server;
-	struct gt_snat_session *s;
+	const struct gt_snat_session *s = &r->w->snat.sessions[session];
+	const struct gt_snat_pair_key *pair = gt_snat_pair(&r->w->snat, session);
+	const struct gt_plan_server *server = &r->servers[s->server];
 
-	if (!gt_connection_is_session(value))
-		return false;
-	s = gt_connection_session(w, value);
-	if (!is_ordinary(r, x, s) || s->server >= r->n_servers ||
-	    ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
-	     gt_connection_record_is_due(w, x->slot->meta)))
-		return false;
-	pair = gt_snat_pair(&w->snat, value & ~GT_VALUE_SESSION);
-	server = &r->servers[s->server];
 	if (server->express == GT_EXPRESS_NONE || gt_addr_is_v4(&pair->server) == x->v6 ||
 	    !may_rewrite(f, x, server->mtu))
 		return false;
 	rewrite(f, x, &pair->source, &pair->server,
 		gt_rewrite_ports(rte_cpu_to_be_16(s->port), pair->port));
+	send_to_server(r, f, s->server, f->wire_len);
+	return true;
+}
+
+static inline bool to_session(struct reach *r, struct gt_frame *f, const struct express *x)
+{
+	uint32_t value = x->slot->value;
+	struct gt_snat_session *s;
+
+	if (!gt_connection_is_session(value))
+		return false;
+	s = gt_connection_session(r->w, value);
+	if (!is_ordinary(r, x, s) || s->server >= r->n_servers ||
+	    ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
+	     gt_connection_record_is_due(r->w, x->slot->meta)) ||
+	    !send_by_session(r, f, x, value & ~GT_VALUE_SESSION))
+		return false;
 	x->slot->meta = (uint32_t)x->kind << 24 | (x->slot->meta & GT_FLOW_META_SPILLED) | r->tick;
 	s->tick = r->tick;
-	send_to_server(r, f, s->server, f->wire_len);
 	return true;
 }
 
@@ -367,6 +383,65 @@ static inline bool forward(struct reach *r, struct gt_frame *f, const struct exp
 	return session_reply(r, f, x);
 }
 
+/* ---- what begins, ends or changes a connection ---- */
+
+/* As gt_parse_link and gt_parse_network would. */
+static inline void read_packet(const struct gt_frame *f, const struct express *x,
+			       struct gt_packet *p)
+{
+	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + (x->v6 ? 40 : 20);
+
+	*p = (struct gt_packet){.kind = x->v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
+				.l3_off = IP_OFF,
+				.l4_off = (uint16_t)(l4 - f->data),
+				.l3_end = IP_OFF + x->l3_len,
+				.protocol = x->protocol,
+				.src_port = gt_copy_be16(l4),
+				.dst_port = gt_copy_be16(l4 + 2)};
+	if (x->protocol == IPPROTO_TCP)
+		p->tcp_flags = l4[13];
+	if (x->v6) {
+		memcpy(p->src.b, ip + 8, 16);
+		memcpy(p->dst.b, ip + 24, 16);
+	} else {
+		p->src = gt_addr_from_v4(gt_copy_be32(ip + 12));
+		p->dst = gt_addr_from_v4(gt_copy_be32(ip + 16));
+	}
+}
+
+static inline bool send_by_path(struct reach *r, struct gt_frame *f, const struct express *x,
+				const struct gt_path *path)
+{
+	const struct gt_plan_server *s = &r->servers[path->server];
+	uint32_t came = f->wire_len;
+
+	if (path->kind == GT_PATH_SESSION)
+		return send_by_session(r, f, x, path->session);
+	if (s->express != GT_EXPRESS_DR &&
+	    (s->express == GT_EXPRESS_NONE || !change(r->plan, f, x, s)))
+		return false;
+	send_to_server(r, f, path->server, came);
+	return true;
+}
+
+/* A client's packet that is not the ordinary one of an established connection. */
+static __attribute__((noinline)) void settle(struct reach *r, struct gt_frame *f, struct express *x,
+					     uint64_t choice)
+{
+	const struct gt_connection_known known = {{x->slot}, choice};
+	uint16_t vip = r->plan->services[x->service->service].vip;
+	enum gt_drop_reason bad;
+	struct gt_packet p;
+	struct gt_path path;
+
+	read_packet(f, x, &p);
+	if (!x->key.wide)
+		gt_flow_key_narrow(&x->key, gt_addr_v4(&p.src), p.src_port, x->service->service);
+	bad = gt_connection_decide(r->w, vip, &p, &x->key, x->hash, known, &path);
+	if (unlikely(bad != GT_PARSE_OK || !send_by_path(r, f, x, &path)))
+		gt_general_forward(r->w, f, &p, vip, bad, &path);
+}
+
 /* ---- the burst ---- */
 
 /* Stages 1 and 2: each frame is ordinary and its bucket on its way, or it is the general path's. */
@@ -407,12 +482,60 @@ static inline struct gt_flow_slot *find_in(struct gt_flow_bucket *b, const struc
 	return likely(hits != 0) ? gt_flow_nth(b, hits) : NULL;
 }
 
+/*
+ * Hashes by which the servers of connections that begin are chosen, of four at once, and fetches
+ * what they lead to. A vector of two would be slower than one by one. `fresh`: which frames.
+ * False: none was made.
+ */
+static bool choose_ahead(const struct gt_worker *w, const struct gt_frame *frames, struct burst *b,
+			 uint8_t *fresh, unsigned n)
+{
+#if defined(__AVX2__)
+	memset(b->choices, 0, sizeof(b->choices));
+	for (unsigned i = 0; i < n; i += 4) {
+		uint64_t words[GT_PLAN_CHOICE_WORDS][4] = {0}, hashes[4];
+		const struct gt_plan_vip *vips[4] = {NULL};
+
+		for (unsigned j = 0; j < 4 && i + j < n; j++) {
+			const struct express *x = &b->express[fresh[i + j]];
+			uint64_t one[GT_PLAN_CHOICE_WORDS];
+			struct gt_packet p;
+
+			read_packet(&frames[fresh[i + j]], x, &p);
+			vips[j] = &w->plan->vips[w->plan->services[x->service->service].vip];
+			gt_plan_choice_words(vips[j], &p.src, p.src_port, p.dst_port, one);
+			for (unsigned k = 0; k < GT_PLAN_CHOICE_WORDS; k++)
+				words[k][j] = one[k];
+		}
+		gt_siphash_four(&w->plan->seed, words, GT_PLAN_CHOICE_WORDS, hashes);
+		for (unsigned j = 0; j < 4 && i + j < n; j++) {
+			const struct gt_plan_vip *v = vips[j];
+
+			if (v->slots == NULL || v->source_service != 0 ||
+			    gt_schedule_takes_turns(v))
+				continue;
+			b->choices[fresh[i + j]] = hashes[j];
+			rte_prefetch0(&v->slots[gt_maglev_slot(hashes[j], v->n_slots)]);
+		}
+	}
+	return true;
+#else
+	(void)w;
+	(void)frames;
+	(void)b;
+	(void)fresh;
+	(void)n;
+	return false;
+#endif
+}
+
 /* Stage 3: the slots of all connections, of which a few are in their second bucket, a line more
  * from memory. */
-static void locate(const struct gt_worker *w, struct burst *b, unsigned n)
+static void locate(const struct gt_worker *w, const struct gt_frame *frames, struct burst *b,
+		   unsigned n)
 {
-	uint8_t second[GT_BURST_MAX];
-	unsigned n_second = 0;
+	uint8_t second[GT_BURST_MAX], fresh[GT_BURST_MAX];
+	unsigned n_second = 0, n_fresh = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct express *x = &b->express[i];
@@ -422,14 +545,17 @@ static void locate(const struct gt_worker *w, struct burst *b, unsigned n)
 		x->slot = find_in((struct gt_flow_bucket *)x->slot, &x->key);
 		if (likely(x->slot != NULL))
 			continue;
-		gt_flow_prefetch_second(&w->flows, x->hash);
+		gt_flow_prefetch_second(&w->flows, &x->key, x->hash);
 		second[n_second++] = (uint8_t)i;
 	}
 	for (unsigned i = 0; i < n_second; i++) {
 		struct express *x = &b->express[second[i]];
 
 		x->slot = gt_flow_search(&w->flows, &x->key, x->hash).slot;
+		if (x->slot == NULL)
+			fresh[n_fresh++] = (uint8_t)second[i];
 	}
+	b->has_choices = n_fresh > 0 && choose_ahead(w, frames, b, fresh, n_fresh);
 }
 
 /* Sessions are cache lines of their own, behind entries or ports that must be there first. */
@@ -473,9 +599,13 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 				x->slot = gt_flow_find(&w->flows, &x->key, x->hash).slot;
 			if (likely(forward(&reach, &frames[i], x)))
 				continue;
-			gt_general_begin(w, &frames[i], &fallen);
-			fallen.hash = x->hash;
-			gt_general_decide(w, &frames[i], &fallen, now_ms);
+			if (x->way == WAY_SERVER || x->way == WAY_SESSION) {
+				settle(&reach, &frames[i], x, b->has_choices ? b->choices[i] : 0);
+			} else {
+				gt_general_begin(w, &frames[i], &fallen);
+				fallen.hash = x->hash;
+				gt_general_decide(w, &frames[i], &fallen, now_ms);
+			}
 		} else {
 			gt_general_decide(w, &frames[i], work++, now_ms);
 		}
@@ -493,7 +623,7 @@ void GT_EXPRESS_BURST(struct gt_worker *w, uint64_t now_ms, struct gt_frame *fra
 
 	b.n_works = 0;
 	prepare(w, frames, &b, n);
-	locate(w, &b, n);
+	locate(w, frames, &b, n);
 	if (b.sessions)
 		prefetch_sessions(w, &b, n);
 	decide(w, frames, &b, n, now_ms);

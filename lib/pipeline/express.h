@@ -40,7 +40,7 @@ struct express {
 	};
 	uint32_t l3_len; /* bytes of IP */
 	uint8_t way;	 /* enum express_way */
-	uint8_t kind;	 /* what the entry of its connection must be: express_kind */
+	uint8_t kind;	 /* what the entry of its connection must be: express_kind; or NO_KIND */
 	uint8_t protocol;
 	bool v6;
 };
@@ -49,6 +49,10 @@ struct express {
 
 /* TCP flags: the ordinary packet of an established connection. */
 #define FLAGS_MASK (GT_TCP_SYN | GT_TCP_FIN | GT_TCP_RST | GT_TCP_ACK)
+
+/* No entry is of this kind, nor of this state: the packet begins or ends its connection, or it is
+ * told something else that the express path does not know of. */
+#define NO_KIND (GT_FLOW_STATES << 2 | 1)
 
 /* What of an interface's frames is always the same, in their first 16 bytes as two words: the
  * destination MAC, no group as source; the EtherType and the IP version. */
@@ -74,8 +78,13 @@ struct express_view {
 	struct express_head heads[GT_INTERFACES_MAX];
 };
 
+static inline bool is_ordinary_tcp(const uint8_t *l4)
+{
+	return (l4[13] & FLAGS_MASK) == GT_TCP_ACK;
+}
+
 /* `payload` bytes of IP at l4 (or less than none), of which `there` can be read: is it a whole
- * header, and TCP's an ordinary packet's? */
+ * header? */
 static inline bool is_l4(const uint8_t *l4, uint8_t protocol, int32_t payload, int32_t there)
 {
 	int32_t header;
@@ -84,7 +93,7 @@ static inline bool is_l4(const uint8_t *l4, uint8_t protocol, int32_t payload, i
 		if (there < 20)
 			return false;
 		header = (l4[12] & 0xf0) >> 2;
-		return header >= 20 && header <= payload && (l4[13] & FLAGS_MASK) == GT_TCP_ACK;
+		return header >= 20 && header <= payload;
 	}
 	if (protocol != IPPROTO_UDP || there < 8)
 		return false;
@@ -151,7 +160,8 @@ static inline bool classify_reply(const struct express_view *v, struct express *
 		x->way = WAY_NAT_REPLY;
 		return x->nat != NULL;
 	}
-	if (to->vip || !to->source || snat->sessions == NULL)
+	if (to->vip || !to->source || snat->sessions == NULL ||
+	    (x->protocol == IPPROTO_TCP && !is_ordinary_tcp(l4)))
 		return false;
 	memcpy(&key.source, dst, 16);
 	x->pair = snat->pair_table[gt_snat_find_bucket(snat, &key)] - 1U;
@@ -186,9 +196,11 @@ static inline bool take_service(const struct express_view *v, struct express *x,
 }
 
 /* The entry's type and state, as gt_flow_kind tells them. */
-static inline uint8_t express_kind(uint32_t type, uint8_t protocol)
+static inline uint8_t express_kind(uint32_t type, uint8_t protocol, const uint8_t *l4)
 {
-	return gt_flow_make_kind(type, protocol == IPPROTO_TCP ? GT_FLOW_ESTABLISHED : GT_FLOW_UDP);
+	if (unlikely(protocol != IPPROTO_TCP))
+		return gt_flow_make_kind(type, GT_FLOW_UDP);
+	return is_ordinary_tcp(l4) ? gt_flow_make_kind(type, GT_FLOW_ESTABLISHED) : NO_KIND;
 }
 
 static inline bool classify_ipv4(const struct express_view *v, const struct gt_frame *f,
@@ -213,7 +225,7 @@ static inline bool classify_ipv4(const struct express_view *v, const struct gt_f
 			  to | (uint64_t)gt_copy_be16(l4 + 2) << 32 | (uint64_t)x->protocol << 48);
 	if (unlikely(service == NULL))
 		return classify_reply(v, x, src, dst, l4);
-	x->kind = express_kind(GT_FLOW_TYPE_NARROW, x->protocol);
+	x->kind = express_kind(GT_FLOW_TYPE_NARROW, x->protocol, l4);
 	x->key.lo = (uint64_t)from | (uint64_t)gt_copy_be16(l4) << 32 |
 		    (uint64_t)service->service << 48;
 	x->key.wide = false;
@@ -248,7 +260,7 @@ static inline bool classify_ipv6(const struct express_view *v, const struct gt_f
 		find_v6(v->plan, dst, (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)x->protocol << 16);
 	if (unlikely(service == NULL))
 		return classify_reply(v, x, src, dst, l4);
-	x->kind = express_kind(GT_FLOW_TYPE_WIDE_SECOND, x->protocol);
+	x->kind = express_kind(GT_FLOW_TYPE_WIDE_SECOND, x->protocol, l4);
 	memcpy(client.b, src, sizeof(client.b));
 	gt_flow_key_wide(&x->key, &client, gt_copy_be16(l4), service->service, 0);
 	x->hash = gt_flow_hash_wide(v->flows, &x->key);

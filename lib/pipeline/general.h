@@ -13,4 +13,9 @@ void gt_general_begin(struct gt_worker *worker, struct gt_frame *f, struct gt_wo
 void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_work *w,
 		       uint64_t now_ms);
 
+/* For a frame that the express path has judged so far, and whose connection it has asked for:
+ * gt_connection_path gave `bad` and the path. Counts it in; it gets its verdict. Worker. */
+void gt_general_forward(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p,
+			uint16_t vip, enum gt_drop_reason bad, struct gt_path *path);
+
 #endif

@@ -6,6 +6,14 @@
 #include "packet/parse.h"
 #include "pipeline/pipeline.h"
 
+/* A frame that a device has brought. */
+static inline void gt_worker_count_in(struct gt_worker *w, const struct gt_frame *f)
+{
+	w->counters.in++;
+	w->counters.interfaces[f->in_if].in_frames++;
+	w->counters.interfaces[f->in_if].in_bytes += f->wire_len;
+}
+
 static inline void gt_worker_drop(struct gt_worker *w, struct gt_frame *frame,
 				  enum gt_drop_reason reason)
 {

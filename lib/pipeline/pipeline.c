@@ -218,37 +218,43 @@ static bool find_reply_path(const struct gt_worker *worker, struct gt_work *w)
 	return true;
 }
 
-static uint32_t tunnel_variation(const struct gt_work *w)
+/* A packet of a service that takes no path. */
+static void refuse(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p,
+		   uint16_t vip, enum gt_drop_reason bad)
 {
-	const struct gt_packet *p = &w->packet, *e = &w->embedded;
-
-	return w->task == TASK_ERROR ? gt_tunnel_variation(&e->dst, e->dst_port, e->src_port)
-				     : gt_tunnel_variation(&p->src, p->src_port, p->dst_port);
+	if (bad == GT_DROP_NO_SERVER)
+		worker->vips[vip].no_server++;
+	if (bad == GT_DROP_RESET && p->fragment == GT_FRAGMENT_NONE)
+		gt_answer_reset(worker, f, p);
+	else
+		gt_worker_drop(worker, f, bad);
 }
 
-/* A TCP or UDP packet to a service, or an ICMP error about one of its connections. */
-static void decide_path(struct gt_worker *worker, struct gt_frame *f, struct gt_work *w)
+/* What an ICMP error is about: a connection of a service. */
+static void decide_error(struct gt_worker *worker, struct gt_frame *f, struct gt_work *w)
 {
 	const struct gt_packet *e = &w->embedded;
-	enum gt_drop_reason bad;
+	enum gt_drop_reason bad = gt_connection_peek(worker, w->vip, &e->dst, e->dst_port,
+						     e->src_port, &w->key, w->hash, &w->path);
 
-	if (w->task == TASK_ERROR)
-		bad = gt_connection_peek(worker, w->vip, &e->dst, e->dst_port, e->src_port, &w->key,
-					 w->hash, &w->path);
-	else
-		bad = gt_connection_path(worker, w->vip, &w->packet, &w->key, w->hash, &w->path);
 	if (worker->plan->vips[w->vip].mode == GT_MODE_TUNNEL)
-		w->path.session = tunnel_variation(w);
-	if (bad == GT_DROP_NO_SERVER)
-		worker->vips[w->vip].no_server++;
-	if (bad == GT_DROP_RESET && w->packet.fragment == GT_FRAGMENT_NONE)
-		gt_answer_reset(worker, f, &w->packet);
-	else if (bad != GT_PARSE_OK)
-		gt_worker_drop(worker, f, bad);
-	else if (w->task == TASK_ERROR)
+		w->path.session = gt_tunnel_variation(&e->dst, e->dst_port, e->src_port);
+	if (bad == GT_PARSE_OK)
 		gt_forward_error(worker, f, &w->packet, e, &w->path);
 	else
-		gt_forward(worker, f, &w->packet, &w->path);
+		refuse(worker, f, &w->packet, w->vip, bad);
+}
+
+static void decide_connection(struct gt_worker *worker, struct gt_frame *f,
+			      const struct gt_packet *p, uint16_t vip, enum gt_drop_reason bad,
+			      struct gt_path *path)
+{
+	if (worker->plan->vips[vip].mode == GT_MODE_TUNNEL)
+		path->session = gt_tunnel_variation(&p->src, p->src_port, p->dst_port);
+	if (bad == GT_PARSE_OK)
+		gt_forward(worker, f, p, path);
+	else
+		refuse(worker, f, p, vip, bad);
 }
 
 void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_work *w,
@@ -261,8 +267,13 @@ void gt_general_decide(struct gt_worker *worker, struct gt_frame *f, struct gt_w
 		decide_later_fragment(worker, f, &w->packet, now_ms);
 		return;
 	case TASK_CONNECTION:
+		decide_connection(
+			worker, f, &w->packet, w->vip,
+			gt_connection_path(worker, w->vip, &w->packet, &w->key, w->hash, &w->path),
+			&w->path);
+		break;
 	case TASK_ERROR:
-		decide_path(worker, f, w);
+		decide_error(worker, f, w);
 		break;
 	case TASK_REPLY:
 		if (!find_reply_path(worker, w)) {
@@ -317,4 +328,11 @@ void gt_general_begin(struct gt_worker *worker, struct gt_frame *f, struct gt_wo
 	w->path = (struct gt_path){0};
 	gt_classify(worker, f, w);
 	make_key(worker->plan, w);
+}
+
+void gt_general_forward(struct gt_worker *worker, struct gt_frame *f, const struct gt_packet *p,
+			uint16_t vip, enum gt_drop_reason bad, struct gt_path *path)
+{
+	gt_worker_count_in(worker, f);
+	decide_connection(worker, f, p, vip, bad, path);
 }

@@ -77,14 +77,16 @@ static bool begins(const struct gt_packet *p)
 }
 
 /* Without records. */
-static uint16_t choose(struct gt_worker *w, uint16_t vip, const struct gt_packet *p, bool moves)
+static uint16_t choose(struct gt_worker *w, uint16_t vip, const struct gt_packet *p, bool moves,
+		       uint64_t choice)
 {
 	const struct gt_plan_vip *v = &w->plan->vips[vip];
-	bool turns =
-		v->scheduler == GT_SCHED_ROUND_ROBIN || v->scheduler == GT_SCHED_LEAST_CONNECTIONS;
 
-	if (!turns || v->n_members < 2 || (!moves && !begins(p)))
+	if (!gt_schedule_takes_turns(v) || (!moves && !begins(p))) {
+		if (choice != 0)
+			return gt_plan_chosen(w->plan, vip, choice);
 		return gt_plan_schedule(w->plan, vip, &p->src, p->src_port, p->dst_port);
+	}
 	if (w->turns->vips[vip].members_since != v->members_since)
 		begin_turns(w, vip);
 	return v->scheduler == GT_SCHED_ROUND_ROBIN ? take_turn(w, v) : least_loaded(w, vip);
@@ -158,16 +160,16 @@ void gt_schedule_confirm(struct gt_worker *w, uint16_t vip, const struct gt_addr
 /* ---- what the pipeline asks ---- */
 
 uint16_t gt_schedule(struct gt_worker *w, uint16_t vip, const struct gt_packet *p, bool moves,
-		     const struct gt_flow_judge *judge)
+		     uint64_t choice, const struct gt_flow_judge *judge)
 {
 	enum gt_flow_state state = GT_FLOW_SOURCE;
 	uint16_t server;
 	struct record r;
 
 	if (w->plan->vips[vip].source_service == 0)
-		return choose(w, vip, p, moves);
+		return choose(w, vip, p, moves, choice);
 	find_record(w, vip, &p->src, &r);
-	server = r.server != GT_NO_SERVER ? r.server : choose(w, vip, p, moves);
+	server = r.server != GT_NO_SERVER ? r.server : choose(w, vip, p, moves, choice);
 	if (server == GT_NO_SERVER)
 		return server;
 	/* A SYN proves nothing: its source may be forged. */

@@ -21,9 +21,17 @@
 #include "pipeline/pipeline.h"
 
 /* The server for a packet's new connection, or for a known one that must move: GT_NO_SERVER if none
- * takes it. Makes or renews the client's record. Worker. */
+ * takes it. Makes or renews the client's record. choice: the hash of gt_plan_choice_words; 0: not
+ * made yet. Worker. */
 uint16_t gt_schedule(struct gt_worker *w, uint16_t vip, const struct gt_packet *p, bool moves,
-		     const struct gt_flow_judge *judge);
+		     uint64_t choice, const struct gt_flow_judge *judge);
+
+/* Does a SYN or a datagram take its turn, instead of going by the hash? Worker. */
+static inline bool gt_schedule_takes_turns(const struct gt_plan_vip *v)
+{
+	return v->n_members >= 2 &&
+	       (v->scheduler == GT_SCHED_ROUND_ROBIN || v->scheduler == GT_SCHED_LEAST_CONNECTIONS);
+}
 
 /*
  * The server for packets of a connection without an entry: by record, else by hash. Changes

@@ -21,16 +21,18 @@ SKIP = 77
 FLOWS, FRAMES = 256, 12800
 KINDS = [f"{mode}{family}" for mode in ("dr", "nat", "snat", "tunnel") for family in (4, 6)]
 KINDS += [f"{mode}{family} replies" for mode in ("nat", "snat") for family in (4, 6)]
+KINDS += [f"{mode}{family} new" for mode in ("dr", "nat", "snat", "tunnel") for family in (4, 6)]
+KINDS += [f"{mode}4 fin" for mode in ("dr", "nat", "snat")] + ["dr4 flood", "dr6 flood"]
 
 
 def count(program, config, kind):
     """Instructions of one frame of a kind."""
-    vip, *replies = kind.split()
+    vip, *rest = kind.split()
     with tempfile.NamedTemporaryFile() as out:
         run = subprocess.run(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out.name}",
              "--toggle-collect=gt_counted_burst", program, config, vip, str(FLOWS), str(FRAMES),
-             *replies], capture_output=True, text=True, timeout=120)
+             *rest], capture_output=True, text=True, timeout=120)
     collected = re.search(r"Collected : (\d+)", run.stderr)
     if run.returncode != 0 or collected is None:
         sys.exit(f"{kind}: exit code {run.returncode}:\n{run.stderr}")

@@ -47,6 +47,25 @@ static void siphash_reference_vectors(void **state)
 	}
 }
 
+static void siphash_four_equals_one_by_one(void **state)
+{
+	struct gt_siphash_key key = counting_key();
+	uint64_t seed = 3, words[5][4], one[5], out[4];
+
+	(void)state;
+	for (int n = 0; n < 1000; n++) {
+		for (int i = 0; i < 5; i++)
+			for (int j = 0; j < 4; j++)
+				words[i][j] = support_random(&seed);
+		gt_siphash_four(&key, words, 5, out);
+		for (int j = 0; j < 4; j++) {
+			for (int i = 0; i < 5; i++)
+				one[i] = words[i][j];
+			assert_true(out[j] == gt_siphash(&key, one, sizeof(one)));
+		}
+	}
+}
+
 static void siphash_key_from_seed_stays_what_it_is(void **state)
 {
 	struct gt_siphash_key key = gt_siphash_key_from_seed(0x1122334455667788ULL);
@@ -210,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(siphash_reference_vectors),
+		cmocka_unit_test(siphash_four_equals_one_by_one),
 		cmocka_unit_test(siphash_key_from_seed_stays_what_it_is),
 		cmocka_unit_test(aeshash_portable_gives_fips197_rounds),
 		cmocka_unit_test(aeshash_agrees_with_aesenc_computed_elsewhere),
