@@ -12,6 +12,13 @@
 #include "run.h"
 #include "worker.h"
 
+/*
+ * Frames asked of a port at once. Of 16, 32 and 64 all cost the same for 1,000 connections; for a
+ * million 64 cost a sixth more than 32 (net_pcap, 120 to 137 ns a frame), as so many packets,
+ * buckets and mbufs together leave the first cache.
+ */
+#define RX_BURST 32
+
 /* ---- verdicts ---- */
 
 static void punt(struct gt_lcore *l, struct gt_frame *f)
@@ -148,9 +155,9 @@ static void take_checks(struct rte_mbuf **mbufs, struct gt_frame *frames, unsign
 static unsigned receive(struct gt_lcore *l, unsigned in_if, const struct gt_plan *plan,
 			uint64_t now_ms)
 {
-	struct rte_mbuf *mbufs[GT_BURST_MAX];
-	struct gt_frame frames[GT_BURST_MAX];
-	unsigned n = rte_eth_rx_burst(l->ports[in_if], (uint16_t)l->index, mbufs, GT_BURST_MAX);
+	struct rte_mbuf *mbufs[RX_BURST];
+	struct gt_frame frames[RX_BURST];
+	unsigned n = rte_eth_rx_burst(l->ports[in_if], (uint16_t)l->index, mbufs, RX_BURST);
 
 	if (n == 0)
 		return 0;
