@@ -134,11 +134,9 @@ static void arm(struct gt_lcore *l, bool on)
 static bool has_frames(const struct gt_lcore *l)
 {
 	for (unsigned i = 0; i < l->n_ports; i++)
-		if (l->idle.arm[i] &&
-		    rte_eth_rx_queue_count(l->ports[i], (uint16_t)l->index) > 0)
+		if (l->idle.arm[i] && rte_eth_rx_queue_count(l->ports[i], (uint16_t)l->index) > 0)
 			return true;
-	return rte_ring_count(l->transmit) > 0 ||
-	       rte_ring_count(l->shared->handed[l->index]) > 0;
+	return rte_ring_count(l->transmit) > 0 || rte_ring_count(l->shared->handed[l->index]) > 0;
 }
 
 /* Takes away what woke us and would do so again. */

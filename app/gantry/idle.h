@@ -5,9 +5,9 @@
  * after the last frame and then rests:
  *
  *   - until a frame comes, if all of its devices have a descriptor that tells of it: the sockets of
- *     net_af_packet, the queues of net_tap, the RX interrupts of a NIC. At most for GT_IDLE_WAIT_MS,
- *     because fragments, old connections, plans and the end want to be looked after too. Who puts a
- *     frame into one of its rings wakes it.
+ *     net_af_packet, the queues of net_tap, the RX interrupts of a NIC. At most for
+ * GT_IDLE_WAIT_MS, because fragments, old connections, plans and the end want to be looked after
+ * too. Who puts a frame into one of its rings wakes it.
  *   - else in naps that grow to GT_IDLE_NAP_MAX_US: a device without interrupts does not tell.
  *
  * A turn with frames makes none of this module's system calls.
@@ -31,8 +31,8 @@ struct gt_lcore;
 struct gt_ports;
 
 /* About what it costs to be woken: who has just had frames rather waits awake. */
-#define GT_IDLE_SPIN_US 20
-#define GT_IDLE_WAIT_MS 1
+#define GT_IDLE_SPIN_US	   20
+#define GT_IDLE_WAIT_MS	   1
 #define GT_IDLE_NAP_MIN_US 10
 /* With the time to wake up (6 to 17 us where measured) a frame waits for less than 100 us. */
 #define GT_IDLE_NAP_MAX_US 80
@@ -52,8 +52,8 @@ struct gt_idle {
 	/* What tells of frames; behind them the worker's own struct gt_wake. n_fds 0: naps. */
 	struct pollfd fds[GT_INTERFACES_MAX * GT_BOND_SLAVES_MAX + 2];
 	unsigned n_fds;
-	int interrupts;			 /* epoll of NICs' interrupts; -1: none */
-	bool arm[GT_INTERFACES_MAX];	 /* ports whose interrupt must be enabled each time */
+	int interrupts;		     /* epoll of NICs' interrupts; -1: none */
+	bool arm[GT_INTERFACES_MAX]; /* ports whose interrupt must be enabled each time */
 };
 
 /* Do workers sleep when idle? Any caller. */

@@ -179,7 +179,8 @@ static uint64_t read_ring_missed(struct gt_port *p)
 /* May it have RX interrupts? A bond has none of its own. */
 static bool may_interrupt(const struct gt_device *d)
 {
-	return d->n_slaves == 0 && (d->pci || strncmp(d->name, TAP_DRIVER, strlen(TAP_DRIVER)) == 0);
+	return d->n_slaves == 0 &&
+	       (d->pci || strncmp(d->name, TAP_DRIVER, strlen(TAP_DRIVER)) == 0);
 }
 
 /* With RX interrupts if they will be used: not every driver that has none takes no for an answer.

@@ -30,7 +30,7 @@ struct gt_port {
 	bool opened, started;
 	bool interrupts;  /* RX interrupts were asked for: workers may sleep */
 	bool checks_ipv4; /* mbufs tell whether IPv4 headers' checksums are right */
-	bool rss_known; /* its queues are chosen by gt_steer_connection (pipeline/steer.h) */
+	bool rss_known;	  /* its queues are chosen by gt_steer_connection (pipeline/steer.h) */
 	struct gt_port_slave {
 		char name[64], kernel[IFNAMSIZ];
 		uint16_t id;

@@ -54,8 +54,8 @@ struct gt_lcore {
 	unsigned n_ports;
 	bool checks_ipv4[GT_INTERFACES_MAX];
 	bool lacp[GT_INTERFACES_MAX]; /* bonds that send LACPDUs when they are called to send */
-	uint64_t wait_tsc; /* GT_TX_WAIT_US */
-	uint64_t sent_tsc; /* no gathered frame came before */
+	uint64_t wait_tsc;	      /* GT_TX_WAIT_US */
+	uint64_t sent_tsc;	      /* no gathered frame came before */
 	/* Written by the worker, read by main: TSC cycles in all, and those that found frames. */
 	RTE_MARKER counted __rte_cache_aligned;
 	uint64_t cycles, busy_cycles;
