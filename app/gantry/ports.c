@@ -176,11 +176,17 @@ static uint64_t read_ring_missed(struct gt_port *p)
 
 /* ---- one port ---- */
 
-/* May it have RX interrupts? A bond has none of its own. */
+/* May it have RX interrupts? A bond has none of its own; of other virtual devices none has. */
 static bool may_interrupt(const struct gt_device *d)
 {
-	return d->n_slaves == 0 &&
-	       (d->pci || strncmp(d->name, TAP_DRIVER, strlen(TAP_DRIVER)) == 0);
+	static const char *const drivers[] = {TAP_DRIVER, "net_virtio_user"};
+
+	if (d->n_slaves > 0 || d->pci)
+		return d->n_slaves == 0;
+	for (size_t i = 0; i < RTE_DIM(drivers); i++)
+		if (strncmp(d->name, drivers[i], strlen(drivers[i])) == 0)
+			return true;
+	return false;
 }
 
 /* With RX interrupts if they will be used: not every driver that has none takes no for an answer.
@@ -311,6 +317,18 @@ static int find(const struct opening *o)
 	return -ENODEV;
 }
 
+/* Some drivers tell only now that they have no interrupts to give. */
+static int start(const struct opening *o)
+{
+	int rc = rte_eth_dev_start(o->port->id);
+
+	if (rc == 0 || !o->port->interrupts)
+		return rc;
+	o->port->interrupts = false;
+	rc = configure(o);
+	return rc == 0 ? rte_eth_dev_start(o->port->id) : rc;
+}
+
 static int open_port(struct gt_ports *ports, struct opening *o, const struct gt_budget *budget)
 {
 	int rc = find(o);
@@ -332,7 +350,7 @@ static int open_port(struct gt_ports *ports, struct opening *o, const struct gt_
 		rc = set_mac(o);
 	if (rc != 0)
 		return rc;
-	rc = rte_eth_dev_start(o->port->id);
+	rc = start(o);
 	if (rc != 0)
 		return fail(o, "does not start", rc);
 	o->port->started = true;

@@ -9,9 +9,11 @@ Needs root for the cases with a TAP; the others run as anybody.
 usage: test_worker.py GANTRY GANTRYCTL [unittest arguments]
 """
 import glob
+import json
 import os
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -165,6 +167,38 @@ class Idle(Case):
                 self.assertLess(time.monotonic(), until, way)
                 time.sleep(0.2)
             self.assertEqual(g.stop(), 0)
+
+
+class Interrupts(Case):
+    def test_rx_interrupt_wakes_a_sleeping_worker(self):
+        """A device with RX interrupts, which net_virtio_user is; the generator of test/bench at the other end."""
+        latency = os.environ.get("LATENCY")
+        with open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", encoding="ascii") as f:
+            if int(f.read()) < 300 or not latency or os.geteuid() != 0:
+                self.skipTest("needs LATENCY, root and 300 free hugepages of 2 MB")
+        path, mac = self.path("v.sock"), "02:00:00:00:00:02"
+        p = subprocess.Popen([latency, "--no-pci", "--in-memory", "--single-file-segments",
+                              f"--file-prefix=gantry-peer-{os.getpid()}", "-l", "0", "-m", "128",
+                              f"--vdev=net_vhost0,iface={path}", "--log-level=error", "--", "500", "1", mac],
+                             stdout=subprocess.PIPE, text=True, preexec_fn=harness.die_with_parent)
+        self.addCleanup(p.kill)
+        until = time.monotonic() + 10
+        while not os.path.exists(path) and time.monotonic() < until:
+            time.sleep(0.01)
+        g = self.gantry(device=f"net_virtio_user0,path={path},queues=1,mac={mac}", hugepages="yes",
+                        gantry="idle = sleep\neal = --single-file-segments")
+        self.assertFalse(any("does not tell when frames come" in line for line in g.err), g.err)
+        out = p.communicate(timeout=60)[0]
+        self.assertEqual(p.returncode, 0, out)
+        told = json.loads(out.splitlines()[-1])
+        print(f"  net_virtio_user, idle = sleep: {told}", file=sys.stderr)
+        self.assertGreaterEqual(told["received"], 0.99 * told["sent"])
+        # Without them it would look once a millisecond: after half of that on average.
+        self.assertLess(told["median_ns"], 350_000)
+        share = idle_share(g)
+        print(f"  net_virtio_user, idle = sleep: {100 * share:.1f} % of a core", file=sys.stderr)
+        self.assertLess(share, 0.25)
+        self.assertEqual(g.stop(), 0)
 
 
 if __name__ == "__main__":
