@@ -54,8 +54,8 @@ class Tap(Case):
             self.skipTest("needs root for a TAP")
         self.tap = f"gw{os.getpid() % 100000}"
 
-    def start(self, way):
-        g = self.gantry(device=f"net_tap0,iface={self.tap}", interface="mac = 02:00:00:00:00:02", gantry=way)
+    def start(self, way, more=""):
+        g = self.gantry(device=f"net_tap0,iface={self.tap}", interface="mac = 02:00:00:00:00:02", gantry=way, more=more)
         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.addCleanup(s.close)
         s.bind((self.tap, 0))
@@ -88,6 +88,14 @@ class Tap(Case):
             self.assertEqual(self.settled(g, sent)["frames"]["answered"], sent)
             self.assertEqual(g.stop(), 0)
             s.close()
+
+    def test_lone_frame_leaves_though_more_comes_in_without_end(self):
+        g, s = self.start("", more="[interface wan]\ndevice = net_null1\naddress = 198.51.100.2/24\n")
+        for i in range(20):  # less than a batch, and no turn of the loop is empty
+            s.send(echo(i))
+            self.assertEqual(self.answers(s, {i}, 5), {i})
+        self.assertGreater(self.ask(g, "status")["drops"]["other-mac"], 1000)
+        self.assertEqual(g.stop(), 0)
 
     def test_what_the_device_checks_gets_the_same_verdict(self):
         g, s = self.start("")
