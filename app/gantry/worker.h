@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A worker's lcore: polls its queue of every port, hands the frames to the packet core (struct
- * gt_worker), and does what the verdicts say. It makes no system call but those of a driver, takes
- * no lock and shares no mutable state with another worker.
+ * gt_worker), and does what the verdicts say. While it has frames it makes no
+ * system call but those of a driver, takes no lock and shares no mutable state with another worker.
  *
  *   worker -> main   ring `punt`: frames with verdict PUNT, as mbufs whose port is the interface
  *   worker -> main   ring `kernel`: frames with verdict KERNEL, for the host's kernel; one of its
