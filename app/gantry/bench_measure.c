@@ -221,8 +221,7 @@ static struct gt_worker_params make_params(const struct gt_bench *b,
 
 	gt_worker_params_init(&params, b->config);
 	params.connections = room;
-	params.wide =
-		!gt_addr_is_v4(&vip->address) || gt_ports_count(vip) > GT_PORTS_EXPANDED_MAX;
+	params.wide = !gt_addr_is_v4(&vip->address) || gt_ports_count(vip) > GT_PORTS_EXPANDED_MAX;
 	params.snat = vip->mode == GT_MODE_SNAT;
 	params.steer = (struct gt_steer){.n_workers = 1};
 	params.memory = *b->memory;

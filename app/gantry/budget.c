@@ -14,6 +14,7 @@
 
 #include "kernel.h"
 #include "pipeline/pipeline.h"
+#include "transmit.h"
 
 #define MB (1U << 20)
 /* DPDK's own: next to nothing with virtual devices (measured), descriptor rings with a NIC. */
@@ -28,7 +29,8 @@ static uint32_t count_buffers(const struct gt_config *config, const struct gt_de
 	uint32_t n = GT_TRANSMIT_RING + GT_ANSWERS_HELD;
 
 	for (size_t i = 0; i < config->n_interfaces; i++)
-		n += 2U * GT_DESCRIPTORS * config->workers + devices[i].buffers_more;
+		n += (2U * GT_DESCRIPTORS + GT_TX_BATCH) * config->workers +
+		     devices[i].buffers_more;
 	n += config->workers * (GT_PUNT_RING + GT_BURST_MAX + GT_RELEASED_MAX);
 	if (gt_kernel_wanted(config))
 		n += config->workers * GT_KERNEL_RING;

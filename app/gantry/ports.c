@@ -17,9 +17,11 @@
 
 #include "bonds.h"
 #include "eal.h"
+#include "offloads.h"
 #include "rss.h"
 
 #define AF_PACKET_DRIVER "net_af_packet"
+#define TAP_DRIVER	 "net_tap"
 
 /* What open_port works on. */
 struct opening {
@@ -28,6 +30,7 @@ struct opening {
 	const struct gt_config_interface *c;
 	const struct gt_device *device;
 	const struct gt_log *log;
+	struct gt_offload_rules rules;
 	struct rte_eth_dev_info info;
 };
 
@@ -111,7 +114,7 @@ static void find_sockets(struct gt_port *p, const char *kernel)
 	unsigned index = if_nametoindex(kernel);
 	int highest = (int)sysconf(_SC_OPEN_MAX);
 
-	for (int fd = 3; fd < RTE_MIN(highest, 1024) && p->n_sockets < GT_WORKERS_MAX; fd++) {
+	for (int fd = 3; fd < RTE_MIN(highest, 1024) && p->n_sockets < RTE_DIM(p->sockets); fd++) {
 		struct sockaddr_ll a = {0};
 		socklen_t len = sizeof(a);
 
@@ -130,6 +133,34 @@ static void find_all_sockets(struct gt_port *p)
 			find_sockets(p, p->slaves[i].kernel);
 }
 
+/* The driver opens a socket for each queue, in their order, slave by slave. */
+static unsigned list_sockets(const struct gt_port *p, unsigned queue, int fds[])
+{
+	unsigned n_slaves = p->n_slaves > 0 ? p->n_slaves : 1, n_queues = p->n_sockets / n_slaves;
+
+	if (n_queues == 0 || p->n_sockets % n_slaves != 0 || queue >= n_queues)
+		return 0;
+	for (unsigned i = 0; i < n_slaves; i++)
+		fds[i] = p->sockets[i * n_queues + queue];
+	return n_slaves;
+}
+
+/* The TAP's queue is a file that is readable while it has frames; there is nothing to enable. */
+static unsigned find_tap_fd(const struct gt_port *p, unsigned queue, int fds[])
+{
+	if (!p->interrupts || strncmp(p->device, TAP_DRIVER, strlen(TAP_DRIVER)) != 0)
+		return 0;
+	fds[0] = rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, (uint16_t)queue);
+	return fds[0] >= 0;
+}
+
+unsigned gt_ports_rx_fds(const struct gt_port *p, unsigned queue, int fds[GT_BOND_SLAVES_MAX])
+{
+	unsigned n = list_sockets(p, queue, fds);
+
+	return n > 0 ? n : find_tap_fd(p, queue, fds);
+}
+
 static uint64_t read_ring_missed(struct gt_port *p)
 {
 	for (unsigned i = 0; i < p->n_sockets; i++) {
@@ -145,11 +176,41 @@ static uint64_t read_ring_missed(struct gt_port *p)
 
 /* ---- one port ---- */
 
+/* May it have RX interrupts? A bond has none of its own; of other virtual devices none has. */
+static bool may_interrupt(const struct gt_device *d)
+{
+	static const char *const drivers[] = {TAP_DRIVER, "net_virtio_user"};
+
+	if (d->n_slaves > 0 || d->pci)
+		return d->n_slaves == 0;
+	for (size_t i = 0; i < RTE_DIM(drivers); i++)
+		if (strncmp(d->name, drivers[i], strlen(drivers[i])) == 0)
+			return true;
+	return false;
+}
+
+/* With RX interrupts if they will be used: not every driver that has none takes no for an answer.
+ */
+static int configure_queues(const struct opening *o, struct rte_eth_conf *conf)
+{
+	uint16_t n = o->config->workers;
+
+	if (o->port->interrupts) {
+		conf->intr_conf.rxq = 1;
+		if (rte_eth_dev_configure(o->port->id, n, n, conf) == 0)
+			return 0;
+		conf->intr_conf.rxq = 0;
+		o->port->interrupts = false;
+	}
+	return rte_eth_dev_configure(o->port->id, n, n, conf);
+}
+
 static int configure(const struct opening *o)
 {
 	struct rte_eth_conf conf = {0};
 	uint8_t key[GT_TOEPLITZ_KEY_BYTES];
 	struct gt_port *p = o->port;
+	char offloads[128];
 	uint16_t n_rx = GT_DESCRIPTORS, n_tx = GT_DESCRIPTORS, workers = o->config->workers;
 	int rc;
 
@@ -158,7 +219,7 @@ static int configure(const struct opening *o)
 	if (o->info.max_mtu >= o->c->mtu &&
 	    o->info.max_rx_pktlen >= (uint32_t)o->c->mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN)
 		conf.rxmode.mtu = o->c->mtu;
-	conf.txmode.offloads = o->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	gt_offloads_ask(&o->info, &o->rules, &conf);
 	if (workers > o->info.max_rx_queues || workers > o->info.max_tx_queues) {
 		gt_log(o->log, LOG_ERR,
 		       "interface %s: device %s has %u queues, which is too few for workers = %u",
@@ -167,9 +228,12 @@ static int configure(const struct opening *o)
 		return -EINVAL;
 	}
 	gt_rss_ask(&o->info, workers, key, &conf);
-	rc = rte_eth_dev_configure(p->id, workers, workers, &conf);
+	rc = configure_queues(o, &conf);
 	if (rc != 0)
 		return fail(o, "cannot be configured", rc);
+	p->checks_ipv4 = (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0;
+	gt_log(o->log, LOG_INFO, "interface %s: %s does for us: %s", p->name, p->device,
+	       gt_offloads_format(&conf, offloads, sizeof(offloads)));
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &n_rx, &n_tx);
 	if (rc != 0)
 		return fail(o, "queues cannot be sized", rc);
@@ -253,6 +317,18 @@ static int find(const struct opening *o)
 	return -ENODEV;
 }
 
+/* Some drivers tell only now that they have no interrupts to give. */
+static int start(const struct opening *o)
+{
+	int rc = rte_eth_dev_start(o->port->id);
+
+	if (rc == 0 || !o->port->interrupts)
+		return rc;
+	o->port->interrupts = false;
+	rc = configure(o);
+	return rc == 0 ? rte_eth_dev_start(o->port->id) : rc;
+}
+
 static int open_port(struct gt_ports *ports, struct opening *o, const struct gt_budget *budget)
 {
 	int rc = find(o);
@@ -274,7 +350,7 @@ static int open_port(struct gt_ports *ports, struct opening *o, const struct gt_
 		rc = set_mac(o);
 	if (rc != 0)
 		return rc;
-	rc = rte_eth_dev_start(o->port->id);
+	rc = start(o);
 	if (rc != 0)
 		return fail(o, "does not start", rc);
 	o->port->started = true;
@@ -291,7 +367,7 @@ static int open_port(struct gt_ports *ports, struct opening *o, const struct gt_
 
 int gt_ports_open(struct gt_ports *ports, const struct gt_config *config,
 		  const struct gt_device devices[], const struct gt_budget *budget, int node,
-		  const struct gt_log *log)
+		  bool sleeps, const struct gt_log *log)
 {
 	memset(ports, 0, sizeof(*ports));
 	ports->log = *log;
@@ -308,6 +384,8 @@ int gt_ports_open(struct gt_ports *ports, const struct gt_config *config,
 		memcpy(p->device, devices[i].name, sizeof(p->device));
 		memcpy(p->kernel, devices[i].interface, sizeof(p->kernel));
 		p->node = devices[i].node >= 0 ? devices[i].node : node;
+		p->interrupts = sleeps && may_interrupt(&devices[i]);
+		gt_offload_rules(devices, config->n_interfaces, &o.rules);
 		ports->n++;
 		rc = open_port(ports, &o, budget);
 		if (rc != 0)

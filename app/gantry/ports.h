@@ -28,7 +28,9 @@ struct gt_port {
 	struct rte_mempool *pool;
 	struct gt_mac mac;
 	bool opened, started;
-	bool rss_known; /* its queues are chosen by gt_steer_connection (pipeline/steer.h) */
+	bool interrupts;  /* RX interrupts were asked for: workers may sleep */
+	bool checks_ipv4; /* mbufs tell whether IPv4 headers' checksums are right */
+	bool rss_known;	  /* its queues are chosen by gt_steer_connection (pipeline/steer.h) */
 	struct gt_port_slave {
 		char name[64], kernel[IFNAMSIZ];
 		uint16_t id;
@@ -40,7 +42,7 @@ struct gt_port {
 	bool link_up;	  /* as it was last told */
 	uint64_t link_ms; /* since when */
 	uint32_t speed_mbps;
-	int sockets[GT_WORKERS_MAX]; /* of net_af_packet's, its own */
+	int sockets[GT_WORKERS_MAX * GT_BOND_SLAVES_MAX]; /* of net_af_packet's, its own */
 	unsigned n_sockets;
 	uint64_t ring_missed; /* what these sockets had no room for */
 };
@@ -52,12 +54,17 @@ struct gt_ports {
 };
 
 /*
- * Finds, configures and starts the device of each interface. 0, -errno after a message; then
+ * Finds, configures and starts the device of each interface. sleeps: workers will want to be woken
+ * by them. 0, -errno after a message; then
  * gt_ports_close undoes what was done. Main, after EAL.
  */
 int gt_ports_open(struct gt_ports *ports, const struct gt_config *config,
 		  const struct gt_device devices[], const struct gt_budget *budget, int node,
-		  const struct gt_log *log);
+		  bool sleeps, const struct gt_log *log);
+
+/* Descriptors that are readable while this queue has frames: returns how many, 0 if its driver has
+ * none of that kind. Main. */
+unsigned gt_ports_rx_fds(const struct gt_port *p, unsigned queue, int fds[GT_BOND_SLAVES_MAX]);
 
 /* Stops and closes them: no worker uses them any more. Main. */
 void gt_ports_close(struct gt_ports *ports);

@@ -174,7 +174,7 @@ static int come_up(struct gt_run *r)
 		rc = gt_eal_start(r->config, r->devices, &r->cpus, &r->budget, &r->log);
 	if (rc == 0)
 		rc = gt_ports_open(&r->ports, r->config, r->devices, &r->budget, r->cpus.node,
-				   &r->log);
+				   gt_idle_sleeps(r->config, &r->cpus), &r->log);
 	if (rc == 0)
 		rc = gt_kernel_set_up(&r->kernel, r->config, &r->ports);
 	if (rc == 0)

@@ -118,13 +118,15 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 	l->index = index;
 	l->id = index + 1;
 	l->cpu = cpus->workers[index];
-	l->cpu_shared = cpus->shared;
 	l->shared = shared;
+	l->wait_tsc = rte_get_tsc_hz() / 1000000 * GT_TX_WAIT_US;
 	l->n_ports = ports->n;
 	for (unsigned i = 0; i < ports->n; i++)
 		l->ports[i] = ports->list[i].id;
-	for (unsigned i = 0; i < ports->n; i++)
+	for (unsigned i = 0; i < ports->n; i++) {
 		l->lacp[i] = ports->list[i].bond_mode == GT_BOND_LACP;
+		l->checks_ipv4[i] = ports->list[i].checks_ipv4;
+	}
 	l->punt = create_ring("punt", index, GT_PUNT_RING, cpus->node, ONE_TO_ONE);
 	l->transmit = create_ring("transmit", index, GT_TRANSMIT_RING, cpus->node, ONE_TO_ONE);
 	if (gt_kernel_wanted(config)) {
@@ -135,6 +137,7 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 	/* All other workers put frames in. */
 	shared->handed[index] =
 		create_ring("handed", index, GT_HANDED_RING, cpus->node, RING_F_SC_DEQ);
+	gt_idle_init(l, gt_idle_sleeps(config, cpus), ports, log);
 	began = rte_get_timer_cycles();
 	l->worker = gt_worker_create(&params);
 	if (l->worker != NULL)
@@ -163,6 +166,7 @@ void gt_lcore_destroy(struct gt_lcore *l)
 {
 	if (l == NULL)
 		return;
+	gt_idle_close(l);
 	free_ring(l->punt);
 	free_ring(l->transmit);
 	free_ring(l->kernel);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A worker's lcore: polls its queue of every port, hands the frames to the packet core (struct
- * gt_worker), and does what the verdicts say. It makes no system call but those of a driver, takes
- * no lock and shares no mutable state with another worker.
+ * gt_worker), and does what the verdicts say. While it has frames it makes no
+ * system call but those of a driver, takes no lock and shares no mutable state with another worker.
  *
  *   worker -> main   ring `punt`: frames with verdict PUNT, as mbufs whose port is the interface
  *   worker -> main   ring `kernel`: frames with verdict KERNEL, for the host's kernel; one of its
@@ -25,8 +25,10 @@
 
 #include "base/log.h"
 #include "budget.h"
+#include "idle.h"
 #include "pipeline/pipeline.h"
 #include "ports.h"
+#include "transmit.h"
 
 /* What main writes and workers read. */
 struct gt_shared {
@@ -36,20 +38,8 @@ struct gt_shared {
 	bool link_down[GT_INTERFACES_MAX]; /* nothing is to be sent there */
 	struct gt_loads *loads;		   /* what all workers' servers have; NULL: one worker */
 	struct rte_ring *handed[GT_WORKERS_MAX]; /* to each worker, from all others */
+	struct gt_wake wake[GT_WORKERS_MAX];
 };
-
-/* All frames that one burst can bring: its own, and those that were held. */
-#define GT_TX_MAX (GT_BURST_MAX + GT_RELEASED_MAX)
-
-/* What waits to be sent out of one port, while a burst is handled. */
-struct gt_tx {
-	struct rte_mbuf *mbufs[GT_TX_MAX];
-	uint8_t verdicts[GT_TX_MAX]; /* enum gt_verdict, or GT_TX_UNASKED */
-	unsigned n;
-};
-
-/* Instead of a verdict: a frame that main sends of its own (a question, an announcement). */
-#define GT_TX_UNASKED 255
 
 struct gt_lcore {
 	struct gt_worker *worker;
@@ -59,10 +49,13 @@ struct gt_lcore {
 	unsigned index;
 	unsigned id; /* EAL's */
 	int cpu;
-	bool cpu_shared; /* with main: let it run */
+	struct gt_idle idle;
 	uint16_t ports[GT_INTERFACES_MAX];
 	unsigned n_ports;
+	bool checks_ipv4[GT_INTERFACES_MAX];
 	bool lacp[GT_INTERFACES_MAX]; /* bonds that send LACPDUs when they are called to send */
+	uint64_t wait_tsc;	      /* GT_TX_WAIT_US */
+	uint64_t sent_tsc;	      /* no gathered frame came before */
 	/* Written by the worker, read by main: TSC cycles in all, and those that found frames. */
 	RTE_MARKER counted __rte_cache_aligned;
 	uint64_t cycles, busy_cycles;
@@ -100,15 +93,23 @@ static inline bool gt_lcore_transmit(struct gt_lcore *l, struct rte_mbuf *m, uin
 				     uint8_t verdict)
 {
 	gt_transmit_mark(m, out_if, verdict);
-	return rte_ring_sp_enqueue(l->transmit, m) == 0;
+	if (rte_ring_sp_enqueue(l->transmit, m) != 0)
+		return false;
+	gt_wake_up(&l->shared->wake[l->index]);
+	return true;
 }
 
 /* An mbuf gets the bytes of its frame, which the core may have moved or cut. Any caller. */
 static inline void gt_mbuf_sync(struct rte_mbuf *m, const struct gt_frame *f)
 {
 	m->data_off = (uint16_t)(f->data - (uint8_t *)m->buf_addr);
+	if (likely(m->nb_segs == 1)) {
+		m->data_len = (uint16_t)f->len;
+		m->pkt_len = f->len;
+		return;
+	}
 	/* An answer ("too big", a reset) is whole where the frame that it was made of went on. */
-	if (m->nb_segs > 1 && f->wire_len == f->len) {
+	if (f->wire_len == f->len) {
 		rte_pktmbuf_free(m->next);
 		m->next = NULL;
 		m->nb_segs = 1;

@@ -417,8 +417,8 @@ static inline const struct gt_plan_nat *gt_plan_find_nat_port(const struct gt_pl
 							      const struct gt_addr *server,
 							      uint8_t protocol, rte_be16_t port)
 {
-	for (uint32_t i = gt_plan_address_home(server, (uint64_t)port << 8 | protocol,
-					       plan->nats_mask);
+	for (uint32_t i =
+		     gt_plan_address_home(server, (uint64_t)port << 8 | protocol, plan->nats_mask);
 	     plan->nats[i].number != 0; i = (i + 1) & plan->nats_mask) {
 		const struct gt_plan_nat *n = &plan->nats[i];
 
@@ -468,9 +468,8 @@ gt_plan_find_route(const struct gt_plan *plan, const struct gt_addr *to, uint8_t
 }
 
 /* The MAC of a station on an interface's wire, or NULL: it is not known. Worker. */
-static inline const struct gt_mac *gt_plan_find_neighbour(const struct gt_plan *plan,
-							  uint8_t interface,
-							  const struct gt_addr *addr)
+static inline const struct gt_mac *
+gt_plan_find_neighbour(const struct gt_plan *plan, uint8_t interface, const struct gt_addr *addr)
 {
 	for (uint32_t i = gt_plan_address_home(addr, interface, plan->neighbours_mask);
 	     plan->neighbours[i].used; i = (i + 1) & plan->neighbours_mask)

@@ -49,6 +49,7 @@ struct gt_frame {
 			      handed */
 	uint8_t yields;	   /* out: with GT_KERNEL: what a flood is made of, so that it yields to the
 			      rest where room is short */
+	uint8_t ipv4_good; /* the device found the checksum of its IPv4 header right; 0: unknown */
 	void *owner;	   /* the caller's own; the core only carries it */
 };
 

@@ -47,6 +47,7 @@ enum gt_scheduler {
 };
 enum gt_persistence { GT_PERSIST_CONNECTION, GT_PERSIST_SOURCE };
 enum gt_on_down { GT_ON_DOWN_BY_MODE, GT_ON_DOWN_RESET, GT_ON_DOWN_SILENT };
+enum gt_idle_way { GT_IDLE_POLL, GT_IDLE_SLEEP };
 enum gt_encapsulation { GT_ENCAP_IPIP, GT_ENCAP_GRE, GT_ENCAP_GUE };
 enum gt_admin { GT_ADMIN_ENABLED, GT_ADMIN_DRAIN, GT_ADMIN_DISABLED };
 enum gt_on_reject { GT_ON_REJECT_UP, GT_ON_REJECT_DOWN };
@@ -152,7 +153,7 @@ struct gt_config_interface {
 };
 
 struct gt_config {
-	char *file;		    /* as given */
+	char *file;	  /* as given */
 	uint32_t edition; /* raised by whoever changes it after it was loaded: plans of one edition
 			     share what follows from it */
 	char name[GT_NAME_MAX + 1]; /* the host's, if not written */
@@ -163,6 +164,7 @@ struct gt_config {
 	int main_core;	   /* -1: chosen */
 	int *worker_cores; /* NULL: chosen; else as many as workers */
 	size_t n_worker_cores;
+	enum gt_idle_way idle;
 	uint32_t connections; /* per worker */
 	char *control;
 	char control_group[GT_NAME_MAX + 1]; /* empty: none */

@@ -13,6 +13,8 @@
 #define WITH(s, m)   .extra = OFFSET(s, m)
 #define BIT(value)   (1U << (value))
 
+const struct gt_schema_value gt_schema_idles[] = {
+	{"poll", GT_IDLE_POLL}, {"sleep", GT_IDLE_SLEEP}, {0}};
 const struct gt_schema_value gt_schema_protocols[] = {
 	{"tcp", GT_PROTO_TCP}, {"udp", GT_PROTO_UDP}, {0}};
 const struct gt_schema_value gt_schema_modes[] = {
@@ -61,6 +63,11 @@ static const struct gt_schema_key gantry_keys[] = {
 	{"worker_cores", GT_TYPE_CORES, FIELD(, worker_cores), WITH(, n_worker_cores), .list = true,
 	 .def_help = "chosen", .max = GT_CPUS_MAX, .example = "2-5", .settled = true,
 	 .help = "The workers' cores, as many as `workers`, each once: `2, 4` or `2-5`."},
+	{"idle", GT_TYPE_ENUM, FIELD(, idle), ALONE, .values = gt_schema_idles, .def = "poll",
+	 .example = "sleep", .settled = true,
+	 .help = "What a worker does while no frames come: `poll` goes on asking the devices, with "
+		 "all of its core; `sleep` waits to be woken, and the first frame is up to 100 us "
+		 "later. A worker that shares its CPU sleeps in any case."},
 	{"connections", GT_TYPE_NUMBER, FIELD(, connections), ALONE, .def = "1000000", .min = 1,
 	 .max = 500000000, .unit = "connections", .example = "1000000", .settled = true,
 	 .help = "Capacity of the connection table of each worker. When it is full, service goes "

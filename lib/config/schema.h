@@ -98,7 +98,7 @@ extern const struct gt_schema_section gt_schema[GT_SECTIONS];
 extern const struct gt_schema_value gt_schema_protocols[], gt_schema_modes[], gt_schema_policies[],
 	gt_schema_schedulers[], gt_schema_persistences[], gt_schema_on_downs[],
 	gt_schema_encapsulations[], gt_schema_admins[], gt_schema_check_types[],
-	gt_schema_on_rejects[], gt_schema_vias[];
+	gt_schema_on_rejects[], gt_schema_vias[], gt_schema_idles[];
 
 /* Is the field a char * of its own? */
 bool gt_schema_is_text(enum gt_type type);
