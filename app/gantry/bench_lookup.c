@@ -21,7 +21,7 @@ unsigned GT_BENCH_LOOK_UP(const struct gt_flow_table *t, const struct gt_flow_ke
 		/* The few that are in their second bucket are fetched, too, before they are read.
 		 */
 		if (refs[i].slot == NULL)
-			gt_flow_prefetch_second(t, hashes[i]);
+			gt_flow_prefetch_second(t, &keys[i], hashes[i]);
 	}
 	for (unsigned i = 0; i < GT_BURST_MAX; i++) {
 		if (refs[i].slot == NULL)
