@@ -17,6 +17,7 @@
 #include <rte_memory.h>
 
 #include "kernel.h"
+#include "pipeline/burst.h"
 #include "poll.h"
 
 _Static_assert(GT_HEADROOM == RTE_PKTMBUF_HEADROOM, "the core may use all of an mbuf's headroom");
@@ -75,10 +76,11 @@ static void say_tables(const struct gt_lcore *l, const struct gt_worker_params *
 			 seg->hugepage_sz >> 20);
 	gt_log(log, LOG_INFO,
 	       "worker %u: room for %" PRIu32 " connections%s: %" PRIu64
-	       " MB of %s on NUMA node %d, ready in %" PRIu64 " ms",
+	       " MB of %s on NUMA node %d, ready in %" PRIu64 " ms; packet core for %s",
 	       l->index, params->connections, snat, gt_worker_bytes(params) >> 20, pages,
 	       seg != NULL ? (int)seg->socket_id : node,
-	       (rte_get_timer_cycles() - began) * 1000 / rte_get_timer_hz());
+	       (rte_get_timer_cycles() - began) * 1000 / rte_get_timer_hz(),
+	       gt_burst_name(l->worker->burst));
 }
 
 #define ONE_TO_ONE (RING_F_SP_ENQ | RING_F_SC_DEQ)

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/cpu.h"
+
 uint64_t gt_siphash(const struct gt_siphash_key *key, const void *data, size_t len)
 {
 	struct gt_sip s = gt_sip_begin(key);
@@ -112,7 +114,7 @@ __attribute__((target("aes,sse4.1"))) void gt_aeshash_aesni(const struct gt_aesh
 gt_aeshash_fn *gt_aeshash_select(void)
 {
 #if defined(__x86_64__)
-	if (__builtin_cpu_supports("aes"))
+	if (gt_cpu_has_aes())
 		return gt_aeshash_aesni;
 #endif
 	return gt_aeshash_portable;

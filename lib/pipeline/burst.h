@@ -18,4 +18,7 @@ gt_burst_fn gt_burst_avx2;     /* x86 with AVX2, BMI2 and AES-NI */
 /* The best one for this CPU. Any caller. */
 gt_burst_fn *gt_burst_select(void);
 
+/* What it was compiled for, for people. Any caller. */
+const char *gt_burst_name(gt_burst_fn *burst);
+
 #endif

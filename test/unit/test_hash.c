@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/cpu.h"
 #include "base/hash.h"
 #include "support.h"
 #include "vectors_aes.h"
@@ -133,7 +134,7 @@ static void aeshash_aesni_equals_portable(void **state)
 	uint8_t *block = malloc(64 * 24 + 1), *data = block + 1;
 
 	(void)state;
-	if (!__builtin_cpu_supports("aes"))
+	if (!gt_cpu_has_aes())
 		skip();
 	assert_non_null(block);
 	for (int round = 0; round < 3000; round++) {
