@@ -214,8 +214,9 @@ static inline bool classify_ipv4(const struct express_view *v, const struct gt_f
 	uint32_t total = gt_read_be16(ip + 2);
 
 	x->protocol = ip[9];
-	if ((gt_copy_be16(ip + 6) & FRAGMENT_MASK) != 0 || !is_sum_right(w0, w1, to) ||
-	    IP_OFF + total > f->wire_len || gt_addr_is_martian_v4(from) ||
+	if ((gt_copy_be16(ip + 6) & FRAGMENT_MASK) != 0 ||
+	    (!f->ipv4_good && !is_sum_right(w0, w1, to)) || IP_OFF + total > f->wire_len ||
+	    gt_addr_is_martian_v4(from) ||
 	    !is_l4(l4, x->protocol, (int32_t)total - 20, (int32_t)f->len - IP_OFF - 20) ||
 	    is_ours(v, src))
 		return false;

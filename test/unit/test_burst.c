@@ -542,9 +542,35 @@ static void burst_for_the_kernel_tells_what_yields(void **state)
 	support_pipe_close(&p);
 }
 
+/* Who says "good" is believed; everything else is summed. */
+static void burst_checksum_that_a_device_judged_is_not_judged_again(void **state)
+{
+	const struct support_packet packet = {.src = support_addr("203.0.113.9"),
+					      .dst = support_addr("192.0.2.100"),
+					      .protocol = UDP,
+					      .sport = 4711,
+					      .dport = 53,
+					      .payload_len = 20};
+	struct support_pipe p = open_pipe();
+
+	(void)state;
+	for (unsigned good = 0; good < 2; good++) {
+		struct gt_frame f = support_packet_frame(&packet);
+
+		f.data[14 + 10] ^= 0xff;
+		f.ipv4_good = (uint8_t)good;
+		gt_worker_burst(p.worker, p.plan, p.now_ms, &f, 1);
+		assert_int_equal(f.verdict, good ? GT_SEND : GT_DROP);
+		assert_true(good || f.reason == GT_DROP_IP_CHECKSUM);
+		support_pipe_done(&f);
+	}
+	support_pipe_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(burst_checksum_that_a_device_judged_is_not_judged_again),
 		cmocka_unit_test(burst_for_the_kernel_tells_what_yields),
 		cmocka_unit_test(burst_fragments_in_every_order_go_to_one_server),
 		cmocka_unit_test(burst_fragments_of_an_echo_are_answered_in_every_order),
