@@ -90,20 +90,15 @@ static inline uint32_t second_bucket(const struct gt_flow_table *t, uint64_t has
 
 /* ---- finding ---- */
 
-static inline struct gt_flow_slot *find_in(struct gt_flow_bucket *b, const struct gt_flow_key *key)
-{
-	return key->wide ? gt_flow_find_wide(b, key) : gt_flow_find_narrow(b, key->lo);
-}
-
 struct gt_flow_ref gt_flow_search(const struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash)
 {
 	uint32_t first = gt_flow_bucket_first(t, hash);
 	struct gt_flow_bucket *b = &t->buckets[first];
-	struct gt_flow_slot *s = find_in(b, key);
+	struct gt_flow_slot *s = gt_flow_find_in(b, key);
 
 	if (s == NULL && is_spilled(b))
-		s = find_in(&t->buckets[second_bucket(t, hash, first)], key);
+		s = gt_flow_find_in(&t->buckets[second_bucket(t, hash, first)], key);
 	return (struct gt_flow_ref){s};
 }
 

@@ -277,6 +277,13 @@ static inline struct gt_flow_slot *gt_flow_find_wide(struct gt_flow_bucket *b,
 	return NULL;
 }
 
+/* The changing half of a key's entry, if it is in this bucket; else NULL. Worker. */
+static inline struct gt_flow_slot *gt_flow_find_in(struct gt_flow_bucket *b,
+						   const struct gt_flow_key *key)
+{
+	return key->wide ? gt_flow_find_wide(b, key) : gt_flow_find_narrow(b, key->lo);
+}
+
 /* gt_flow_find for any key. Worker. */
 struct gt_flow_ref gt_flow_search(const struct gt_flow_table *t, const struct gt_flow_key *key,
 				  uint64_t hash);

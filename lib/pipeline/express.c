@@ -471,17 +471,6 @@ static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *
 	b->pairs_changed = w->snat.pairs_changed;
 }
 
-/* A narrow one may turn out to be of another type: its kind tells. */
-static inline struct gt_flow_slot *find_in(struct gt_flow_bucket *b, const struct gt_flow_key *key)
-{
-	unsigned hits;
-
-	if (key->wide)
-		return gt_flow_find_wide(b, key);
-	hits = gt_flow_match(b, key->lo);
-	return likely(hits != 0) ? gt_flow_nth(b, hits) : NULL;
-}
-
 /*
  * Hashes by which the servers of connections that begin are chosen, of four at once, and fetches
  * what they lead to. A vector of two would be slower than one by one. `fresh`: which frames.
@@ -542,7 +531,7 @@ static void locate(const struct gt_worker *w, const struct gt_frame *frames, str
 
 		if (x->slot == NULL)
 			continue;
-		x->slot = find_in((struct gt_flow_bucket *)x->slot, &x->key);
+		x->slot = gt_flow_find_in((struct gt_flow_bucket *)x->slot, &x->key);
 		if (likely(x->slot != NULL))
 			continue;
 		gt_flow_prefetch_second(&w->flows, &x->key, x->hash);

@@ -470,9 +470,52 @@ static void express_source_address_given_up_knows_no_sessions(void **state)
 	support_pipe_close(&p);
 }
 
+/*
+ * IPv6 clients whose address has, in either half, the very bytes of an IPv4 connection's key, in a
+ * table so small that they share buckets: neither may be taken for the other.
+ */
+static void express_ipv6_addresses_that_look_like_ipv4_keys_are_no_hits(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 64; n++) {
+		struct gt_worker_params own = params;
+		const struct gt_plan_address *vip;
+		struct support_packet v4 = {.src = support_addr("203.0.113.9"),
+					    .dst = support_addr("192.0.2.100"),
+					    .protocol = TCP,
+					    .sport = (uint16_t)(2000 + n),
+					    .dport = 80,
+					    .flags = GT_TCP_ACK,
+					    .payload_len = 20,
+					    .ttl = 64};
+		struct support_packet v6 = v4;
+		struct support_pipe p;
+		uint16_t service;
+		uint64_t key;
+
+		own.memory = gt_memory_heap;
+		own.connections = 2;
+		support_pipe_open_with(&p, make_config(), 1, &own);
+		support_pipe_twin_workers(&p, &own);
+		vip = gt_plan_find_address(p.plan, &v4.dst);
+		service = gt_plan_range_service(gt_plan_find_range(p.plan, vip, TCP, 80), 80);
+		key = (uint64_t)gt_addr_v4(&v4.src) | (uint64_t)rte_cpu_to_be_16(v4.sport) << 32 |
+		      (uint64_t)service << 48;
+		v6.dst = support_addr("2001:db8::100");
+		v6.src = support_addr("2001:db8:1::9");
+		memcpy(v6.src.b + (n % 2 == 0 ? 0 : 8), &key, sizeof(key));
+		for (unsigned i = 0; i < 3; i++) {
+			send_packet(&p, &v6, 0);
+			send_packet(&p, &v4, 0);
+		}
+		support_pipe_close(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(express_ipv6_addresses_that_look_like_ipv4_keys_are_no_hits),
 		cmocka_unit_test(express_every_bit_of_the_headers_is_seen),
 		cmocka_unit_test(express_every_checksum_is_right),
 		cmocka_unit_test(express_ttl_udp_without_checksum_and_lengths_are_judged_alike),
