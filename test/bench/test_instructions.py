@@ -10,6 +10,8 @@ upwards and downwards: after a change that is meant, run with --record and commi
 
 BUILD says what the program was built with; other compilers give other figures, and it is skipped.
 """
+import concurrent.futures
+import os
 import re
 import shutil
 import subprocess
@@ -60,8 +62,9 @@ def main():
     if record:
         print(f"# Instructions a frame: test_instructions.py --record wrote it.\n{build}")
     wrong = 0
-    for kind in KINDS:
-        n = count(program, config, kind)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        counts = list(pool.map(lambda kind: count(program, config, kind), KINDS))
+    for kind, n in zip(KINDS, counts):
         if record:
             print(f"{kind} {n:.0f}")
             continue
