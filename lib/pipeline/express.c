@@ -192,15 +192,33 @@ static inline void to_nat_server(struct gt_frame *f, const struct express *x,
 	rewrite(f, x, NULL, &s->addr, gt_rewrite_ports(gt_copy_be16(l4), port));
 }
 
+static inline struct gt_addr src_of(const struct gt_frame *f, const struct express *x)
+{
+	const uint8_t *ip = f->data + IP_OFF;
+	struct gt_addr a;
+
+	if (!x->v6)
+		return gt_addr_from_v4(gt_copy_be32(ip + 12));
+	memcpy(a.b, ip + 8, sizeof(a.b));
+	return a;
+}
+
+static inline struct gt_addr dst_of(const struct gt_frame *f, const struct express *x)
+{
+	const uint8_t *ip = f->data + IP_OFF;
+	struct gt_addr a;
+
+	if (!x->v6)
+		return gt_addr_from_v4(gt_copy_be32(ip + 16));
+	memcpy(a.b, ip + 24, sizeof(a.b));
+	return a;
+}
+
 static inline uint32_t variation_of(const struct gt_frame *f, const struct express *x)
 {
-	const uint8_t *ip = f->data + IP_OFF, *l4 = l4_of(f, x);
-	struct gt_addr client;
+	const uint8_t *l4 = l4_of(f, x);
+	const struct gt_addr client = src_of(f, x);
 
-	if (x->v6)
-		memcpy(client.b, ip + 8, sizeof(client.b));
-	else
-		client = gt_addr_from_v4(gt_copy_be32(ip + 12));
 	return gt_tunnel_variation(&client, gt_copy_be16(l4), gt_copy_be16(l4 + 2));
 }
 
@@ -335,7 +353,7 @@ static __rte_always_inline bool to_client(struct reach *r, struct gt_frame *f,
 
 static inline bool nat_reply(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	const uint8_t *ip = f->data + IP_OFF, *l4 = l4_of(f, x);
+	const uint8_t *l4 = l4_of(f, x);
 	const struct gt_plan_nat *nat = x->nat;
 	const struct gt_addr *vip = &r->plan->vips[r->servers[nat->number].vip].addr;
 	rte_be16_t port = nat->port != 0 ? nat->vip_port : gt_copy_be16(l4);
@@ -343,10 +361,7 @@ static inline bool nat_reply(struct reach *r, struct gt_frame *f, const struct e
 
 	if (gt_addr_is_v4(vip) == x->v6)
 		return false;
-	if (x->v6)
-		memcpy(client.b, ip + 24, sizeof(client.b));
-	else
-		client = gt_addr_from_v4(gt_copy_be32(ip + 16));
+	client = dst_of(f, x);
 	return to_client(r, f, x, nat->number, &client, vip, NULL,
 			 gt_rewrite_ports(port, gt_copy_be16(l4 + 2)));
 }
@@ -389,9 +404,11 @@ static inline bool forward(struct reach *r, struct gt_frame *f, const struct exp
 static inline void read_packet(const struct gt_frame *f, const struct express *x,
 			       struct gt_packet *p)
 {
-	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + (x->v6 ? 40 : 20);
+	const uint8_t *l4 = l4_of(f, x);
 
 	*p = (struct gt_packet){.kind = x->v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
+				.src = src_of(f, x),
+				.dst = dst_of(f, x),
 				.l3_off = IP_OFF,
 				.l4_off = (uint16_t)(l4 - f->data),
 				.l3_end = IP_OFF + x->l3_len,
@@ -400,13 +417,6 @@ static inline void read_packet(const struct gt_frame *f, const struct express *x
 				.dst_port = gt_copy_be16(l4 + 2)};
 	if (x->protocol == IPPROTO_TCP)
 		p->tcp_flags = l4[13];
-	if (x->v6) {
-		memcpy(p->src.b, ip + 8, 16);
-		memcpy(p->dst.b, ip + 24, 16);
-	} else {
-		p->src = gt_addr_from_v4(gt_copy_be32(ip + 12));
-		p->dst = gt_addr_from_v4(gt_copy_be32(ip + 16));
-	}
 }
 
 static inline bool send_by_path(struct reach *r, struct gt_frame *f, const struct express *x,

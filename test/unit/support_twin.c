@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "pipeline/general.h"
-#include "pipeline/internal.h"
 #include "support.h"
 
 #define DIE_UNLESS(what) SUPPORT_DIE_UNLESS(what)
@@ -76,14 +75,9 @@ void support_twin_compare(struct gt_worker *twin, const struct gt_worker *worker
 	same_memory(worker, twin, plan);
 }
 
-static void general_burst(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms,
-			  struct gt_frame *frames, unsigned n)
+/* A gt_burst_fn: one frame after the other. */
+static void general_burst(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames, unsigned n)
 {
-	w->plan = plan;
-	w->tick = gt_tick(now_ms);
-	w->n_released = 0;
-	if (w->fragments.n_held > 0)
-		gt_worker_expire_held(w, now_ms, false);
 	for (unsigned i = 0; i < n; i++) {
 		struct gt_work work;
 
@@ -97,7 +91,8 @@ void support_twin_burst(struct gt_worker *twin, const struct gt_worker *worker,
 			const struct gt_plan *plan, uint64_t now_ms, const struct gt_frame *frames,
 			struct gt_frame *copies, unsigned n)
 {
-	general_burst(twin, plan, now_ms, copies, n);
+	twin->burst = general_burst;
+	gt_worker_burst(twin, plan, now_ms, copies, n);
 	for (unsigned i = 0; i < n; i++)
 		same_frame(&frames[i], &copies[i]);
 	support_twin_compare(twin, worker, plan);
