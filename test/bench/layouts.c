@@ -118,7 +118,8 @@ static unsigned ours_look_up(const uint32_t flow[GT_BURST_MAX])
 	for (unsigned i = 0; i < GT_BURST_MAX; i++) {
 		found_in[i] = gt_flow_find_narrow(buckets[i], keys[i]);
 		if (found_in[i] == NULL)
-			gt_flow_prefetch_second(&ours, hashes[i]);
+			gt_flow_prefetch_second(&ours, &(struct gt_flow_key){.lo = keys[i]},
+						hashes[i]);
 	}
 	for (unsigned i = 0; i < GT_BURST_MAX; i++) {
 		struct gt_flow_ref ref = {found_in[i]};
