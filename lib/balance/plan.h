@@ -239,7 +239,7 @@ struct gt_plan {
 	/* Which addresses are ours, a bit each by their hash, 32 bits for each: tells most
 	 * strangers for certain */
 	uint64_t *ours;
-	uint8_t ours_shift; /* 2^(64 - shift) bits */
+	uint8_t ours_shift; /* 2^(64 - shift) words */
 	/* open addressing; half full at most; 2^(64 - shift) places */
 	struct gt_plan_express_v4 *express_v4;
 	struct gt_plan_express_v6 *express_v6;
@@ -333,6 +333,14 @@ static inline uint64_t gt_plan_hash_words(uint64_t w0, uint64_t w1)
 	return (w0 ^ (w1 >> 32 | w1 << 32)) * 0x9e3779b97f4a7c15ULL;
 }
 
+/* gt_plan_hash_words of an IPv4 address. Any caller. */
+static inline uint64_t gt_plan_hash_v4(rte_be32_t v4)
+{
+	uint64_t w = gt_addr_word_v4(v4);
+
+	return (w >> 32 | w << 32) * 0x9e3779b97f4a7c15ULL;
+}
+
 static inline uint64_t gt_plan_hash_address(const struct gt_addr *a)
 {
 	uint64_t w[2];
@@ -358,12 +366,17 @@ static inline const struct gt_plan_address *gt_plan_find_address(const struct gt
 	}
 }
 
-/* False: the address, by its hash, is none of ours. True: it may be. Worker. */
-static inline bool gt_plan_may_be_ours(const struct gt_plan *plan, uint64_t hash)
+/* An address's bit: the top of its hash tells the word, its middle which one. */
+static inline unsigned gt_plan_ours_bit(uint64_t hash)
 {
-	uint64_t bit = hash >> plan->ours_shift;
+	return hash >> 32 & 63;
+}
 
-	return (plan->ours[bit / 64] >> bit % 64 & 1) != 0;
+/* False: the address, by its hash, is none of ours. True: it may be. Of plan->ours and its shift.
+ * Worker. */
+static inline bool gt_plan_may_be_ours(const uint64_t *ours, unsigned shift, uint64_t hash)
+{
+	return (ours[hash >> shift] >> gt_plan_ours_bit(hash) & 1) != 0;
 }
 
 /* The record of an address that may be ours, given as its two words, or NULL. Worker. */
@@ -372,7 +385,7 @@ static inline const struct gt_plan_address *gt_plan_find_words(const struct gt_p
 {
 	struct gt_addr a;
 
-	if (!gt_plan_may_be_ours(plan, gt_plan_hash_words(w[0], w[1])))
+	if (!gt_plan_may_be_ours(plan->ours, plan->ours_shift, gt_plan_hash_words(w[0], w[1])))
 		return NULL;
 	memcpy(a.b, w, sizeof(a.b));
 	return gt_plan_find_address(plan, &a);

@@ -25,18 +25,18 @@ static int make_ours(struct gt_plan *plan)
 	for (uint32_t i = 0; i <= plan->addresses_mask; i++)
 		n += plan->addresses[i].used;
 	n *= OURS_BITS;
-	size = gt_plan_table_size((n < OURS_LEAST ? OURS_LEAST : n) / 2);
+	size = gt_plan_table_size((n < OURS_LEAST ? OURS_LEAST : n) / 2) / 64;
 	plan->ours_shift = shift_of(size);
-	plan->ours = gt_plan_array(size / 64, sizeof(*plan->ours));
+	plan->ours = gt_plan_array(size, sizeof(*plan->ours));
 	if (plan->ours == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i <= plan->addresses_mask; i++) {
-		uint64_t bit;
+		uint64_t hash;
 
 		if (!plan->addresses[i].used)
 			continue;
-		bit = gt_plan_hash_address(&plan->addresses[i].addr) >> plan->ours_shift;
-		plan->ours[bit / 64] |= UINT64_C(1) << bit % 64;
+		hash = gt_plan_hash_address(&plan->addresses[i].addr);
+		plan->ours[hash >> plan->ours_shift] |= UINT64_C(1) << gt_plan_ours_bit(hash);
 	}
 	return 0;
 }

@@ -247,7 +247,9 @@ static inline unsigned gt_flow_match(const struct gt_flow_bucket *b, uint64_t ke
 /* The slot of gt_flow_match's lowest bit: they come as AVX2 interleaves them, 0, 2, 1, 3. */
 static inline struct gt_flow_slot *gt_flow_nth(struct gt_flow_bucket *b, unsigned bits)
 {
-	return &b->slots[0xd8U >> 2 * (unsigned)__builtin_ctz(bits) & 3];
+	static const uint8_t at[16] = {0, 0, 2, 0, 1, 0, 2, 0, 3, 0, 2, 0, 1, 0, 2, 0};
+
+	return &b->slots[at[bits]];
 }
 
 /* A wide slot may have the same bytes in a narrow one's place. */
@@ -256,7 +258,7 @@ static inline struct gt_flow_slot *gt_flow_find_narrow(struct gt_flow_bucket *b,
 	for (unsigned hits = gt_flow_match(b, key); hits != 0; hits &= hits - 1) {
 		struct gt_flow_slot *hit = gt_flow_nth(b, hits);
 
-		if (hit->meta >> 30 == GT_FLOW_TYPE_NARROW)
+		if (__builtin_expect(hit->meta >> 30 == GT_FLOW_TYPE_NARROW, 1))
 			return hit;
 	}
 	return NULL;

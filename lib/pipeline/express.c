@@ -25,6 +25,7 @@
 #include "pipeline/express.h"
 #include "pipeline/general.h"
 #include "pipeline/internal.h"
+#include "pipeline/lanes.h"
 #include "pipeline/schedule.h"
 #include "pipeline/tunnel.h"
 
@@ -33,14 +34,32 @@
 
 /* What neighbouring frames of a burst add to the same counters. */
 struct sums {
-	uint32_t frames, in_bytes, out_bytes;
+	uint64_t in; /* bytes, and frames << 32: a burst's bytes are far less */
+	uint32_t out_bytes;
 	uint32_t between; /* join_ends */
 };
 
-/* VIP (0: replies), and the interfaces in and out: by whose counters a frame goes. */
-static inline uint32_t join_ends(uint16_t vip, uint8_t in_if, uint8_t out_if)
+_Static_assert(GT_BURST_MAX * 0x10000ULL < UINT32_MAX, "a burst's bytes leave room for its frames");
+_Static_assert(offsetof(struct gt_plan_server, out_if) == offsetof(struct gt_plan_server, vip) + 2,
+	       "a server's VIP and interface are one word");
+
+/* A server's VIP, and interface << 16; above that might be anything. */
+static inline uint32_t vip_out_of(const struct gt_plan_server *s)
 {
-	return (uint32_t)vip << 16 | (uint32_t)in_if << 8 | out_if;
+#if RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN
+	uint32_t word;
+
+	memcpy(&word, &s->vip, sizeof(word));
+	return word;
+#else
+	return s->vip | (uint32_t)s->out_if << 16;
+#endif
+}
+
+/* By whose counters a frame goes: vip_out_of its server (VIP 0: replies), interface in. */
+static inline uint32_t join_ends(uint32_t vip_out, uint8_t in_if)
+{
+	return (vip_out & 0xffffff) | (uint32_t)in_if << 24;
 }
 
 /* A burst's frames, each on the express path or the general one. */
@@ -79,6 +98,7 @@ static struct express_view make_view(const struct gt_worker *w)
 {
 	struct express_view v;
 
+	v.sessions = false;
 	v.w = w;
 	v.plan = w->plan;
 	v.flows = &w->flows;
@@ -102,50 +122,50 @@ static struct express_view make_view(const struct gt_worker *w)
 static void account(struct gt_worker *w, struct sums s)
 {
 	struct gt_counters *c = &w->counters;
-	unsigned vip = s.between >> 16, in_if = s.between >> 8 & 0xff, out_if = s.between & 0xff;
+	unsigned vip = s.between & 0xffff, out_if = s.between >> 16 & 0xff, in_if = s.between >> 24;
+	uint32_t frames = (uint32_t)(s.in >> 32), in_bytes = (uint32_t)s.in;
 
-	c->in += s.frames;
-	c->forwarded += s.frames;
-	c->interfaces[in_if].in_frames += s.frames;
-	c->interfaces[in_if].in_bytes += s.in_bytes;
-	c->interfaces[out_if].out_frames += s.frames;
+	c->in += frames;
+	c->forwarded += frames;
+	c->interfaces[in_if].in_frames += frames;
+	c->interfaces[in_if].in_bytes += in_bytes;
+	c->interfaces[out_if].out_frames += frames;
 	c->interfaces[out_if].out_bytes += s.out_bytes;
 	/* Replies are not counted by their VIP: number 0 is none. */
 	if (vip != 0) {
-		w->vips[vip].frames += s.frames;
-		w->vips[vip].bytes += s.in_bytes;
+		w->vips[vip].frames += frames;
+		w->vips[vip].bytes += in_bytes;
 	}
 }
 
 /* Frames mostly come one behind the other by the same way: their sums are written at the end.
- * came: bytes that the frame had then. */
-static inline void depart(struct gt_worker *w, struct gt_frame *f, struct sums *s, uint16_t vip,
-			  uint8_t out_if, uint32_t came)
+ * came, goes: bytes that the frame had, and has. */
+static inline void depart(struct gt_worker *w, struct gt_frame *f, struct sums *s, uint32_t vip_out,
+			  uint32_t came, uint32_t goes)
 {
-	uint32_t between = join_ends(vip, f->in_if, out_if);
+	uint32_t between = join_ends(vip_out, f->in_if);
 
-	f->out_if = out_if;
+	f->out_if = (uint8_t)(vip_out >> 16);
 	f->verdict = GT_SEND;
 	if (unlikely(s->between != between)) {
-		if (s->frames > 0)
+		if (s->in > 0)
 			account(w, *s);
 		*s = (struct sums){.between = between};
 	}
-	s->frames++;
-	s->in_bytes += came;
-	s->out_bytes += f->wire_len;
+	s->in += came + (1ULL << 32);
+	s->out_bytes += goes;
 }
 
 /* To a server, by the link layer that is ready made. */
 static inline void send_to_server(struct reach *r, struct gt_frame *f, uint32_t server,
-				  uint32_t came)
+				  uint32_t came, uint32_t goes)
 {
 	const struct gt_plan_server *s = &r->servers[server];
 
 	memcpy(f->data, s->macs, sizeof(s->macs));
 	r->counts[server].frames++;
 	r->counts[server].bytes += came;
-	depart(r->w, f, &r->requests, s->vip, s->out_if, came);
+	depart(r->w, f, &r->requests, vip_out_of(s), came, goes);
 }
 
 /* ---- stages 3 and 4 ----
@@ -265,7 +285,8 @@ static inline __attribute__((always_inline)) bool change(const struct gt_plan *p
 
 static inline bool to_server(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	uint32_t value = x->slot->value, meta = x->slot->meta, came = f->wire_len;
+	uint32_t value = x->slot->value, meta = x->slot->meta;
+	uint32_t came = f->wire_len, goes = came;
 	const struct gt_plan_server *s;
 
 	if (unlikely(gt_flow_kind(meta) != x->kind || value >= r->n_servers ||
@@ -274,11 +295,13 @@ static inline bool to_server(struct reach *r, struct gt_frame *f, const struct e
 		      gt_connection_record_is_due(r->w, meta))))
 		return false;
 	s = &r->servers[value];
-	if (unlikely(s->express != GT_EXPRESS_DR) &&
-	    (s->express == GT_EXPRESS_NONE || !change(r->plan, f, x, s)))
-		return false;
+	if (unlikely(s->express != GT_EXPRESS_DR)) {
+		if (s->express == GT_EXPRESS_NONE || !change(r->plan, f, x, s))
+			return false;
+		goes = f->wire_len;
+	}
 	x->slot->meta = (meta & ~GT_TICK_MASK) | r->tick;
-	send_to_server(r, f, value, came);
+	send_to_server(r, f, value, came, goes);
 	return true;
 }
 
@@ -303,7 +326,7 @@ send_by_session(struct reach *r, struct gt_frame *f, const struct express *x, ui
 		return false;
 	rewrite(f, x, &pair->source, &pair->server,
 		gt_rewrite_ports(rte_cpu_to_be_16(s->port), pair->port));
-	send_to_server(r, f, s->server, f->wire_len);
+	send_to_server(r, f, s->server, f->wire_len, f->wire_len);
 	return true;
 }
 
@@ -347,7 +370,7 @@ static __rte_always_inline bool to_client(struct reach *r, struct gt_frame *f,
 	memcpy(f->data, macs, sizeof(macs));
 	r->counts[server].reply_frames++;
 	r->counts[server].reply_bytes += f->wire_len;
-	depart(r->w, f, &r->replies, 0, route->out_if, f->wire_len);
+	depart(r->w, f, &r->replies, (uint32_t)route->out_if << 16, f->wire_len, f->wire_len);
 	return true;
 }
 
@@ -430,7 +453,7 @@ static inline bool send_by_path(struct reach *r, struct gt_frame *f, const struc
 	if (s->express != GT_EXPRESS_DR &&
 	    (s->express == GT_EXPRESS_NONE || !change(r->plan, f, x, s)))
 		return false;
-	send_to_server(r, f, path->server, came);
+	send_to_server(r, f, path->server, came, f->wire_len);
 	return true;
 }
 
@@ -454,30 +477,45 @@ static __attribute__((noinline)) void settle(struct reach *r, struct gt_frame *f
 
 /* ---- the burst ---- */
 
+/* A frame that is the general path's. */
+static void prepare_general(struct gt_worker *w, struct gt_frame *f, struct express *x,
+			    struct gt_work *work)
+{
+	x->way = WAY_GENERAL;
+	x->slot = NULL;
+	gt_general_begin(w, f, work);
+	if (work->key.service == 0)
+		return;
+	gt_flow_hash(&w->flows, &work->key, &work->hash, 1);
+	gt_flow_prefetch(&w->flows, work->hash);
+}
+
 /* Stages 1 and 2: each frame is ordinary and its bucket on its way, or it is the general path's. */
 static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n)
 {
-	const struct express_view view = make_view(w);
-	bool sessions = false;
+	struct express_view view = make_view(w);
 
-	for (unsigned i = 0; i < n; i++) {
-		struct express *x = &b->express[i];
-		struct gt_work *work;
+	for (unsigned i = 0; i < n;) {
+		unsigned end = i + 1, taken = 0;
 
-		if (likely(express_classify(&view, &frames[i], x))) {
-			sessions |= x->way >= WAY_SESSION;
+#if defined(__AVX2__)
+		if (i + GT_LANES <= n) {
+			taken = lanes_classify(&view, &frames[i], &b->express[i]);
+			end = i + GT_LANES;
+		}
+		if (likely(taken == GT_LANES_ALL)) {
+			i = end;
 			continue;
 		}
-		work = &b->works[b->n_works++];
-		x->way = WAY_GENERAL;
-		x->slot = NULL;
-		gt_general_begin(w, &frames[i], work);
-		if (work->key.service == 0)
-			continue;
-		gt_flow_hash(&w->flows, &work->key, &work->hash, 1);
-		gt_flow_prefetch(&w->flows, work->hash);
+#endif
+		for (; i < end; i++, taken >>= 1) {
+			struct express *x = &b->express[i];
+
+			if ((taken & 1) == 0 && !express_classify(&view, &frames[i], x))
+				prepare_general(w, &frames[i], x, &b->works[b->n_works++]);
+		}
 	}
-	b->sessions = sessions;
+	b->sessions = view.sessions;
 	b->pairs_changed = w->snat.pairs_changed;
 }
 
@@ -592,6 +630,9 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 	for (unsigned i = 0; i < n; i++) {
 		struct express *x = &b->express[i];
 
+		if (likely(x->way == WAY_SERVER && !changed && x->slot != NULL) &&
+		    likely(to_server(&reach, &frames[i], x)))
+			continue;
 		if (likely(x->way != WAY_GENERAL)) {
 			/* What was found before may be another's by now, or elsewhere. */
 			if (unlikely(changed) && (x->way == WAY_SERVER || x->way == WAY_SESSION))
@@ -610,9 +651,9 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 		}
 		changed = w->flows.changes != changes;
 	}
-	if (reach.requests.frames > 0)
+	if (reach.requests.in > 0)
 		account(w, reach.requests);
-	if (reach.replies.frames > 0)
+	if (reach.replies.in > 0)
 		account(w, reach.replies);
 }
 

@@ -75,6 +75,7 @@ struct express_view {
 	const struct gt_worker *w;
 	const struct gt_plan *plan;
 	const struct gt_flow_table *flows;
+	bool sessions; /* some frames have one: what is written here */
 	struct express_head heads[GT_INTERFACES_MAX];
 };
 
@@ -112,13 +113,14 @@ static inline bool is_sum_right(uint64_t w0, uint64_t w1, uint32_t w2)
 	return sum % 0xffff == 0;
 }
 
-static inline const struct gt_plan_express *find_v4(const struct gt_plan *plan, uint64_t key)
+/* Of a plan's express_v4 and its shift. */
+static inline const struct gt_plan_express *find_v4(const struct gt_plan_express_v4 *table,
+						    unsigned shift, uint64_t key)
 {
-	unsigned shift = plan->express_v4_shift;
 	uint64_t home = gt_plan_express_v4_home(key, shift);
 
 	for (;; home = (home + 1) & (UINT64_MAX >> shift)) {
-		const struct gt_plan_express_v4 *e = &plan->express_v4[home];
+		const struct gt_plan_express_v4 *e = &table[home];
 
 		if (likely(e->key == key))
 			return &e->to;
@@ -146,8 +148,8 @@ static inline const struct gt_plan_express *find_v6(const struct gt_plan *plan,
 
 /* Nothing that we serve is its destination: is it a reply? What a NIC brings to this worker is its
  * own (make_view). */
-static inline bool classify_reply(const struct express_view *v, struct express *x,
-				  const uint64_t src[2], const uint64_t dst[2], const uint8_t *l4)
+static inline bool classify_reply(struct express_view *v, struct express *x, const uint64_t src[2],
+				  const uint64_t dst[2], const uint8_t *l4)
 {
 	struct gt_snat_pair_key key = {.port = gt_copy_be16(l4), .protocol = x->protocol};
 	const struct gt_plan_address *to = gt_plan_find_words(v->plan, dst);
@@ -169,6 +171,7 @@ static inline bool classify_reply(const struct express_view *v, struct express *
 		return false;
 	x->place = gt_snat_slot_of(snat, &snat->pairs[x->pair], gt_read_be16(l4 + 2));
 	x->way = WAY_SESSION_REPLY;
+	v->sessions = true;
 	if (x->place == NULL)
 		return false;
 	rte_prefetch0(x->place);
@@ -182,7 +185,7 @@ static inline bool is_ours(const struct express_view *v, const uint64_t src[2])
 }
 
 /* The way of a client's packet. False: no NIC places a packet by its source alone. */
-static inline bool take_service(const struct express_view *v, struct express *x,
+static inline bool take_service(struct express_view *v, struct express *x,
 				const struct gt_plan_express *service)
 {
 	x->service = service;
@@ -190,8 +193,10 @@ static inline bool take_service(const struct express_view *v, struct express *x,
 	x->way = WAY_SERVER;
 	if (likely(service->flags == 0))
 		return true;
-	if ((service->flags & GT_EXPRESS_SESSIONS) != 0)
+	if ((service->flags & GT_EXPRESS_SESSIONS) != 0) {
 		x->way = WAY_SESSION;
+		v->sessions = true;
+	}
 	return (service->flags & GT_EXPRESS_BY_SOURCE) == 0 || v->w->steer.n_workers == 1;
 }
 
@@ -203,7 +208,7 @@ static inline uint8_t express_kind(uint32_t type, uint8_t protocol, const uint8_
 	return is_ordinary_tcp(l4) ? gt_flow_make_kind(type, GT_FLOW_ESTABLISHED) : NO_KIND;
 }
 
-static inline bool classify_ipv4(const struct express_view *v, const struct gt_frame *f,
+static inline bool classify_ipv4(struct express_view *v, const struct gt_frame *f,
 				 struct express *x)
 {
 	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 20;
@@ -222,7 +227,7 @@ static inline bool classify_ipv4(const struct express_view *v, const struct gt_f
 		return false;
 	x->v6 = false;
 	x->l3_len = total;
-	service = find_v4(v->plan,
+	service = find_v4(v->plan->express_v4, v->plan->express_v4_shift,
 			  to | (uint64_t)gt_copy_be16(l4 + 2) << 32 | (uint64_t)x->protocol << 48);
 	if (unlikely(service == NULL))
 		return classify_reply(v, x, src, dst, l4);
@@ -234,7 +239,7 @@ static inline bool classify_ipv4(const struct express_view *v, const struct gt_f
 	return take_service(v, x, service);
 }
 
-static inline bool classify_ipv6(const struct express_view *v, const struct gt_frame *f,
+static inline bool classify_ipv6(struct express_view *v, const struct gt_frame *f,
 				 struct express *x)
 {
 	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 40;
@@ -272,7 +277,7 @@ static inline bool classify_ipv6(const struct express_view *v, const struct gt_f
  * Is it one? Fills x, with the key, the hash and the prefetched bucket of a client's connection.
  * Nothing is changed.
  */
-static inline bool express_classify(const struct express_view *v, const struct gt_frame *f,
+static inline bool express_classify(struct express_view *v, const struct gt_frame *f,
 				    struct express *x)
 {
 	const struct express_head *head = &v->heads[f->in_if];

@@ -76,6 +76,39 @@ static void give(struct support_pipe *p, struct gt_frame *f, uint8_t in_if)
 	support_pipe_done(f);
 }
 
+/*
+ * The same frame at each place among seven packets of other connections: eight are judged at once
+ * (pipeline/lanes.h), and one that is not ordinary must not change what becomes of the others.
+ */
+static void give_among_others(struct support_pipe *p, const struct gt_frame *f, uint8_t in_if)
+{
+	for (unsigned place = 0; place < 8; place++) {
+		struct gt_frame frames[8];
+
+		for (unsigned i = 0; i < 8; i++) {
+			const struct support_packet other = {
+				.src = support_addr("192.0.2.50"),
+				.dst = support_addr(services[0].address),
+				.protocol = TCP,
+				.sport = (uint16_t)(40000 + i),
+				.dport = services[0].port,
+				.flags = GT_TCP_ACK,
+				.payload_len = i,
+				.ttl = 64,
+			};
+
+			frames[i] = i == place ? support_frame(f->data, f->len)
+					       : support_packet_frame(&other);
+			frames[i].in_if = in_if;
+			if (i == place)
+				frames[i].wire_len = f->wire_len;
+		}
+		support_pipe_burst(p, frames, 8);
+		for (unsigned i = 0; i < 8; i++)
+			support_pipe_done(&frames[i]);
+	}
+}
+
 static void send_packet(struct support_pipe *p, const struct support_packet *packet, uint8_t in_if)
 {
 	struct gt_frame f = support_packet_frame(packet);
@@ -179,6 +212,7 @@ static void flip(struct support_pipe *p, size_t service, bool reply)
 		f.data[i / 2 / 8] ^= (uint8_t)(1U << i / 2 % 8);
 		if (i % 2 == 1 && v4)
 			repair_ipv4(f.data);
+		give_among_others(p, &f, reply ? t.reply_if : 0);
 		give(p, &f, reply ? t.reply_if : 0);
 		send_packet(p, &t.request, 0);
 		if (i % 64 != 0)
@@ -197,6 +231,31 @@ static void express_every_bit_of_the_headers_is_seen(void **state)
 	for (size_t i = 0; i < SERVICES; i++) {
 		flip(&p, i, false);
 		flip(&p, i, true);
+	}
+	support_pipe_close(&p);
+}
+
+/* 0/8, 127/8 and 224/3 are nobody's source. */
+static void express_every_network_of_sources_is_judged_alike(void **state)
+{
+	struct support_pipe p;
+
+	(void)state;
+	open_pipe(&p);
+	for (unsigned first = 0; first < 256; first++) {
+		struct support_packet s = {.src = support_addr("192.0.2.50"),
+					   .dst = support_addr(services[0].address),
+					   .protocol = TCP,
+					   .sport = 1000,
+					   .dport = services[0].port,
+					   .flags = GT_TCP_ACK,
+					   .ttl = 64};
+		struct gt_frame f;
+
+		s.src.b[12] = (uint8_t)first;
+		f = support_packet_frame(&s);
+		give_among_others(&p, &f, 0);
+		give(&p, &f, 0);
 	}
 	support_pipe_close(&p);
 }
@@ -259,6 +318,7 @@ static void vary(struct support_pipe *p, const struct talk *t, bool reply)
 			f.len -= 20;
 		if (i == 6)
 			f.wire_len = f.len -= 1;
+		give_among_others(p, &f, reply ? t->reply_if : 0);
 		give(p, &f, reply ? t->reply_if : 0);
 	}
 }
@@ -517,6 +577,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(express_ipv6_addresses_that_look_like_ipv4_keys_are_no_hits),
 		cmocka_unit_test(express_every_bit_of_the_headers_is_seen),
+		cmocka_unit_test(express_every_network_of_sources_is_judged_alike),
 		cmocka_unit_test(express_every_checksum_is_right),
 		cmocka_unit_test(express_ttl_udp_without_checksum_and_lengths_are_judged_alike),
 		cmocka_unit_test(express_what_is_too_big_is_told),

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Eight frames judged at once, one in each lane of a vector: what most frames are, TCP over IPv4,
+ * untagged, without options, is told from everything else for a fraction of what express_classify
+ * takes, which judges the rest and does the same. Each frame's first 48 bytes are three rows of
+ * four words; turned, they are a vector for each word, of all eight frames.
+ */
+#ifndef GT_PIPELINE_LANES_H
+#define GT_PIPELINE_LANES_H
+
+#include "pipeline/express.h"
+
+#if defined(__AVX2__)
+
+#define GT_LANES     8
+#define GT_LANES_ALL 0xffU
+
+/* Ethernet, IPv4 and TCP without options: what must be there to be read. */
+#define LANE_BYTES (IP_OFF + 20 + 20)
+
+/* A 32-bit word of each frame, as it lies in memory. */
+typedef __m256i lanes;
+
+static inline lanes lanes_all(uint32_t word)
+{
+	return _mm256_set1_epi32((int)word);
+}
+
+/* 16 bytes of each frame, at p[i] + offset, as their four words. */
+static inline __attribute__((always_inline)) void lanes_turn(const uint8_t *const p[GT_LANES],
+							     size_t offset, lanes w[4])
+{
+	__m256i row[4], ab_low, cd_low, ab_high, cd_high;
+
+	for (unsigned i = 0; i < 4; i++) {
+		__m128i low = _mm_loadu_si128((const __m128i *)(const void *)(p[i] + offset));
+		__m128i high = _mm_loadu_si128((const __m128i *)(const void *)(p[i + 4] + offset));
+
+		row[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+	}
+	ab_low = _mm256_unpacklo_epi32(row[0], row[1]);
+	cd_low = _mm256_unpacklo_epi32(row[2], row[3]);
+	ab_high = _mm256_unpackhi_epi32(row[0], row[1]);
+	cd_high = _mm256_unpackhi_epi32(row[2], row[3]);
+	w[0] = _mm256_unpacklo_epi64(ab_low, cd_low);
+	w[1] = _mm256_unpackhi_epi64(ab_low, cd_low);
+	w[2] = _mm256_unpacklo_epi64(ab_high, cd_high);
+	w[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
+}
+
+/* Both 16-bit halves of each word, less 32768 each: the multiplication is signed. */
+static inline lanes lanes_halves(lanes w)
+{
+	return _mm256_madd_epi16(_mm256_xor_si256(w, lanes_all(0x80008000)), lanes_all(0x00010001));
+}
+
+/* Not 0: the IPv4 checksum is wrong. The header's words: the first has its lower half in `first`'s
+ * upper, and the last its two halves in `middle`'s upper and `last`'s lower one. */
+static inline lanes lanes_sum_wrong(lanes first, const lanes middle[4], lanes last)
+{
+	lanes ends = _mm256_blend_epi16(first, last, 0x55);
+	lanes sum = _mm256_add_epi32(
+		_mm256_add_epi32(
+			_mm256_add_epi32(lanes_halves(middle[0]), lanes_halves(middle[1])),
+			_mm256_add_epi32(lanes_halves(middle[2]), lanes_halves(middle[3]))),
+		_mm256_add_epi32(lanes_halves(ends), lanes_all(10 * 32768)));
+
+	/* As is_sum_right: of ten halves, which are not all 0, one addition folds all. */
+	sum = _mm256_add_epi32(_mm256_and_si256(sum, lanes_all(0xffff)),
+			       _mm256_srli_epi32(sum, 16));
+	return _mm256_xor_si256(sum, lanes_all(0xffff));
+}
+
+/* gt_addr_is_martian_v4, all bits set if so. */
+static inline lanes lanes_martian(lanes source)
+{
+	lanes first = _mm256_and_si256(source, lanes_all(0xff));
+	lanes top = _mm256_and_si256(source, lanes_all(0xe0));
+
+	return _mm256_or_si256(_mm256_or_si256(_mm256_cmpeq_epi32(first, _mm256_setzero_si256()),
+					       _mm256_cmpeq_epi32(first, lanes_all(127))),
+			       _mm256_cmpeq_epi32(top, lanes_all(0xe0)));
+}
+
+/* Two words of each frame, one behind the other, as the frames' 64-bit words in their order. */
+static inline void lanes_join(lanes low, lanes high, uint64_t to[GT_LANES])
+{
+	__m256i a = _mm256_unpacklo_epi32(low, high), b = _mm256_unpackhi_epi32(low, high);
+
+	_mm256_store_si256((__m256i *)(void *)to, _mm256_permute2x128_si256(a, b, 0x20));
+	_mm256_store_si256((__m256i *)(void *)(to + 4), _mm256_permute2x128_si256(a, b, 0x31));
+}
+
+/* What the vectors say of each frame. */
+struct lanes_found {
+	/* as of struct gt_flow_key, without the service; as of gt_plan_express_v4; the end of
+	 * struct express, from l3_len on, with the kind of a client's packet */
+	uint64_t keys[GT_LANES], services[GT_LANES], ends[GT_LANES];
+} __attribute__((aligned(32)));
+
+_Static_assert(offsetof(struct gt_frame, wire_len) == 12 &&
+		       offsetof(struct gt_frame, in_if) == 16 &&
+		       offsetof(struct gt_frame, steered) == 21,
+	       "a frame's second row: len, wire_len, in_if ..., ... steered ...");
+_Static_assert(offsetof(struct express, way) == offsetof(struct express, l3_len) + 4 &&
+		       offsetof(struct express, kind) == offsetof(struct express, l3_len) + 5 &&
+		       offsetof(struct express, protocol) == offsetof(struct express, l3_len) + 6 &&
+		       offsetof(struct express, v6) == offsetof(struct express, l3_len) + 7,
+	       "the end of an express is one word");
+
+/* Bit i: frame i is ordinary as far as its bytes tell. */
+static inline unsigned lanes_judge(const struct express_view *v, const struct gt_frame *f,
+				   struct lanes_found *found)
+{
+	const struct express_head *head = &v->heads[f->in_if];
+	const uint8_t *rows[GT_LANES], *data[GT_LANES];
+	lanes w[4], first[4], ip[4], l4[4], differs, bad, total, source, header, kind;
+
+	for (unsigned i = 0; i < GT_LANES; i++) {
+		rows[i] = (const uint8_t *)&f[i] + offsetof(struct gt_frame, len);
+		data[i] = f[i].data;
+	}
+	lanes_turn(rows, 0, w);
+	bad = _mm256_cmpgt_epi32(lanes_all(LANE_BYTES), w[0]);
+	if (head->never != 0 || !_mm256_testz_si256(bad, bad))
+		return 0;
+	/* the interface, and not handed over by another worker */
+	differs = _mm256_or_si256(
+		_mm256_and_si256(_mm256_xor_si256(w[2], lanes_all(f->in_if)), lanes_all(0xff)),
+		_mm256_and_si256(w[3], lanes_all(0xff00)));
+	lanes_turn(data, 0, first);
+	differs = _mm256_or_si256(differs,
+				  _mm256_xor_si256(first[0], lanes_all((uint32_t)head->mac)));
+	differs = _mm256_or_si256(
+		differs,
+		_mm256_and_si256(_mm256_xor_si256(first[1], lanes_all((uint32_t)(head->mac >> 32))),
+				 lanes_all((uint32_t)(HEAD_MAC_MASK >> 32))));
+	differs = _mm256_or_si256(
+		differs,
+		_mm256_and_si256(_mm256_xor_si256(first[3], lanes_all((uint32_t)(head->v4 >> 32))),
+				 lanes_all((uint32_t)(HEAD_V4_MASK >> 32))));
+	/* length, id | fragment, TTL, protocol | checksum, source | source, destination */
+	lanes_turn(data, 16, ip);
+	differs = _mm256_or_si256(
+		differs, _mm256_and_si256(_mm256_xor_si256(ip[1], lanes_all(IPPROTO_TCP << 24)),
+					  lanes_all(0xff000000U | FRAGMENT_MASK)));
+	/* destination, port | port, sequence | ... | acknowledgment, offset, flags */
+	lanes_turn(data, 32, l4);
+	differs = _mm256_or_si256(differs, lanes_sum_wrong(first[3], ip, l4[0]));
+	total = _mm256_or_si256(_mm256_and_si256(_mm256_slli_epi32(ip[0], 8), lanes_all(0xff00)),
+				_mm256_and_si256(_mm256_srli_epi32(ip[0], 8), lanes_all(0xff)));
+	header = _mm256_and_si256(_mm256_srli_epi32(l4[3], 18), lanes_all(0x3c));
+	source = _mm256_or_si256(_mm256_srli_epi32(ip[2], 16), _mm256_slli_epi32(ip[3], 16));
+	bad = lanes_martian(source);
+	bad = _mm256_or_si256(bad,
+			      _mm256_cmpgt_epi32(_mm256_add_epi32(total, lanes_all(IP_OFF)), w[1]));
+	bad = _mm256_or_si256(bad, _mm256_cmpgt_epi32(lanes_all(20), header));
+	bad = _mm256_or_si256(bad,
+			      _mm256_cmpgt_epi32(_mm256_add_epi32(header, lanes_all(20)), total));
+	bad = _mm256_andnot_si256(bad, _mm256_cmpeq_epi32(differs, _mm256_setzero_si256()));
+	kind = _mm256_blendv_epi8(
+		lanes_all((uint32_t)NO_KIND << 8),
+		lanes_all((uint32_t)gt_flow_make_kind(GT_FLOW_TYPE_NARROW, GT_FLOW_ESTABLISHED)
+			  << 8),
+		_mm256_cmpeq_epi32(_mm256_and_si256(l4[3], lanes_all((uint32_t)FLAGS_MASK << 24)),
+				   lanes_all((uint32_t)GT_TCP_ACK << 24)));
+	lanes_join(source, _mm256_srli_epi32(l4[0], 16), found->keys);
+	lanes_join(_mm256_or_si256(_mm256_srli_epi32(ip[3], 16), _mm256_slli_epi32(l4[0], 16)),
+		   _mm256_or_si256(_mm256_and_si256(l4[1], lanes_all(0xffff)),
+				   lanes_all(IPPROTO_TCP << 16)),
+		   found->services);
+	lanes_join(total, _mm256_or_si256(kind, lanes_all(IPPROTO_TCP << 16 | WAY_SERVER)),
+		   found->ends);
+	return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(bad));
+}
+
+/* What is read for each frame, at hand: what is written to an express might be any of it, as far as
+ * a compiler knows. */
+struct lanes_tables {
+	const struct gt_plan_express_v4 *services;
+	const uint64_t *ours;
+	unsigned services_shift, ours_shift;
+};
+
+/* The rest of classify_ipv4. */
+static inline __attribute__((always_inline)) bool
+lanes_take(struct express_view *v, const struct lanes_tables *t, const struct gt_frame *f,
+	   uint64_t key, uint64_t wanted, uint64_t end, struct express *x)
+{
+	const struct gt_plan_express *service;
+
+	if (unlikely(gt_plan_may_be_ours(t->ours, t->ours_shift, gt_plan_hash_v4((rte_be32_t)key))))
+		return false;
+	service = find_v4(t->services, t->services_shift, wanted);
+	memcpy(&x->l3_len, &end, sizeof(end));
+	if (unlikely(service == NULL)) {
+		const uint64_t src[2] = {0, gt_addr_word_v4((rte_be32_t)key)};
+		const uint64_t dst[2] = {0, gt_addr_word_v4((rte_be32_t)wanted)};
+
+		return classify_reply(v, x, src, dst, f->data + IP_OFF + 20);
+	}
+	x->key.lo = key | (uint64_t)service->service << 48;
+	x->key.wide = false;
+	x->hash = gt_flow_hash_narrow(v->flows, x->key.lo);
+	return take_service(v, x, service);
+}
+
+/* Of eight frames in a row those, a bit for each, that it could judge, and that are on the express
+ * path; the others are express_classify's. */
+static inline unsigned lanes_classify(struct express_view *v, const struct gt_frame *f,
+				      struct express *x)
+{
+	const struct lanes_tables tables = {
+		.services = v->plan->express_v4,
+		.ours = v->plan->ours,
+		.services_shift = v->plan->express_v4_shift,
+		.ours_shift = v->plan->ours_shift,
+	};
+	struct lanes_found found;
+	unsigned good;
+
+	/* Frames of one kind come together: of IPv6 nothing is tried. */
+	if (f->len < LANE_BYTES ||
+	    ((gt_rewrite_load(f->data + 8) ^ v->heads[f->in_if].v4) & HEAD_V4_MASK) != 0)
+		return 0;
+	good = lanes_judge(v, f, &found);
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < GT_LANES; i++)
+		if (unlikely((good >> i & 1) == 0) ||
+		    !lanes_take(v, &tables, &f[i], found.keys[i], found.services[i], found.ends[i],
+				&x[i]))
+			good &= ~(1U << i);
+	return good;
+}
+
+#endif
+#endif
