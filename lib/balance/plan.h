@@ -193,6 +193,7 @@ struct gt_plan_express {
 	uint8_t reserved;
 };
 #define GT_EXPRESS_SESSIONS 0x01 /* mode = snat */
+#define GT_EXPRESS_CHANGES  0x04 /* nat and tunnel: more than the MACs */
 #define GT_EXPRESS_BY_SOURCE                                                                       \
 	0x02 /* persistence = source: its clients' records are to be renewed                       \
 	      */
@@ -239,8 +240,8 @@ struct gt_plan {
 	/* Which addresses are ours, a bit each by their hash, 32 bits for each: tells most
 	 * strangers for certain */
 	uint64_t *ours;
-	uint8_t ours_shift; /* 2^(64 - shift) words */
-	/* open addressing; half full at most; 2^(64 - shift) places */
+	uint8_t ours_shift; /* 2^(32 - shift) bits */
+	/* open addressing; half full at most; 2^(32 - shift) places, and 2^(64 - shift) */
 	struct gt_plan_express_v4 *express_v4;
 	struct gt_plan_express_v6 *express_v6;
 	uint8_t express_v4_shift, express_v6_shift;
@@ -333,14 +334,6 @@ static inline uint64_t gt_plan_hash_words(uint64_t w0, uint64_t w1)
 	return (w0 ^ (w1 >> 32 | w1 << 32)) * 0x9e3779b97f4a7c15ULL;
 }
 
-/* gt_plan_hash_words of an IPv4 address. Any caller. */
-static inline uint64_t gt_plan_hash_v4(rte_be32_t v4)
-{
-	uint64_t w = gt_addr_word_v4(v4);
-
-	return (w >> 32 | w << 32) * 0x9e3779b97f4a7c15ULL;
-}
-
 static inline uint64_t gt_plan_hash_address(const struct gt_addr *a)
 {
 	uint64_t w[2];
@@ -366,17 +359,35 @@ static inline const struct gt_plan_address *gt_plan_find_address(const struct gt
 	}
 }
 
-/* An address's bit: the top of its hash tells the word, its middle which one. */
-static inline unsigned gt_plan_ours_bit(uint64_t hash)
+/*
+ * Where an IPv4 address is in plan->ours, of 2^(32 - shift) bits. 32 bits wide, so that of eight
+ * addresses all are found at once (pipeline/lanes.h).
+ */
+#define GT_PLAN_SPREAD	     0x9e3779b1U /* 2^32 / golden ratio, a prime */
+#define GT_PLAN_SPREAD_PORTS 0x85ebca77U /* another one */
+
+static inline uint32_t gt_plan_ours_v4(rte_be32_t v4, unsigned shift)
 {
-	return hash >> 32 & 63;
+	return v4 * GT_PLAN_SPREAD >> shift;
 }
 
-/* False: the address, by its hash, is none of ours. True: it may be. Of plan->ours and its shift.
- * Worker. */
-static inline bool gt_plan_may_be_ours(const uint64_t *ours, unsigned shift, uint64_t hash)
+/* ... and any address, as its two words. Of IPv6 those that begin by eight bytes of 0 are as IPv4
+ * ones. */
+static inline uint32_t gt_plan_ours_at(uint64_t w0, uint64_t w1, unsigned shift)
 {
-	return (ours[hash >> shift] >> gt_plan_ours_bit(hash) & 1) != 0;
+#if RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN
+	return w0 == 0 ? gt_plan_ours_v4((uint32_t)(w1 >> 32), shift)
+		       : (uint32_t)(gt_plan_hash_words(w0, w1) >> (32 + shift));
+#else
+	return w0 == 0 ? gt_plan_ours_v4((uint32_t)w1, shift)
+		       : (uint32_t)(gt_plan_hash_words(w0, w1) >> (32 + shift));
+#endif
+}
+
+/* False: the address there is none of ours. True: it may be. Of plan->ours. Worker. */
+static inline bool gt_plan_may_be_ours(const uint64_t *ours, uint32_t at)
+{
+	return (ours[at / 64] >> at % 64 & 1) != 0;
 }
 
 /* The record of an address that may be ours, given as its two words, or NULL. Worker. */
@@ -385,16 +396,17 @@ static inline const struct gt_plan_address *gt_plan_find_words(const struct gt_p
 {
 	struct gt_addr a;
 
-	if (!gt_plan_may_be_ours(plan->ours, plan->ours_shift, gt_plan_hash_words(w[0], w[1])))
+	if (!gt_plan_may_be_ours(plan->ours, gt_plan_ours_at(w[0], w[1], plan->ours_shift)))
 		return NULL;
 	memcpy(a.b, w, sizeof(a.b));
 	return gt_plan_find_address(plan, &a);
 }
 
 /* Where the search for an express record begins. Worker. */
-static inline uint64_t gt_plan_express_v4_home(uint64_t key, unsigned shift)
+static inline uint32_t gt_plan_express_v4_home(uint64_t key, unsigned shift)
 {
-	return key * 0x9e3779b97f4a7c15ULL >> shift;
+	return ((uint32_t)key * GT_PLAN_SPREAD + (uint32_t)(key >> 32) * GT_PLAN_SPREAD_PORTS) >>
+	       shift;
 }
 
 static inline uint64_t gt_plan_express_v6_home(const uint64_t address[2], uint32_t port_protocol,

@@ -6,15 +6,16 @@
 #include "balance/plan_internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* Bits for each address of ours, so that of strangers one in 32 at most is looked up. */
 #define OURS_BITS  32
 #define OURS_LEAST 4096
 
-/* Of a table whose size is a power of two and at least two. */
-static uint8_t shift_of(uint32_t size)
+/* Of a table whose size is a power of two and at least two, for a hash of so many bits. */
+static uint8_t shift_of(uint32_t size, int bits)
 {
-	return (uint8_t)(64 - __builtin_ctz(size));
+	return (uint8_t)(bits - __builtin_ctz(size));
 }
 
 static int make_ours(struct gt_plan *plan)
@@ -25,18 +26,20 @@ static int make_ours(struct gt_plan *plan)
 	for (uint32_t i = 0; i <= plan->addresses_mask; i++)
 		n += plan->addresses[i].used;
 	n *= OURS_BITS;
-	size = gt_plan_table_size((n < OURS_LEAST ? OURS_LEAST : n) / 2) / 64;
-	plan->ours_shift = shift_of(size);
-	plan->ours = gt_plan_array(size, sizeof(*plan->ours));
+	size = gt_plan_table_size((n < OURS_LEAST ? OURS_LEAST : n) / 2);
+	plan->ours_shift = shift_of(size, 32);
+	plan->ours = gt_plan_array(size / 64, sizeof(*plan->ours));
 	if (plan->ours == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i <= plan->addresses_mask; i++) {
-		uint64_t hash;
+		uint64_t w[2];
+		uint32_t at;
 
 		if (!plan->addresses[i].used)
 			continue;
-		hash = gt_plan_hash_address(&plan->addresses[i].addr);
-		plan->ours[hash >> plan->ours_shift] |= UINT64_C(1) << gt_plan_ours_bit(hash);
+		memcpy(w, plan->addresses[i].addr.b, sizeof(w));
+		at = gt_plan_ours_at(w[0], w[1], plan->ours_shift);
+		plan->ours[at / 64] |= UINT64_C(1) << at % 64;
 	}
 	return 0;
 }
@@ -53,9 +56,10 @@ static void put_v4(struct gt_plan *plan, const struct gt_addr *addr, uint32_t po
 		   const struct gt_plan_express *to)
 {
 	uint64_t key = (uint64_t)port_protocol << 32 | gt_addr_v4(addr);
-	uint64_t i = gt_plan_express_v4_home(key, plan->express_v4_shift);
+	uint32_t i = gt_plan_express_v4_home(key, plan->express_v4_shift);
+
 	while (plan->express_v4[i].key != 0)
-		i = (i + 1) & (UINT64_MAX >> plan->express_v4_shift);
+		i = (i + 1) & (UINT32_MAX >> plan->express_v4_shift);
 	plan->express_v4[i] = (struct gt_plan_express_v4){key, *to};
 }
 
@@ -75,6 +79,8 @@ static void put_v6(struct gt_plan *plan, const struct gt_addr *addr, uint32_t po
 static uint8_t flags_of(const struct gt_plan_vip *v)
 {
 	return (uint8_t)((v->mode == GT_MODE_SNAT ? GT_EXPRESS_SESSIONS : 0) |
+			 (v->mode == GT_MODE_NAT || v->mode == GT_MODE_TUNNEL ? GT_EXPRESS_CHANGES
+									      : 0) |
 			 (v->source_service != 0 ? GT_EXPRESS_BY_SOURCE : 0));
 }
 
@@ -120,9 +126,9 @@ int gt_plan_make_express(struct gt_plan_builder *b)
 	}
 	for (unsigned v4 = 0; v4 < 2; v4++)
 		size[v4] = gt_plan_table_size(n[v4]);
-	plan->express_v6_shift = shift_of(size[0]);
+	plan->express_v6_shift = shift_of(size[0], 64);
 	plan->express_v6 = gt_plan_array(size[0], sizeof(*plan->express_v6));
-	plan->express_v4_shift = shift_of(size[1]);
+	plan->express_v4_shift = shift_of(size[1], 32);
 	plan->express_v4 = gt_plan_array(size[1], sizeof(*plan->express_v4));
 	if (plan->express_v6 == NULL || plan->express_v4 == NULL)
 		return -ENOMEM;

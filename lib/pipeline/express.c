@@ -285,10 +285,13 @@ static inline __attribute__((always_inline)) bool change(const struct gt_plan *p
 
 static inline bool to_server(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	uint32_t value = x->slot->value, meta = x->slot->meta;
-	uint32_t came = f->wire_len, goes = came;
+	uint32_t value, meta, came = f->wire_len, goes = came;
 	const struct gt_plan_server *s;
 
+	if (unlikely(x->slot == NULL))
+		return false;
+	value = x->slot->value;
+	meta = x->slot->meta;
 	if (unlikely(gt_flow_kind(meta) != x->kind || value >= r->n_servers ||
 		     gt_flow_idle(meta, r->tick) > x->service->idle_ticks ||
 		     ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
@@ -332,9 +335,12 @@ send_by_session(struct reach *r, struct gt_frame *f, const struct express *x, ui
 
 static inline bool to_session(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	uint32_t value = x->slot->value;
+	uint32_t value;
 	struct gt_snat_session *s;
 
+	if (unlikely(x->slot == NULL))
+		return false;
+	value = x->slot->value;
 	if (!gt_connection_is_session(value))
 		return false;
 	s = gt_connection_session(r->w, value);
@@ -410,15 +416,107 @@ static inline bool session_reply(struct reach *r, struct gt_frame *f, const stru
 	return true;
 }
 
-static inline bool forward(struct reach *r, struct gt_frame *f, const struct express *x)
+/* ---- runs ----
+ * Frames of one way mostly come one behind the other: each way has a loop of its own, over the
+ * frames from here on that are its and take it: how many. The first that is neither is not changed.
+ */
+
+static __rte_always_inline unsigned
+run(struct reach *r, struct gt_frame *frames, const struct express *express, unsigned n,
+    enum express_way way, bool forward(struct reach *, struct gt_frame *, const struct express *))
 {
-	if (likely(x->way == WAY_SERVER))
-		return x->slot != NULL && to_server(r, f, x);
-	if (x->way == WAY_SESSION)
-		return x->slot != NULL && to_session(r, f, x);
-	if (x->way == WAY_NAT_REPLY)
-		return nat_reply(r, f, x);
-	return session_reply(r, f, x);
+	unsigned i = 0;
+
+	while (i < n && express[i].way == way && likely(forward(r, &frames[i], &express[i])))
+		i++;
+	return i;
+}
+
+static __rte_noinline unsigned run_server(struct reach *r, struct gt_frame *frames,
+					  const struct express *express, unsigned n)
+{
+	return run(r, frames, express, n, WAY_SERVER, to_server);
+}
+
+static __rte_noinline unsigned run_session(struct reach *r, struct gt_frame *frames,
+					   const struct express *express, unsigned n)
+{
+	return run(r, frames, express, n, WAY_SESSION, to_session);
+}
+
+static __rte_noinline unsigned run_nat_reply(struct reach *r, struct gt_frame *frames,
+					     const struct express *express, unsigned n)
+{
+	return run(r, frames, express, n, WAY_NAT_REPLY, nat_reply);
+}
+
+static __rte_noinline unsigned run_session_reply(struct reach *r, struct gt_frame *frames,
+						 const struct express *express, unsigned n)
+{
+	return run(r, frames, express, n, WAY_SESSION_REPLY, session_reply);
+}
+
+/* The ordinary packets of dr, as to_server forwards them: all that is needed for each is in
+ * registers. */
+static __rte_noinline unsigned run_dr(struct reach *reach, struct gt_frame *frames,
+				      const struct express *express, unsigned n)
+{
+	const struct gt_plan_server *servers = reach->servers;
+	struct gt_server_counters *counts = reach->counts;
+	uint32_t n_servers = reach->n_servers, tick = reach->tick;
+	struct gt_worker *w = reach->w;
+	struct sums s = reach->requests;
+	unsigned i = 0;
+
+	for (; i < n; i++) {
+		const struct express *x = &express[i];
+		struct gt_frame *f = &frames[i];
+		uint32_t value, meta, came = f->wire_len;
+		const struct gt_plan_server *to;
+
+		if (unlikely(x->way != WAY_DR || x->slot == NULL))
+			break;
+		value = x->slot->value;
+		meta = x->slot->meta;
+		if (unlikely(gt_flow_kind(meta) != x->kind || value >= n_servers ||
+			     gt_flow_idle(meta, tick) > x->service->idle_ticks))
+			break;
+		to = &servers[value];
+		if (unlikely(to->express != GT_EXPRESS_DR))
+			break;
+		x->slot->meta = (meta & ~GT_TICK_MASK) | tick;
+		memcpy(f->data, to->macs, sizeof(to->macs));
+		counts[value].frames++;
+		counts[value].bytes += came;
+		depart(w, f, &s, vip_out_of(to), came, came);
+	}
+	reach->requests = s;
+	return i;
+}
+
+static inline unsigned run_way(struct reach *r, struct gt_frame *frames,
+			       const struct express *express, unsigned n)
+{
+	switch ((enum express_way)express->way) {
+	case WAY_DR:
+		return run_dr(r, frames, express, n);
+	case WAY_SERVER:
+		return run_server(r, frames, express, n);
+	case WAY_SESSION:
+		return run_session(r, frames, express, n);
+	case WAY_NAT_REPLY:
+		return run_nat_reply(r, frames, express, n);
+	case WAY_SESSION_REPLY:
+		return run_session_reply(r, frames, express, n);
+	case WAY_GENERAL:
+		break;
+	}
+	return 0;
+}
+
+static inline bool is_client(const struct express *x)
+{
+	return x->way == WAY_DR || x->way == WAY_SERVER || x->way == WAY_SESSION;
 }
 
 /* ---- what begins, ends or changes a connection ---- */
@@ -490,30 +588,36 @@ static void prepare_general(struct gt_worker *w, struct gt_frame *f, struct expr
 	gt_flow_prefetch(&w->flows, work->hash);
 }
 
-/* Stages 1 and 2: each frame is ordinary and its bucket on its way, or it is the general path's. */
+/* One frame is ordinary and its bucket on its way, or it is the general path's. */
+static inline void prepare_one(struct gt_worker *w, struct express_view *view, struct gt_frame *f,
+			       struct express *x, struct burst *b)
+{
+	if (likely(express_classify(view, f, x)))
+		return;
+	prepare_general(w, f, x, &b->works[b->n_works++]);
+}
+
+/* Stages 1 and 2 of all frames. */
 static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n)
 {
 	struct express_view view = make_view(w);
 
 	for (unsigned i = 0; i < n;) {
-		unsigned end = i + 1, taken = 0;
-
 #if defined(__AVX2__)
-		if (i + GT_LANES <= n) {
-			taken = lanes_classify(&view, &frames[i], &b->express[i]);
-			end = i + GT_LANES;
-		}
-		if (likely(taken == GT_LANES_ALL)) {
-			i = end;
+		if (n - i >= GT_LANES && lanes_are_worth(&view, &frames[i])) {
+			unsigned left = lanes_classify(&view, &frames[i], &b->express[i]);
+
+			for (left ^= GT_LANES_ALL; unlikely(left != 0); left &= left - 1) {
+				unsigned j = i + (unsigned)__builtin_ctz(left);
+
+				prepare_one(w, &view, &frames[j], &b->express[j], b);
+			}
+			i += GT_LANES;
 			continue;
 		}
 #endif
-		for (; i < end; i++, taken >>= 1) {
-			struct express *x = &b->express[i];
-
-			if ((taken & 1) == 0 && !express_classify(&view, &frames[i], x))
-				prepare_general(w, &frames[i], x, &b->works[b->n_works++]);
-		}
+		prepare_one(w, &view, &frames[i], &b->express[i], b);
+		i++;
 	}
 	b->sessions = view.sessions;
 	b->pairs_changed = w->snat.pairs_changed;
@@ -566,25 +670,32 @@ static bool choose_ahead(const struct gt_worker *w, const struct gt_frame *frame
 #endif
 }
 
-/* Stage 3: the slots of all connections, of which a few are in their second bucket, a line more
- * from memory. */
+/* The slot of one connection, if it is in its first bucket. True: there is nothing to be found, or
+ * it is. */
+static inline bool locate_one(const struct gt_worker *w, struct express *x)
+{
+	if (x->slot == NULL)
+		return true;
+	x->slot = gt_flow_find_in((struct gt_flow_bucket *)x->slot, &x->key);
+	if (likely(x->slot != NULL))
+		return true;
+	gt_flow_prefetch_second(&w->flows, &x->key, x->hash);
+	return false;
+}
+
+/*
+ * Stage 3: the slots of all connections, of which a few are in their second bucket, a line more
+ * from memory.
+ */
 static void locate(const struct gt_worker *w, const struct gt_frame *frames, struct burst *b,
 		   unsigned n)
 {
 	uint8_t second[GT_BURST_MAX], fresh[GT_BURST_MAX];
 	unsigned n_second = 0, n_fresh = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		struct express *x = &b->express[i];
-
-		if (x->slot == NULL)
-			continue;
-		x->slot = gt_flow_find_in((struct gt_flow_bucket *)x->slot, &x->key);
-		if (likely(x->slot != NULL))
-			continue;
-		gt_flow_prefetch_second(&w->flows, &x->key, x->hash);
-		second[n_second++] = (uint8_t)i;
-	}
+	for (unsigned i = 0; i < n; i++)
+		if (unlikely(!locate_one(w, &b->express[i])))
+			second[n_second++] = (uint8_t)i;
 	for (unsigned i = 0; i < n_second; i++) {
 		struct express *x = &b->express[second[i]];
 
@@ -612,6 +723,24 @@ static void prefetch_sessions(const struct gt_worker *w, const struct burst *b, 
 	}
 }
 
+/* One frame that is the general path's, or did not take its way. */
+static __rte_noinline void decide_one(struct gt_worker *w, struct reach *r, struct gt_frame *f,
+				      struct express *x, struct gt_work **work, uint64_t choice,
+				      uint64_t now_ms)
+{
+	struct gt_work fallen;
+
+	if (x->way == WAY_GENERAL) {
+		gt_general_decide(w, f, (*work)++, now_ms);
+	} else if (is_client(x)) {
+		settle(r, f, x, choice);
+	} else {
+		gt_general_begin(w, f, &fallen);
+		fallen.hash = x->hash;
+		gt_general_decide(w, f, &fallen, now_ms);
+	}
+}
+
 /* Stage 4, in the order of the frames' arrival, whichever path they take. */
 static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n,
 		   uint64_t now_ms)
@@ -624,32 +753,24 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 			      .counts = w->servers,
 			      .pairs_changed = b->pairs_changed};
 	uint64_t changes = w->flows.changes;
-	struct gt_work *work = b->works, fallen;
-	bool changed = false;
+	struct gt_work *work = b->works;
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < n; i++) {
+	while (i < n) {
 		struct express *x = &b->express[i];
+		bool changed = w->flows.changes != changes && is_client(x);
+		unsigned taken;
 
-		if (likely(x->way == WAY_SERVER && !changed && x->slot != NULL) &&
-		    likely(to_server(&reach, &frames[i], x)))
-			continue;
-		if (likely(x->way != WAY_GENERAL)) {
-			/* What was found before may be another's by now, or elsewhere. */
-			if (unlikely(changed) && (x->way == WAY_SERVER || x->way == WAY_SESSION))
-				x->slot = gt_flow_find(&w->flows, &x->key, x->hash).slot;
-			if (likely(forward(&reach, &frames[i], x)))
-				continue;
-			if (x->way == WAY_SERVER || x->way == WAY_SESSION) {
-				settle(&reach, &frames[i], x, b->has_choices ? b->choices[i] : 0);
-			} else {
-				gt_general_begin(w, &frames[i], &fallen);
-				fallen.hash = x->hash;
-				gt_general_decide(w, &frames[i], &fallen, now_ms);
-			}
-		} else {
-			gt_general_decide(w, &frames[i], work++, now_ms);
+		/* What was found before may be another's by now, or elsewhere. */
+		if (unlikely(changed))
+			x->slot = gt_flow_find(&w->flows, &x->key, x->hash).slot;
+		taken = run_way(&reach, &frames[i], x, changed ? 1 : n - i);
+		if (taken == 0) {
+			decide_one(w, &reach, &frames[i], x, &work,
+				   b->has_choices ? b->choices[i] : 0, now_ms);
+			taken = 1;
 		}
-		changed = w->flows.changes != changes;
+		i += taken;
 	}
 	if (reach.requests.in > 0)
 		account(w, reach.requests);

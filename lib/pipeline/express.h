@@ -16,7 +16,8 @@
 /* Which way a frame goes. */
 enum express_way {
 	WAY_GENERAL,   /* the general path's */
-	WAY_SERVER,    /* a client's, of `service` */
+	WAY_DR,	       /* a client's, of `service`, which asks for nothing but its server's MACs */
+	WAY_SERVER,    /* a client's, of `service`, with nat or a tunnel, or by source */
 	WAY_NAT_REPLY, /* of the server that `nat` names */
 	/* these have a session */
 	WAY_SESSION,	   /* a client's, of `service`, with snat */
@@ -113,13 +114,11 @@ static inline bool is_sum_right(uint64_t w0, uint64_t w1, uint32_t w2)
 	return sum % 0xffff == 0;
 }
 
-/* Of a plan's express_v4 and its shift. */
+/* Of a plan's express_v4 and its shift; home: gt_plan_express_v4_home of the key. */
 static inline const struct gt_plan_express *find_v4(const struct gt_plan_express_v4 *table,
-						    unsigned shift, uint64_t key)
+						    unsigned shift, uint32_t home, uint64_t key)
 {
-	uint64_t home = gt_plan_express_v4_home(key, shift);
-
-	for (;; home = (home + 1) & (UINT64_MAX >> shift)) {
+	for (;; home = (home + 1) & (UINT32_MAX >> shift)) {
 		const struct gt_plan_express_v4 *e = &table[home];
 
 		if (likely(e->key == key))
@@ -190,9 +189,10 @@ static inline bool take_service(struct express_view *v, struct express *x,
 {
 	x->service = service;
 	x->slot = gt_flow_prefetch(v->flows, x->hash)->slots;
-	x->way = WAY_SERVER;
+	x->way = WAY_DR;
 	if (likely(service->flags == 0))
 		return true;
+	x->way = WAY_SERVER;
 	if ((service->flags & GT_EXPRESS_SESSIONS) != 0) {
 		x->way = WAY_SESSION;
 		v->sessions = true;
@@ -217,6 +217,7 @@ static inline bool classify_ipv4(struct express_view *v, const struct gt_frame *
 	const uint64_t src[2] = {0, gt_addr_word_v4(from)}, dst[2] = {0, gt_addr_word_v4(to)};
 	const struct gt_plan_express *service;
 	uint32_t total = gt_read_be16(ip + 2);
+	uint64_t wanted;
 
 	x->protocol = ip[9];
 	if ((gt_copy_be16(ip + 6) & FRAGMENT_MASK) != 0 ||
@@ -227,8 +228,9 @@ static inline bool classify_ipv4(struct express_view *v, const struct gt_frame *
 		return false;
 	x->v6 = false;
 	x->l3_len = total;
+	wanted = to | (uint64_t)gt_copy_be16(l4 + 2) << 32 | (uint64_t)x->protocol << 48;
 	service = find_v4(v->plan->express_v4, v->plan->express_v4_shift,
-			  to | (uint64_t)gt_copy_be16(l4 + 2) << 32 | (uint64_t)x->protocol << 48);
+			  gt_plan_express_v4_home(wanted, v->plan->express_v4_shift), wanted);
 	if (unlikely(service == NULL))
 		return classify_reply(v, x, src, dst, l4);
 	x->kind = express_kind(GT_FLOW_TYPE_NARROW, x->protocol, l4);

@@ -91,11 +91,28 @@ static inline void lanes_join(lanes low, lanes high, uint64_t to[GT_LANES])
 	_mm256_store_si256((__m256i *)(void *)(to + 4), _mm256_permute2x128_si256(a, b, 0x31));
 }
 
+static inline void lanes_store(lanes v, uint32_t to[GT_LANES])
+{
+	_mm256_store_si256((__m256i *)(void *)to, v);
+}
+
+static inline lanes lanes_times(lanes v, uint32_t by)
+{
+	return _mm256_mullo_epi32(v, lanes_all(by));
+}
+
+static inline lanes lanes_down(lanes v, unsigned bits)
+{
+	return _mm256_srl_epi32(v, _mm_cvtsi32_si128((int)bits));
+}
+
 /* What the vectors say of each frame. */
 struct lanes_found {
 	/* as of struct gt_flow_key, without the service; as of gt_plan_express_v4; the end of
 	 * struct express, from l3_len on, with the kind of a client's packet */
 	uint64_t keys[GT_LANES], services[GT_LANES], ends[GT_LANES];
+	/* gt_plan_ours_v4 of the source, gt_plan_express_v4_home of the service */
+	uint32_t ours[GT_LANES], homes[GT_LANES];
 } __attribute__((aligned(32)));
 
 _Static_assert(offsetof(struct gt_frame, wire_len) == 12 &&
@@ -109,12 +126,12 @@ _Static_assert(offsetof(struct express, way) == offsetof(struct express, l3_len)
 	       "the end of an express is one word");
 
 /* Bit i: frame i is ordinary as far as its bytes tell. */
-static inline unsigned lanes_judge(const struct express_view *v, const struct gt_frame *f,
-				   struct lanes_found *found)
+static __rte_noinline unsigned lanes_judge(const struct express_view *v, const struct gt_frame *f,
+					   struct lanes_found *found)
 {
 	const struct express_head *head = &v->heads[f->in_if];
 	const uint8_t *rows[GT_LANES], *data[GT_LANES];
-	lanes w[4], first[4], ip[4], l4[4], differs, bad, total, source, header, kind;
+	lanes w[4], first[4], ip[4], l4[4], differs, bad, total, source, header, kind, to, port;
 
 	for (unsigned i = 0; i < GT_LANES; i++) {
 		rows[i] = (const uint8_t *)&f[i] + offsetof(struct gt_frame, len);
@@ -165,34 +182,34 @@ static inline unsigned lanes_judge(const struct express_view *v, const struct gt
 		_mm256_cmpeq_epi32(_mm256_and_si256(l4[3], lanes_all((uint32_t)FLAGS_MASK << 24)),
 				   lanes_all((uint32_t)GT_TCP_ACK << 24)));
 	lanes_join(source, _mm256_srli_epi32(l4[0], 16), found->keys);
-	lanes_join(_mm256_or_si256(_mm256_srli_epi32(ip[3], 16), _mm256_slli_epi32(l4[0], 16)),
-		   _mm256_or_si256(_mm256_and_si256(l4[1], lanes_all(0xffff)),
-				   lanes_all(IPPROTO_TCP << 16)),
-		   found->services);
-	lanes_join(total, _mm256_or_si256(kind, lanes_all(IPPROTO_TCP << 16 | WAY_SERVER)),
+	to = _mm256_or_si256(_mm256_srli_epi32(ip[3], 16), _mm256_slli_epi32(l4[0], 16));
+	port = _mm256_blend_epi16(l4[1], lanes_all(IPPROTO_TCP << 16), 0xaa);
+	lanes_join(to, port, found->services);
+	lanes_store(lanes_down(lanes_times(source, GT_PLAN_SPREAD), v->plan->ours_shift),
+		    found->ours);
+	lanes_store(lanes_down(_mm256_add_epi32(lanes_times(to, GT_PLAN_SPREAD),
+						lanes_times(port, GT_PLAN_SPREAD_PORTS)),
+			       v->plan->express_v4_shift),
+		    found->homes);
+	lanes_join(total, _mm256_or_si256(kind, lanes_all(IPPROTO_TCP << 16 | WAY_DR)),
 		   found->ends);
 	return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(bad));
 }
 
-/* What is read for each frame, at hand: what is written to an express might be any of it, as far as
- * a compiler knows. */
-struct lanes_tables {
-	const struct gt_plan_express_v4 *services;
-	const uint64_t *ours;
-	unsigned services_shift, ours_shift;
-};
-
-/* The rest of classify_ipv4. */
-static inline __attribute__((always_inline)) bool
-lanes_take(struct express_view *v, const struct lanes_tables *t, const struct gt_frame *f,
-	   uint64_t key, uint64_t wanted, uint64_t end, struct express *x)
+/* The rest of classify_ipv4, of frame i. `services` and `ours` are v->plan's, at hand: what is
+ * written to an express might be any pointer, as far as a compiler knows. */
+static __rte_always_inline bool lanes_take(struct express_view *v, const struct gt_frame *f,
+					   const struct lanes_found *found, unsigned i,
+					   const struct gt_plan_express_v4 *services,
+					   const uint64_t *ours, struct express *x)
 {
+	uint64_t key = found->keys[i], wanted = found->services[i];
 	const struct gt_plan_express *service;
 
-	if (unlikely(gt_plan_may_be_ours(t->ours, t->ours_shift, gt_plan_hash_v4((rte_be32_t)key))))
+	if (unlikely(gt_plan_may_be_ours(ours, found->ours[i])))
 		return false;
-	service = find_v4(t->services, t->services_shift, wanted);
-	memcpy(&x->l3_len, &end, sizeof(end));
+	service = find_v4(services, v->plan->express_v4_shift, found->homes[i], wanted);
+	memcpy(&x->l3_len, &found->ends[i], sizeof(found->ends[i]));
 	if (unlikely(service == NULL)) {
 		const uint64_t src[2] = {0, gt_addr_word_v4((rte_be32_t)key)};
 		const uint64_t dst[2] = {0, gt_addr_word_v4((rte_be32_t)wanted)};
@@ -205,30 +222,27 @@ lanes_take(struct express_view *v, const struct lanes_tables *t, const struct gt
 	return take_service(v, x, service);
 }
 
+/* Frames of one kind come together: where the first is not of IPv4 and TCP's length, none is. */
+static inline bool lanes_are_worth(const struct express_view *v, const struct gt_frame *f)
+{
+	return f->len >= LANE_BYTES &&
+	       ((gt_rewrite_load(f->data + 8) ^ v->heads[f->in_if].v4) & HEAD_V4_MASK) == 0;
+}
+
 /* Of eight frames in a row those, a bit for each, that it could judge, and that are on the express
  * path; the others are express_classify's. */
 static inline unsigned lanes_classify(struct express_view *v, const struct gt_frame *f,
 				      struct express *x)
 {
-	const struct lanes_tables tables = {
-		.services = v->plan->express_v4,
-		.ours = v->plan->ours,
-		.services_shift = v->plan->express_v4_shift,
-		.ours_shift = v->plan->ours_shift,
-	};
+	const struct gt_plan_express_v4 *services = v->plan->express_v4;
+	const uint64_t *ours = v->plan->ours;
 	struct lanes_found found;
-	unsigned good;
+	unsigned good = lanes_judge(v, f, &found);
 
-	/* Frames of one kind come together: of IPv6 nothing is tried. */
-	if (f->len < LANE_BYTES ||
-	    ((gt_rewrite_load(f->data + 8) ^ v->heads[f->in_if].v4) & HEAD_V4_MASK) != 0)
-		return 0;
-	good = lanes_judge(v, f, &found);
 #pragma GCC unroll 8
 	for (unsigned i = 0; i < GT_LANES; i++)
 		if (unlikely((good >> i & 1) == 0) ||
-		    !lanes_take(v, &tables, &f[i], found.keys[i], found.services[i], found.ends[i],
-				&x[i]))
+		    !lanes_take(v, &f[i], &found, i, services, ours, &x[i]))
 			good &= ~(1U << i);
 	return good;
 }
