@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "balance/maglev.h"
+#include "balance/plan.h"
 #include "balance/rendezvous.h"
 #include "support.h"
 
@@ -229,11 +230,96 @@ static void rendezvous_build_many_memberships_as_recorded(void **state)
 	check(true);
 }
 
+/* ---- of whole plans ---- */
+
+#define VIPS 36
+
+/* A third of them have servers of the same names, addresses and weights, another third of the same
+ * but for a weight, the rest has its own. */
+static struct gt_config *make_config(void)
+{
+	struct gt_config_messages messages = {0};
+	struct gt_config *config = NULL;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	assert_non_null(f);
+	fputs("[gantry]\nname = t\n[interface lan]\ndevice = net_null0\naddress = 10.0.0.2/8\n", f);
+	for (unsigned i = 0; i < VIPS; i++) {
+		fprintf(f,
+			"[vip v%u]\ninterface = lan\naddress = 10.1.0.%u\nport = 104\ncheck = "
+			"none\n"
+			"scheduler = %s\n",
+			i, i + 1, i % 4 == 0 ? "rendezvous" : "maglev");
+		for (unsigned j = 0; j < 5; j++)
+			fprintf(f, "[server v%u/s%u]\naddress = 10.64.%u.%u\nweight = %u\n", i, j,
+				i % 3 == 2 ? i : 0, j + 1, i % 3 == 1 && j == 2 ? 1 + i % 2 : 100);
+	}
+	fclose(f);
+	assert_int_equal(gt_config_parse("t", text, len, &config, &messages), 0);
+	gt_config_messages_free(&messages);
+	free(text);
+	return config;
+}
+
+/* Each VIP's table is what its own list gives. */
+static void assert_right(const struct gt_plan *plan)
+{
+	static uint16_t table[65537];
+
+	for (uint32_t i = 1; i < plan->n_vips; i++) {
+		const struct gt_plan_vip *v = &plan->vips[i];
+
+		assert_int_equal(v->n_slots, 65537);
+		assert_int_equal((v->scheduler == GT_SCHED_RENDEZVOUS ? gt_rendezvous_build
+								      : gt_maglev_build)(
+					 &plan->seed, v->members, v->n_members, table, v->n_slots),
+				 0);
+		assert_memory_equal(v->slots, table, sizeof(table));
+	}
+}
+
+/* A crew that begins at the end. */
+static void run_backward(void *ctx, void (*job)(void *arg, size_t i), void *arg, size_t n)
+{
+	*(unsigned *)ctx += 1;
+	while (n-- > 0)
+		job(arg, n);
+}
+
+static void plan_tables_of_equal_lists_as_of_each_alone(void **state)
+{
+	const struct gt_mac mac = {{2, 0, 0, 0, 0, 2}};
+	struct gt_config *c = make_config();
+	struct gt_server_state *states = support_states(c);
+	unsigned calls = 0;
+	const struct gt_plan_crew crew = {run_backward, &calls};
+	struct gt_plan *plan, *next;
+
+	(void)state;
+	assert_int_equal(gt_plan_build_by_draft(c, states, &mac, NULL, 0, NULL, NULL, &crew, &plan),
+			 0);
+	assert_int_equal(plan->n_vips, VIPS + 1);
+	assert_true(calls > 0);
+	assert_right(plan);
+	/* A server of all VIPs goes down: rendezvous tables are made from the older ones. */
+	for (size_t i = 0; i < VIPS; i++)
+		states[i * 5 + 1].up = false;
+	assert_int_equal(gt_plan_build(c, states, &mac, NULL, 0, plan, &next), 0);
+	assert_right(next);
+	gt_plan_free(plan);
+	gt_plan_free(next);
+	free(states);
+	gt_config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(maglev_build_many_memberships_as_recorded),
 		cmocka_unit_test(rendezvous_build_many_memberships_as_recorded),
+		cmocka_unit_test(plan_tables_of_equal_lists_as_of_each_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
