@@ -102,6 +102,12 @@ def free_hugepages_mb():
     return found["HugePages_Free"] * found["Hugepagesize"] / 1024
 
 
+def waited_s(pid):
+    """For how long main was ready to run, and others ran on its CPU."""
+    with open(f"/proc/{pid}/task/{pid}/schedstat", encoding="ascii") as f:
+        return int(f.read().split()[1]) / 1e9
+
+
 class Scale(Gantry):
     def count(self):
         begun = time.monotonic()
@@ -233,22 +239,24 @@ def window(g, askers, seconds):
 
 def measure_windows(g, changes, askers, rounds, seconds):
     """Interleaved; the sums over all windows of each kind."""
-    ratios, main, took = [], {False: 0, True: 0}, {False: {}, True: {}}
+    ratios, main, took, changed_s = [], {False: 0, True: 0}, {False: {}, True: {}}, 0
     for i in range(rounds):
         rate = {}
         for on in ((False, True) if i % 2 == 0 else (True, False)):
+            begun = time.monotonic()
             for c in changes:
                 (c.on.set if on else c.on.clear)()
             first, last, asked = window(g, askers, seconds)
             for c in changes:
                 c.on.clear()
+            changed_s += time.monotonic() - begun if on else 0
             rate[on] = g.rate(first, last)
             main[on] += last["main_ns"] - first["main_ns"]
             for name, times in asked.items():
                 took[on].setdefault(name, []).extend(times)
             time.sleep(0.5)  # what was ordered is done
         ratios.append(rate[True] / rate[False])
-    return ratios, {k: v / 1e9 / (rounds * seconds) for k, v in main.items()}, took
+    return ratios, {k: v / 1e9 / (rounds * seconds) for k, v in main.items()}, took, changed_s
 
 
 def shape(build, directory, tap, vips, servers, flows, rounds, seconds):
@@ -267,9 +275,9 @@ def shape(build, directory, tap, vips, servers, flows, rounds, seconds):
         for thread in (*changes, *askers.values()):
             thread.start()
         time.sleep(1)
-        before = g.count()
-        ratios, main, took = measure_windows(g, changes, askers, rounds, seconds)
-        after = g.count()
+        before, waited = g.count(), waited_s(g.process.pid)
+        ratios, main, took, changed_s = measure_windows(g, changes, askers, rounds, seconds)
+        after, waited = g.count(), waited_s(g.process.pid) - waited
         resident, hugepages = memory_mb(g.process.pid)
         for thread in (*changes, *askers.values()):
             thread.end = True
@@ -280,10 +288,10 @@ def shape(build, directory, tap, vips, servers, flows, rounds, seconds):
         orders = [t for c in changes for t in c.took]
     dropped = {k: n - before["drops"].get(k, 0) for k, n in after["drops"].items() if n != before["drops"].get(k, 0)}
     return {"vips": vips, "servers": servers, "flows": flows, "ready_s": ready, "resident_mb": resident, "hugepages_mb": hugepages,
-            "orders": len(orders), "orders_a_minute": 60 * len(orders) / (rounds * seconds), "plans": after["plans"] - before["plans"],
+            "orders": len(orders), "orders_a_minute": 60 * len(orders) / changed_s, "plans": after["plans"] - before["plans"],
             "plan_ms": after["plan_ms"], "order": percentiles(orders), "rate": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
             "main_without": main[False], "main_with": main[True], "dropped": dropped, "missed": after["missed"] - before["missed"],
-            "frames": after["in"] - before["in"], "longest_turn_us": after["longest_turn_us"],
+            "main_waited_s": waited, "frames": after["in"] - before["in"], "longest_turn_us": after["longest_turn_us"],
             "with": {k: percentiles(v) for k, v in took[True].items()}, "without": {k: percentiles(v) for k, v in took[False].items()}}
 
 
@@ -304,7 +312,7 @@ def tell(say, r):
         f"hugepages; {r['orders_a_minute']:.0f} orders a minute, {r['plans']} plans of {r['plan_ms']['mean']:.2f} ms (longest "
         f"{r['plan_ms']['longest']:.1f}), in force after {ms(r['order'])} ms; rate {100 * r['rate']:.1f} % ({100 * r['least']:.1f} to "
         f"{100 * r['most']:.1f}); dropped {r['dropped'] or 0}, missed {r['missed']}; main {100 * r['main_without']:.0f} -> {100 * r['main_with']:.0f} % of a "
-        f"core; question {ms(r['without']['question'])} -> {ms(r['with']['question'])} ms, status {ms(r['without']['status'])} -> "
+        f"core, waited {r['main_waited_s']:.1f} s for it; question {ms(r['without']['question'])} -> {ms(r['with']['question'])} ms, status {ms(r['without']['status'])} -> "
         f"{ms(r['with']['status'])} ms, ARP {ms(r['without']['arp'])} -> {ms(r['with']['arp'])} ms (lost {r['with']['arp']['lost']})"
         + (f"; longest turn {r['longest_turn_us']:.0f} us" if r["longest_turn_us"] else ""))
     return r
