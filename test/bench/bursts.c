@@ -86,7 +86,7 @@ static void give_back(void *ctx, void *p)
 		munmap((struct block *)p - 1, ((struct block *)p - 1)->bytes);
 }
 
-static void stop(const char *why)
+static void __attribute__((noreturn)) stop(const char *why)
 {
 	fprintf(stderr, "bursts: %s\n", why);
 	exit(1);

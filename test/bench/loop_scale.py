@@ -132,13 +132,25 @@ def order_of(k, vips, servers):
     return ["weight", name, str(50 + k % 97)] if k % 3 == 0 else [("drain", "enable")[k % 3 - 1], name]
 
 
-class Changes(threading.Thread):
+class Timed(threading.Thread):
+    """Times what it does until it is to end."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.end, self.took = False, []
+
+    def take(self):
+        took, self.took = self.took, []
+        return took
+
+
+class Changes(Timed):
     """Orders, while they are wanted, at a thousand a minute; how long each took until all workers used the plan."""
 
     def __init__(self, path, vips, servers, index):
-        super().__init__(daemon=True)
+        super().__init__()
         self.path, self.vips, self.servers, self.index = path, vips, servers, index
-        self.on, self.end, self.took, self.failed = threading.Event(), False, [], None
+        self.on, self.failed = threading.Event(), None
 
     def run(self):
         with socket.socket(socket.AF_UNIX) as s:
@@ -166,22 +178,18 @@ class Changes(threading.Thread):
                 k += 1 if k % 3 < 2 else 1 + 3 * (SENDERS - 1)
 
 
-class Asker(threading.Thread):
+class Asker(Timed):
     """Asks something now and then; how long the answers took, or None for one that did not come."""
 
     def __init__(self, ask, pause):
-        super().__init__(daemon=True)
-        self.ask, self.pause, self.end, self.took = ask, pause, False, []
+        super().__init__()
+        self.ask, self.pause = ask, pause
 
     def run(self):
         while not self.end:
             time.sleep(self.pause * random.uniform(0.5, 1.5))
             begun = time.monotonic()
             self.took.append(time.monotonic() - begun if self.ask() else None)
-
-    def take(self):
-        took, self.took = self.took, []
-        return took
 
 
 def question(path, text):
@@ -223,15 +231,16 @@ def percentiles(took):
             "worst_ms": came[-1]}
 
 
-def window(g, askers, seconds):
-    """Two counts, and what was asked between them: all of a status takes main too long to ask anything beside it."""
+def window(g, changes, askers, seconds):
+    """Two counts, and what was asked and ordered between them: a status keeps main from all else for too long."""
     first = g.count()
-    for a in askers.values():
-        a.take()
+    for thread in (*changes, *askers.values()):
+        thread.take()
     main_ns = cpu_ns(g.process.pid, True)
     time.sleep(seconds)
     main_ns = cpu_ns(g.process.pid, True) - main_ns
     took = {name: a.take() for name, a in askers.items()}
+    took["order"] = [t for c in changes for t in c.take()]
     last = g.count()
     first["main_ns"], last["main_ns"] = 0, main_ns
     return first, last, {**took, "status": [first["took"], last["took"]]}
@@ -239,24 +248,22 @@ def window(g, askers, seconds):
 
 def measure_windows(g, changes, askers, rounds, seconds):
     """Interleaved; the sums over all windows of each kind."""
-    ratios, main, took, changed_s = [], {False: 0, True: 0}, {False: {}, True: {}}, 0
+    ratios, main, took = [], {False: 0, True: 0}, {False: {}, True: {}}
     for i in range(rounds):
         rate = {}
         for on in ((False, True) if i % 2 == 0 else (True, False)):
-            begun = time.monotonic()
             for c in changes:
                 (c.on.set if on else c.on.clear)()
-            first, last, asked = window(g, askers, seconds)
+            first, last, asked = window(g, changes, askers, seconds)
             for c in changes:
                 c.on.clear()
-            changed_s += time.monotonic() - begun if on else 0
             rate[on] = g.rate(first, last)
             main[on] += last["main_ns"] - first["main_ns"]
             for name, times in asked.items():
                 took[on].setdefault(name, []).extend(times)
             time.sleep(0.5)  # what was ordered is done
         ratios.append(rate[True] / rate[False])
-    return ratios, {k: v / 1e9 / (rounds * seconds) for k, v in main.items()}, took, changed_s
+    return ratios, {k: v / 1e9 / (rounds * seconds) for k, v in main.items()}, took
 
 
 def shape(build, directory, tap, vips, servers, flows, rounds, seconds):
@@ -276,7 +283,7 @@ def shape(build, directory, tap, vips, servers, flows, rounds, seconds):
             thread.start()
         time.sleep(1)
         before, waited = g.count(), waited_s(g.process.pid)
-        ratios, main, took, changed_s = measure_windows(g, changes, askers, rounds, seconds)
+        ratios, main, took = measure_windows(g, changes, askers, rounds, seconds)
         after, waited = g.count(), waited_s(g.process.pid) - waited
         resident, hugepages = memory_mb(g.process.pid)
         for thread in (*changes, *askers.values()):
@@ -285,10 +292,10 @@ def shape(build, directory, tap, vips, servers, flows, rounds, seconds):
             thread.join(10)
         if any(c.failed is not None for c in changes):
             sys.exit(f"an order was refused: {[c.failed for c in changes if c.failed is not None]}")
-        orders = [t for c in changes for t in c.took]
+        orders = took[True].pop("order")
     dropped = {k: n - before["drops"].get(k, 0) for k, n in after["drops"].items() if n != before["drops"].get(k, 0)}
     return {"vips": vips, "servers": servers, "flows": flows, "ready_s": ready, "resident_mb": resident, "hugepages_mb": hugepages,
-            "orders": len(orders), "orders_a_minute": 60 * len(orders) / changed_s, "plans": after["plans"] - before["plans"],
+            "orders": len(orders), "orders_a_minute": 60 * len(orders) / (rounds * seconds), "plans": after["plans"] - before["plans"],
             "plan_ms": after["plan_ms"], "order": percentiles(orders), "rate": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
             "main_without": main[False], "main_with": main[True], "dropped": dropped, "missed": after["missed"] - before["missed"],
             "main_waited_s": waited, "frames": after["in"] - before["in"], "longest_turn_us": after["longest_turn_us"],
