@@ -121,8 +121,8 @@ class Scale(Gantry):
 
 
 def missed(status):
-    """Frames that a device or a ring had no room for."""
-    return sum(n for i in status["interfaces"].values() for k, n in i.items() if k in ("rx_missed", "rx_no_buffer", "tx_full", "missed"))
+    """Frames that a device had no buffer or no place for."""
+    return sum(i["missed"] + i["errors"] for i in status["interfaces"].values())
 
 
 def order_of(k, vips, servers):
