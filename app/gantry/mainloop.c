@@ -63,12 +63,17 @@ struct loop {
 	uint64_t cycles[GT_WORKERS_MAX], busy_cycles[GT_WORKERS_MAX]; /* a second ago */
 };
 
-uint64_t gt_clock_ms(void)
+static uint64_t clock_us(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+uint64_t gt_clock_ms(void)
+{
+	return clock_us() / 1000;
 }
 
 /* ---- frames ---- */
@@ -226,10 +231,16 @@ static void watch_snat(struct loop *l)
 
 /* ---- plans ---- */
 
-static void publish(struct loop *l)
+/* A plan that main began at this time. */
+static void publish(struct loop *l, uint64_t began_us)
 {
+	struct gt_plan_times *t = &l->r->plan_times;
 	struct gt_shared *s = l->r->shared;
 
+	t->last_us = clock_us() - began_us;
+	t->sum_us += t->last_us;
+	if (t->last_us > t->longest_us)
+		t->longest_us = t->last_us;
 	__atomic_store_n(&s->plan, l->r->node->plan, __ATOMIC_RELEASE);
 	l->token = rte_rcu_qsbr_start(s->qsbr);
 	l->waiting = true;
@@ -239,6 +250,7 @@ static void publish(struct loop *l)
 static void renew_plan(struct loop *l)
 {
 	struct gt_node *node = l->r->node;
+	uint64_t began_us;
 
 	/* All that is retired was retired before the newest publication. */
 	if (l->waiting && rte_rcu_qsbr_check(l->r->shared->qsbr, l->token, false) == 1) {
@@ -249,13 +261,14 @@ static void renew_plan(struct loop *l)
 		gt_reload_in_use(l->r->reload);
 	}
 	/* One at a time: however often something changes, each plan is once known to be in use. */
+	began_us = clock_us();
 	if (!l->waiting && gt_reload_adopt(l->r->reload))
-		publish(l);
+		publish(l, began_us);
 	if (!l->waiting && l->now_ms >= l->plan_again_ms && gt_node_plan_due(node, l->now_ms)) {
 		uint64_t start_ms = gt_clock_ms();
 
 		if (gt_node_refresh(node)) {
-			publish(l);
+			publish(l, began_us);
 			/* When hundreds of servers fail one after the other, large plans are not
 			 * all that main does: half of its time is for the rest. */
 			l->plan_again_ms = gt_clock_ms();

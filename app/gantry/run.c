@@ -19,6 +19,7 @@
 #include "answers.h"
 #include "commands.h"
 #include "control.h"
+#include "crew.h"
 #include "device_lock.h"
 #include "eal.h"
 #include "load.h"
@@ -122,11 +123,13 @@ static uint64_t count_active(void *ctx, uint32_t server)
 
 static int create_node(struct gt_run *r)
 {
+	const struct gt_plan_crew crew = {gt_crew_run, &r->cpus};
 	struct gt_node_hooks hooks = {.emit = gt_mainloop_emit,
 				      .event = gt_watch_hear,
 				      .active = count_active,
 				      .ctx = r,
-				      .log = r->log};
+				      .log = r->log,
+				      .crew = &crew};
 	struct gt_mac macs[GT_INTERFACES_MAX];
 	int rc;
 

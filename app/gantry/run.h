@@ -25,6 +25,11 @@ struct gt_prober;
 struct gt_reload;
 struct gt_metrics_http;
 
+/* How long main took for plans that were published. */
+struct gt_plan_times {
+	uint64_t last_us, longest_us, sum_us;
+};
+
 struct gt_run {
 	struct gt_log log;
 	struct gt_events events; /* to the log and to who watches */
@@ -49,6 +54,7 @@ struct gt_run {
 	bool ready;	  /* links are up, it was told */
 	double started_s; /* since 1970 */
 	uint64_t plans;	  /* published so far: the number of the newest */
+	struct gt_plan_times plan_times;
 };
 
 /* All workers' cores, for those that sum up or read what they have. Main. */

@@ -69,6 +69,16 @@ static json_t *report(const struct gt_run *r)
 	return gt_report_status(r->node, workers, r->n_lcores);
 }
 
+/* How long main took for its plans, in ms, from the first change on. */
+static json_t *plan_times_object(const struct gt_run *r)
+{
+	const struct gt_plan_times *t = &r->plan_times;
+
+	return json_pack("{s:f, s:f, s:f}", "last", (double)t->last_us / 1e3, "longest",
+			 (double)t->longest_us / 1e3, "mean",
+			 r->plans > 0 ? (double)t->sum_us / (double)r->plans / 1e3 : 0.0);
+}
+
 void gt_show_status(struct gt_run *r, struct gt_reply *reply, const struct gt_request *q)
 {
 	json_t *o = report(r);
@@ -78,6 +88,7 @@ void gt_show_status(struct gt_run *r, struct gt_reply *reply, const struct gt_re
 	json_object_set_new(o, "uptime_s",
 			    json_integer((json_int_t)((gt_clock_ms() - r->started_ms) / 1000)));
 	json_object_set_new(o, "plans", json_integer((json_int_t)r->plans));
+	json_object_set_new(o, "plan_ms", plan_times_object(r));
 	json_object_set_new(o, "workers", workers_array(r));
 	json_object_set_new(o, "interfaces", interfaces_object(r));
 	gt_say(reply, o);

@@ -61,7 +61,8 @@ int gt_plan_build(const struct gt_config *config, const struct gt_server_state *
 		  const struct gt_mac *macs, const struct gt_plan_known *known, size_t n_known,
 		  const struct gt_plan *previous, struct gt_plan **out)
 {
-	return gt_plan_build_by_draft(config, states, macs, known, n_known, previous, NULL, out);
+	return gt_plan_build_by_draft(config, states, macs, known, n_known, previous, NULL, NULL,
+				      out);
 }
 
 /* A whole plan but for routes and neighbours. */
@@ -104,10 +105,14 @@ static int build_whole(struct gt_plan_builder *b, const struct gt_mac *macs)
 int gt_plan_build_by_draft(const struct gt_config *config, const struct gt_server_state *states,
 			   const struct gt_mac *macs, const struct gt_plan_known *known,
 			   size_t n_known, const struct gt_plan *previous,
-			   const struct gt_plan *draft, struct gt_plan **out)
+			   const struct gt_plan *draft, const struct gt_plan_crew *crew,
+			   struct gt_plan **out)
 {
-	struct gt_plan_builder b = {
-		.config = config, .states = states, .previous = previous, .draft = draft};
+	struct gt_plan_builder b = {.config = config,
+				    .states = states,
+				    .previous = previous,
+				    .draft = draft,
+				    .crew = crew};
 	const struct gt_plan *base = gt_plan_find_base(&b, macs);
 	int ret;
 

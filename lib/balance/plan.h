@@ -293,6 +293,15 @@ static inline size_t gt_plan_count_servers(const struct gt_config *config)
 }
 
 /*
+ * Helpers that fill tables: `run` calls job(arg, i) for each i below n, in any order and by several
+ * threads at once if it likes, and returns when all are done. No job waits for another.
+ */
+struct gt_plan_crew {
+	void (*run)(void *ctx, void (*job)(void *arg, size_t i), void *arg, size_t n);
+	void *ctx;
+};
+
+/*
  * Builds a plan. `config` must outlive it (it points into it: main frees both together).
  * states: one for each server of each VIP in file order, VIP by VIP. macs: one for each interface.
  * known: stations on the wires that are no servers, for the way back of `nat` and `snat`. previous:
@@ -308,12 +317,13 @@ int gt_plan_build(const struct gt_config *config, const struct gt_server_state *
  * The same, beginning with a draft (or NULL): a plan that gt_plan_build made of this configuration
  * and the same or nearly the same states and previous plan, maybe in another thread. Its tables are
  * taken over where they are right, which saves a millisecond for each. Main, and none else may use
- * the draft then.
+ * the draft then. crew: NULL, or who fills the tables.
  */
 int gt_plan_build_by_draft(const struct gt_config *config, const struct gt_server_state *states,
 			   const struct gt_mac *macs, const struct gt_plan_known *known,
 			   size_t n_known, const struct gt_plan *previous,
-			   const struct gt_plan *draft, struct gt_plan **out);
+			   const struct gt_plan *draft, const struct gt_plan_crew *crew,
+			   struct gt_plan **out);
 /* NULL is allowed. Main, when no worker reads it any more; a draft: who built it. */
 void gt_plan_free(struct gt_plan *plan);
 

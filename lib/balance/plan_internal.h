@@ -5,7 +5,23 @@
 
 #include "balance/plan.h"
 
-struct gt_plan_table; /* a table of slots and what it was built from */
+/* A table of slots and what it was built from. */
+struct gt_plan_table {
+	unsigned references; /* atomic: a draft shares tables with plans that main frees */
+	bool rendezvous;
+	uint32_t size;
+	uint32_t since; /* generation of the plan that it was made for */
+	size_t n_members;
+	struct gt_maglev_server *members;
+	uint16_t slots[];
+};
+
+/* Tables that are there and not filled yet. */
+struct gt_plan_jobs {
+	const struct gt_siphash_key *seed;
+	struct gt_plan_job *list;
+	size_t n, room;
+};
 
 /* A name in a persistence group, and its number. The texts are the configuration's. */
 struct gt_plan_group_name {
@@ -46,7 +62,9 @@ struct gt_plan_builder {
 	const struct gt_config *config;
 	const struct gt_server_state *states;
 	const struct gt_plan *previous, *draft;
+	const struct gt_plan_crew *crew; /* NULL: none */
 	struct gt_plan *plan;
+	struct gt_plan_jobs jobs;
 	uint16_t *vip_numbers;	  /* by index in the configuration */
 	uint16_t *server_numbers; /* in the configuration's order, VIP by VIP */
 	uint8_t *used;		  /* numbers that are taken, while one kind is numbered */
@@ -110,6 +128,13 @@ int gt_plan_make_tables(struct gt_plan_builder *b);
  * were copied. */
 void gt_plan_take_tables(struct gt_plan_builder *b, const struct gt_plan *from);
 void gt_plan_free_table(struct gt_plan_table *t); /* NULL is allowed */
+
+/* plan_fill.c: what is in them. */
+/* old: NULL, or the VIP's former table under this seed. 0, -ENOMEM. */
+int gt_plan_add_job(struct gt_plan_jobs *jobs, struct gt_plan_table *table,
+		    const struct gt_plan_table *old);
+/* Fills them all, and frees the list. 0, -ENOMEM. */
+int gt_plan_do_jobs(struct gt_plan_jobs *jobs, const struct gt_plan_crew *crew);
 
 /* plan_follow.c: plans of one configuration. */
 /* A plan of the same configuration and MACs, whose numbers are right; NULL: there is none. */

@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The tables of slots: Maglev's, or rendezvous hashing's. Building one is the dearest part of a
- * plan (1 ms and more each): plans in which a VIP's servers and weights are the same share it, and
- * of a rendezvous table only what changes is made anew.
+ * plan (0.5 ms and more each): plans in which a VIP's servers and weights are the same share it,
+ * and of a rendezvous table only what changes is made anew.
  */
 #include "balance/plan_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#include "balance/rendezvous.h"
-
-struct gt_plan_table {
-	unsigned references; /* atomic: a draft shares tables with plans that main frees */
-	bool rendezvous;
-	uint32_t size;
-	uint32_t since; /* generation of the plan that it was made for */
-	size_t n_members;
-	struct gt_maglev_server *members;
-	uint16_t slots[];
-};
 
 /*
  * Who a server is to the hash, on every node: its name and address, whatever the seed. In a group
@@ -44,21 +32,11 @@ void gt_plan_free_table(struct gt_plan_table *t)
 	free(t);
 }
 
-static int fill(struct gt_plan_table *t, const struct gt_siphash_key *seed,
-		const struct gt_plan_table *old)
-{
-	if (!t->rendezvous)
-		return gt_maglev_build(seed, t->members, t->n_members, t->slots, t->size);
-	if (old != NULL && old->rendezvous && old->size == t->size)
-		return gt_rendezvous_update(seed, old->members, old->n_members, old->slots,
-					    t->members, t->n_members, t->slots, t->size);
-	return gt_rendezvous_build(seed, t->members, t->n_members, t->slots, t->size);
-}
-
-/* Takes `members` over. old: NULL, or the VIP's former table under this seed. */
-static struct gt_plan_table *table_build(const struct gt_plan *plan, bool rendezvous,
-					 struct gt_maglev_server *members, size_t n,
-					 const struct gt_plan_table *old)
+/* One that is to be filled. Takes `members` over. old: NULL, or the VIP's former table under this
+ * seed. */
+static struct gt_plan_table *table_create(struct gt_plan_builder *b, bool rendezvous,
+					  struct gt_maglev_server *members, size_t n,
+					  const struct gt_plan_table *old)
 {
 	/* One server alone needs no hash. */
 	uint32_t size = n == 1 ? 1 : gt_maglev_size(n);
@@ -71,10 +49,10 @@ static struct gt_plan_table *table_build(const struct gt_plan *plan, bool rendez
 	*t = (struct gt_plan_table){.references = 1,
 				    .rendezvous = rendezvous,
 				    .size = size,
-				    .since = (uint32_t)plan->generation,
+				    .since = (uint32_t)b->plan->generation,
 				    .n_members = n,
 				    .members = members};
-	if (fill(t, &plan->seed, old) != 0) {
+	if (gt_plan_add_job(&b->jobs, t, old) != 0) {
 		gt_plan_free_table(t);
 		return NULL;
 	}
@@ -118,7 +96,7 @@ static struct gt_plan_table *table_of(const struct gt_plan *plan, uint16_t vip,
 
 /* A table for these members: the previous plan's if nothing changed, the draft's, or a new one.
  * Takes `members` over. */
-static struct gt_plan_table *get_table(const struct gt_plan_builder *b, uint16_t vip,
+static struct gt_plan_table *get_table(struct gt_plan_builder *b, uint16_t vip,
 				       struct gt_maglev_server *members, size_t n)
 {
 	bool rendezvous = b->plan->vips[vip].scheduler == GT_SCHED_RENDEZVOUS;
@@ -128,7 +106,7 @@ static struct gt_plan_table *get_table(const struct gt_plan_builder *b, uint16_t
 	if (!is_right(t, rendezvous, members, n)) {
 		t = table_of(b->draft, vip, &b->plan->seed);
 		if (!is_right(t, rendezvous, members, n))
-			return table_build(b->plan, rendezvous, members, n, was);
+			return table_create(b, rendezvous, members, n, was);
 		/* Workers meet it in this plan. */
 		t->since = (uint32_t)b->plan->generation;
 	}
@@ -202,8 +180,9 @@ static int find_first(struct gt_plan *plan)
 int gt_plan_make_tables(struct gt_plan_builder *b)
 {
 	const struct gt_plan_build *build = b->plan->build;
-	int ret = build->first_by_name == NULL ? find_first(b->plan) : 0;
+	int ret = build->first_by_name == NULL ? find_first(b->plan) : 0, filled;
 
+	b->jobs = (struct gt_plan_jobs){.seed = &b->plan->seed};
 	for (size_t i = 0; i < b->config->n_vips && ret == 0; i++) {
 		uint16_t vip = b->vip_numbers[i];
 		uint32_t from = build->first_by_name[vip];
@@ -212,7 +191,8 @@ int gt_plan_make_tables(struct gt_plan_builder *b)
 			ret = make_table(b, vip, &build->servers_by_name[from],
 					 count_together(b->plan, from));
 	}
-	return ret;
+	filled = gt_plan_do_jobs(&b->jobs, b->crew);
+	return ret != 0 ? ret : filled;
 }
 
 void gt_plan_take_tables(struct gt_plan_builder *b, const struct gt_plan *from)

@@ -142,8 +142,8 @@ static inline void challenge(struct lead *lead, const struct drawer *d,
 		*lead = (struct lead){d, draw};
 }
 
-static uint16_t draw_slot(const struct drawer *drawers, size_t n,
-			  const struct gt_rendezvous_log *log, uint32_t slot)
+static uint16_t draw_exactly(const struct drawer *drawers, size_t n,
+			     const struct gt_rendezvous_log *log, uint32_t slot)
 {
 	struct lead lead = {NULL, 0};
 
@@ -151,6 +151,101 @@ static uint16_t draw_slot(const struct drawer *drawers, size_t n,
 		challenge(&lead, &drawers[i], log, slot);
 	return lead.drawer->value;
 }
+
+/* ---- scores, roughly ---- */
+
+/*
+ * Nearly always a rough logarithm tells who leads, and only where two are too close to each other
+ * is the slot drawn exactly: the result is the same. Rough is a straight line within a step h =
+ * 2^-7 of the mantissa, one multiplication. It is below log2 by at most h^2 / (8 ln 2), 2^-16.4,
+ * and all else is rounded the same way, so that a rough draw is above the exact one, by less than
+ * this.
+ */
+#define ROUGH_ERROR (1 << (GT_RENDEZVOUS_BITS - 16))
+/* More than an exact draw's error, which goes both ways. */
+#define ROUGH_LIFT 32
+/* Below this, once in 2^40 draws, the 2 h + 1 of the exact draw is not as good as 2 h. */
+#define ROUGH_LEAST (1ULL << 24)
+/* So many are drawn without a branch; of the others most are out by the hash alone. */
+#define ROUGH_FEW 8
+
+/* By a step: log2 there, and what it gains until the next one; 40 bits of fraction. */
+struct logs {
+	struct gt_rendezvous_log exact;
+	struct {
+		uint64_t base, gain; /* gain: below 2^34, as 1 / ln 2 of a step is */
+	} rough[GT_RENDEZVOUS_STEPS];
+};
+
+static void init_logs(struct logs *l)
+{
+	const unsigned drop = 62 - GT_RENDEZVOUS_BITS;
+
+	gt_rendezvous_log_init(&l->exact);
+	for (unsigned k = 0; k < GT_RENDEZVOUS_STEPS; k++) {
+		uint64_t next = k + 1 < GT_RENDEZVOUS_STEPS ? l->exact.log2[k + 1] : 1ULL << 62;
+
+		l->rough[k].base = l->exact.log2[k] >> drop;
+		l->rough[k].gain = (next - l->exact.log2[k]) >> drop;
+	}
+}
+
+/* From the exact draw + 16 to that + ROUGH_ERROR; h at least ROUGH_LEAST. */
+static inline uint64_t rough_draw(const struct logs *l, uint64_t h)
+{
+	unsigned zeros = (unsigned)__builtin_clzll(h | 1);
+	uint64_t m = h << zeros, k = m >> (63 - STEP_BITS) & (GT_RENDEZVOUS_STEPS - 1);
+	uint64_t within = m >> (33 - STEP_BITS) & ((1U << 30) - 1); /* of 2^30 */
+
+	return ((zeros + 1ULL) << GT_RENDEZVOUS_BITS) + ROUGH_LIFT - l->rough[k].base -
+	       (l->rough[k].gain * within >> 30);
+}
+
+/* Who leads, and with what; whether anybody came too close. */
+struct rough_lead {
+	const struct drawer *drawer;
+	uint64_t draw;
+	bool unsure;
+};
+
+static inline void challenge_roughly(struct rough_lead *lead, const struct drawer *d,
+				     const struct logs *l, uint64_t h)
+{
+	uint64_t draw = rough_draw(l, h);
+	int64_t ahead = (int64_t)(draw * lead->drawer->weight) - (int64_t)(lead->draw * d->weight);
+	int64_t error = (int64_t)ROUGH_ERROR * (lead->drawer->weight + d->weight);
+
+	lead->unsure |= (h < ROUGH_LEAST) | ((ahead < error) & (ahead > -error));
+	lead->drawer = ahead < 0 ? d : lead->drawer;
+	lead->draw = ahead < 0 ? draw : lead->draw;
+}
+
+/* As in challenge: is it behind by its hash alone? A rough lead is no better than the exact one. */
+static inline bool is_out(const struct rough_lead *lead, const struct drawer *d, uint64_t h)
+{
+	uint64_t least = ~h >> (64 - GT_RENDEZVOUS_BITS);
+
+	return least > LEAST_SURE && least * lead->drawer->weight > lead->draw * d->weight;
+}
+
+static uint16_t draw_slot(const struct drawer *drawers, size_t n, const struct logs *l,
+			  uint32_t slot)
+{
+	uint64_t h = slot_hash(drawers[0].secret, slot);
+	struct rough_lead lead = {drawers, rough_draw(l, h), h < ROUGH_LEAST};
+	size_t i = 1;
+
+	for (; i < n && i < ROUGH_FEW; i++)
+		challenge_roughly(&lead, &drawers[i], l, slot_hash(drawers[i].secret, slot));
+	for (; i < n; i++) {
+		h = slot_hash(drawers[i].secret, slot);
+		if (!is_out(&lead, &drawers[i], h))
+			challenge_roughly(&lead, &drawers[i], l, h);
+	}
+	return lead.unsure ? draw_exactly(drawers, n, &l->exact, slot) : lead.drawer->value;
+}
+
+/* ---- tables ---- */
 
 static bool is_valid(const struct gt_maglev_server *servers, size_t n)
 {
@@ -163,8 +258,8 @@ static bool is_valid(const struct gt_maglev_server *servers, size_t n)
 int gt_rendezvous_build(const struct gt_siphash_key *key, const struct gt_maglev_server *servers,
 			size_t n, uint16_t *table, uint32_t size)
 {
-	struct gt_rendezvous_log log;
 	struct drawer *drawers;
+	struct logs logs;
 
 	if (!is_valid(servers, n))
 		return -EINVAL;
@@ -173,9 +268,9 @@ int gt_rendezvous_build(const struct gt_siphash_key *key, const struct gt_maglev
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		drawers[i] = make_drawer(key, &servers[i]);
-	gt_rendezvous_log_init(&log);
+	init_logs(&logs);
 	for (uint32_t slot = 0; slot < size; slot++)
-		table[slot] = draw_slot(drawers, n, &log, slot);
+		table[slot] = draw_slot(drawers, n, &logs, slot);
 	free(drawers);
 	return 0;
 }
@@ -247,21 +342,21 @@ static void sort_out(struct delta *d, const struct change *changes, size_t n)
 static void update_slots(const struct delta *d, const struct drawer *drawers, size_t n,
 			 const uint16_t *old_table, uint16_t *table, uint32_t size)
 {
-	struct gt_rendezvous_log log;
+	struct logs logs;
 
-	gt_rendezvous_log_init(&log);
+	init_logs(&logs);
 	for (uint32_t slot = 0; slot < size; slot++) {
 		uint32_t keeper = d->keeper[old_table[slot]];
 		struct lead lead = {NULL, 0};
 
 		if (keeper == LIST_END) {
-			table[slot] = draw_slot(drawers, n, &log, slot);
+			table[slot] = draw_slot(drawers, n, &logs, slot);
 			continue;
 		}
 		if (d->n_challengers > 0)
-			challenge(&lead, &drawers[keeper], &log, slot);
+			challenge(&lead, &drawers[keeper], &logs.exact, slot);
 		for (size_t i = 0; i < d->n_challengers; i++)
-			challenge(&lead, &drawers[d->challengers[i]], &log, slot);
+			challenge(&lead, &drawers[d->challengers[i]], &logs.exact, slot);
 		table[slot] = lead.drawer != NULL ? lead.drawer->value : drawers[keeper].value;
 	}
 }

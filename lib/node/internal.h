@@ -21,9 +21,10 @@ struct gt_health *gt_node_first_healths(const struct gt_config *config);
 /* Puts the neighbours' MACs into the states. */
 void gt_node_resolve(struct gt_node *node);
 
-/* draft: NULL, or a plan to take tables from. 0, -ENOMEM, -ENOSPC. */
+/* draft: NULL, or a plan to take tables from. crew: NULL, or who fills tables. 0, -ENOMEM, -ENOSPC.
+ */
 int gt_node_build(struct gt_node *node, const struct gt_config *config, const struct gt_plan *draft,
-		  struct gt_plan **plan);
+		  const struct gt_plan_crew *crew, struct gt_plan **plan);
 
 /* Puts a new plan in the old one's place. `config`: the old configuration, if it was replaced too.
  */

@@ -81,7 +81,7 @@ static struct gt_plan_known *list_known(const struct gt_neighbours *n, size_t *c
 }
 
 int gt_node_build(struct gt_node *node, const struct gt_config *config, const struct gt_plan *draft,
-		  struct gt_plan **plan)
+		  const struct gt_plan_crew *crew, struct gt_plan **plan)
 {
 	size_t n_known;
 	struct gt_plan_known *known = list_known(node->neighbours, &n_known);
@@ -89,7 +89,7 @@ int gt_node_build(struct gt_node *node, const struct gt_config *config, const st
 
 	if (known != NULL)
 		ret = gt_plan_build_by_draft(config, node->states, node->macs, known, n_known,
-					     node->plan, draft, plan);
+					     node->plan, draft, crew, plan);
 	free(known);
 	return ret;
 }
@@ -164,7 +164,7 @@ bool gt_node_refresh(struct gt_node *node)
 		gt_node_resolve(node);
 	r = malloc(sizeof(*r));
 	if (r != NULL)
-		ret = gt_node_build(node, node->config, NULL, &plan);
+		ret = gt_node_build(node, node->config, NULL, NULL, &plan);
 	if (ret != 0) {
 		gt_log(&node->hooks.log, LOG_ERR, "no new plan: %s; the old one stays in force",
 		       strerror(-ret));
@@ -207,6 +207,7 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	node->config = config;
 	node->snat = gt_config_uses_snat(config);
 	node->hooks = *hooks;
+	node->hooks.crew = NULL;
 	node->events = (struct gt_events){hooks->log, hooks->event, hooks->ctx};
 	memcpy(node->macs, macs, config->n_interfaces * sizeof(*macs));
 	nb.emit = hooks->emit != NULL ? gt_node_on_emit : NULL;
@@ -224,7 +225,7 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 		goto fail;
 	gt_node_admit_guests(node);
 	gt_node_resolve(node);
-	ret = gt_node_build(node, config, NULL, &node->plan);
+	ret = gt_node_build(node, config, NULL, hooks->crew, &node->plan);
 	if (ret != 0)
 		goto fail;
 	note_failover(node);

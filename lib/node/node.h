@@ -28,6 +28,9 @@ struct gt_node_hooks {
 	void (*event)(void *ctx, const struct gt_event *event); /* NULL: the log is enough */
 	void *ctx;
 	struct gt_log log;
+	/* Who fills the first plan's tables, while nobody forwards yet; NULL: main alone. Used by
+	 * gt_node_create only. */
+	const struct gt_plan_crew *crew;
 };
 
 /* What new connections of a VIP meet. */

@@ -137,7 +137,7 @@ int gt_node_adopt(struct gt_node *node, struct gt_draft *d)
 	added = true;
 	node->config = d->config;
 	gt_node_resolve(node);
-	ret = gt_node_build(node, d->config, d->plan, &plan);
+	ret = gt_node_build(node, d->config, d->plan, NULL, &plan);
 	if (ret != 0)
 		goto fail;
 	gt_node_want_neighbours(node, old_config, false);

@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import loop_costs
+import loop_scale
 import loop_workers
 from loop_device import family, run_gantry, run_testpmd, write_pcap
 
@@ -62,6 +63,8 @@ def main():
     p.add_argument("--seconds", type=int, default=3)
     p.add_argument("--costs", action="store_true")
     p.add_argument("--workers", action="store_true")
+    p.add_argument("--scale", action="store_true")
+    p.add_argument("--shapes", type=lambda s: [tuple(int(n) for n in x.split("x")) for x in s.split(",")])
     p.add_argument("--json", nargs="?", const="-")
     o = p.parse_args()
 
@@ -73,6 +76,8 @@ def main():
         result["costs"] = loop_costs.measure(o.build, o.rounds, o.seconds, say)
     elif o.workers:
         result["workers"] = loop_workers.measure(o.build, o.rounds, o.seconds, say)
+    elif o.scale:
+        result["scale"] = loop_scale.measure(o.build, o.flows[-1], o.rounds, o.seconds, say, o.shapes)
     else:
         say(f"{'flows':>10}  {'':<10} {'Mpps':>7} {'ns/frame':>9} {'of testpmd':>11} {'of dr4':>7}   least-most".ljust(78) + "best")
         result["rows"] = [row for flows in o.flows for row in measure(o, flows, say)]

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Measures, and writes the tables and the plot of docs/performance.md.
 
-  test/bench/report.py DIR [PART...]       measures these parts (all: core bursts layouts loop costs workers), writes DIR/PART.json,
+  test/bench/report.py DIR [PART...]       measures these parts (all: core bursts layouts loop costs workers scale changes), writes DIR/PART.json,
                                            then the page from all that is in DIR
   test/bench/report.py DIR --write         writes the page only
 
-BUILD (build) is the build tree. All of it takes about 20 minutes of a machine without other work; needs root and hugepages.
+BUILD (build) is the build tree. All of it takes about 25 minutes of a machine without other work; needs root and hugepages.
 """
 import json
 import os
@@ -27,6 +27,8 @@ PARTS = {
     "loop": ["scripts/bench", "--flows", "1000,1000000", "--modes", "dr,nat,tunnel", "--rounds", "5", "--json"],
     "costs": ["scripts/bench", "--costs", "--rounds", "9", "--seconds", "3", "--json"],
     "workers": ["scripts/bench", "--workers", "--rounds", "5", "--json"],
+    "scale": ["scripts/bench", "--scale", "--flows", "1000000", "--rounds", "5", "--seconds", "4", "--json"],
+    "changes": [f"{BUILD}/test/bench/bursts", CONFIG, "dr4", "10000000", "json", "changes"],
 }
 MODES = ("dr", "nat", "snat", "tunnel")
 
@@ -161,6 +163,26 @@ def workers(data):
                  [[f"{r['one_mpps']:.1f}", f"{r['two_mpps']:.1f}", f"{r['speedup']:.2f} ({r['least']:.2f} to {r['most']:.2f})"]])
 
 
+def scale(data):
+    def ms(r, what):
+        before, after = r["without"][what], r["with"][what]
+        return f"{before['median_ms']:.1f} / {before['p99_ms']:.0f} -> {after['median_ms']:.1f} / {after['p99_ms']:.0f}"
+    rows = [[f"{r['vips']:,} x {r['servers']:,}", f"{r['ready_s']:.1f}", f"{r['resident_mb']:.0f} + {r['hugepages_mb']:.0f}",
+             f"{r['orders_a_minute']:.0f}", f"{r['plan_ms']['mean']:.1f} / {r['plan_ms']['longest']:.0f}",
+             f"{r['order']['median_ms']:.1f} / {r['order']['p99_ms']:.0f}", f"{100 * r['rate']:.0f} % ({100 * r['least']:.0f} to {100 * r['most']:.0f})",
+             str(sum(r["dropped"].values()) + r["missed"]), f"{100 * (r['main_with'] - r['main_without']):.0f} %", ms(r, "question"), ms(r, "arp"),
+             f"{r['with']['status']['median_ms']:.0f}", f"{r['main_waited_s']:.1f}"] for r in data["scale"]]
+    return table(["VIPs x servers", "ready, s", "memory, MB + hugepages", "orders a minute", "a plan on main, mean / longest",
+                  "order in force, median / 99 %", "worker's rate", "frames lost", "main needs in addition", "question, median / 99 %",
+                  "ARP, median / 99 %", "`status`", "main without a CPU, s"], rows)
+
+
+def changes(data):
+    rows = [[count(10_000_000), str(r["mb"]), str(r["changes"]), str(r["bursts"]), *(f"{r[k]:.1f}" for k in ("median_us", "p999_us", "worst_us")),
+             str(r["lost"]), str(r["moved"])] for r in data]
+    return table(["connections", "MB", "changes", "bursts", "median, us", "99.9 %", "worst", "frames lost", "moved"], rows)
+
+
 # ---- the page ----
 
 def put(page, name, text):
@@ -173,7 +195,7 @@ def put(page, name, text):
 def write(directory):
     with open(PAGE, encoding="utf-8") as f:
         page = f.read()
-    blocks = {"bursts": bursts, "layouts": layouts, "loop": loop, "costs": costs, "workers": workers}
+    blocks = {"bursts": bursts, "layouts": layouts, "loop": loop, "costs": costs, "workers": workers, "scale": scale, "changes": changes}
     for part in PARTS:
         try:
             with open(f"{directory}/{part}.json", encoding="ascii") as f:

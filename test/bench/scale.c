@@ -27,11 +27,12 @@ static double now_ms(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	/* CPU time: there is one thread, and what else the machine does is not its work. */
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-static void stop(const char *why)
+static void __attribute__((noreturn)) stop(const char *why)
 {
 	fprintf(stderr, "scale: %s\n", why);
 	exit(1);

@@ -144,6 +144,24 @@ class Pcap(Case):
                 out = self.forwarded(frames, interface="mac = 02:00:00:00:00:02", gantry=way)
                 self.assertEqual(out, [SERVER_MAC + LAN_MAC + f[12:] for f in frames], f"{way}, {n} frames")
 
+    def test_tables_made_by_several_threads_are_those_of_one(self):
+        """A start has helpers (app/gantry/crew.c), replay has none: both choose the same servers for all."""
+        more, vips = "", range(64)
+        for v in vips:
+            scheduler = "rendezvous" if v % 3 == 0 else "maglev"
+            more += f"[vip v{v}]\ninterface = lan\naddress = 192.0.2.{101 + v}\nport = 104\ncheck = none\nscheduler = {scheduler}\n"
+            for s in range(5):
+                at = 20 + v % 16 * 5 + s  # each list of servers is that of four VIPs
+                more += f"[server v{v}/s{s}]\naddress = 192.0.2.{at}\nmac = 02:00:00:00:00:{at:02x}\n"
+        frames = [syn("198.18.0.1", 10000 + i, f"192.0.2.{101 + v}") for v in vips for i in range(20)]
+        out = self.forwarded(frames, interface="mac = 02:00:00:00:00:02", more=more)
+        path = self.path(f"t{os.getpid()}-{self.count}.ini")
+        p = subprocess.run([harness.GANTRY, "replay", path, "--in", f"lan={self.path('in.pcap')}", "--out", f"lan={self.path('replay.pcap')}"],
+                           capture_output=True, text=True, timeout=20)
+        self.assertEqual(p.returncode, 0, p)
+        self.assertEqual(len(out), len(frames))
+        self.assertEqual(out, read_pcap(self.path("replay.pcap")))
+
     def test_frames_in_several_buffers_arrive_whole(self):
         frames = []
         for i in range(40):

@@ -141,8 +141,8 @@ static struct gt_plan *build_whole(struct gt_config *c, const struct gt_server_s
 	struct gt_plan *plan = NULL;
 
 	c->edition++;
-	assert_int_equal(gt_plan_build_by_draft(c, states, macs, NULL, 0, previous, draft, &plan),
-			 0);
+	assert_int_equal(
+		gt_plan_build_by_draft(c, states, macs, NULL, 0, previous, draft, NULL, &plan), 0);
 	return plan;
 }
 
@@ -152,8 +152,8 @@ static struct gt_plan *build_next(const struct gt_config *c, const struct gt_ser
 	struct gt_mac macs[2] = {support_interface_mac(0), support_interface_mac(1)};
 	struct gt_plan *plan = NULL;
 
-	assert_int_equal(gt_plan_build_by_draft(c, states, macs, NULL, 0, previous, draft, &plan),
-			 0);
+	assert_int_equal(
+		gt_plan_build_by_draft(c, states, macs, NULL, 0, previous, draft, NULL, &plan), 0);
 	return plan;
 }
 
