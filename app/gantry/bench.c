@@ -83,6 +83,7 @@ static int plan_memory(const struct gt_config *config, const struct gt_bench_opt
 {
 	uint64_t needed = gt_bench_bytes(config, o) + LOST_BYTES;
 	uint64_t available = gt_budget_available(config, cpus);
+	int rc;
 
 	if (needed > available && available >= LEAST_BYTES) {
 		gt_log(log, LOG_NOTICE,
@@ -92,7 +93,10 @@ static int plan_memory(const struct gt_config *config, const struct gt_bench_opt
 		needed = available;
 	}
 	budget->total_bytes = budget->tables_bytes = needed;
-	return gt_budget_check(config, budget, cpus, log);
+	rc = gt_budget_check(config, budget, cpus, log);
+	/* All of it is EAL's here, where a worker's tables are not without hugepages (worker.c). */
+	budget->tables_bytes = 0;
+	return rc;
 }
 
 /* ---- output ---- */
