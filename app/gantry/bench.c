@@ -127,7 +127,7 @@ static int measure(const struct gt_config *config, const struct gt_bench_options
 	rc = gt_bench_measure(config, options, cpus, &memory, &sink);
 	if (rc != 0)
 		gt_log(log, LOG_ERR, "nothing can be measured: %s", strerror(-rc));
-	if (gt_bench_output_end(&out, config, cpus->main, rc == 0) != 0)
+	if (gt_bench_output_end(&out, config, cpus, rc == 0) != 0)
 		rc = -EIO;
 	return rc == 0 ? GT_EXIT_OK : GT_EXIT_FAILED;
 }

@@ -190,17 +190,17 @@ static void hear(void *ctx, int level, const char *text)
 		snprintf(h->why, h->size, "%s", text);
 }
 
-static bool create_devices(struct gt_bench_device *d, const struct gt_log *log)
+static bool create_devices(struct gt_bench_device *d, char *why, size_t size)
 {
 	for (; d->n_created < d->config.n_interfaces; d->n_created++) {
 		const struct gt_device *device = &d->devices[d->n_created];
-		int rc = rte_eal_hotplug_add("vdev", device->name,
-					     strchr(device->arguments, ',') + 1);
+		const char *arguments = strchr(device->arguments, ',') + 1;
+		int rc = rte_eal_hotplug_add("vdev", device->name, arguments);
 
 		if (rc == 0)
 			continue;
-		gt_log(log, LOG_ERR, "DPDK does not create %s: %s", device->arguments,
-		       strerror(-rc));
+		snprintf(why, size, "DPDK does not create %s: %s", device->arguments,
+			 strerror(-rc));
 		return false;
 	}
 	return true;
@@ -225,8 +225,10 @@ bool gt_bench_device_open(struct gt_bench_device *d, const struct gt_bench *b,
 	if (gt_devices_prepare(&d->config, &log, d->devices) != 0)
 		return false;
 	plan_buffers(d, n_flows, &budget);
-	if (!create_devices(d, &log) || gt_ports_open(&d->ports, &d->config, d->devices, &budget,
-						      b->cpus->node, false, &log) != 0)
+	if (!create_devices(d, why, size))
+		return false;
+	if (gt_ports_open(&d->ports, &d->config, d->devices, &budget, b->cpus->node, false, &log) !=
+	    0)
 		return false;
 	port = &d->ports.list[vip->interface];
 	d->port = port->id;

@@ -215,12 +215,12 @@ struct loops {
 	struct node one, two;
 };
 
-/* Nanoseconds a frame of all of a node's workers together, or of swapping MACs (NULL), after so
- * many frames that do not count; 0: it took too long. */
+/* Nanoseconds a frame of all of a node's workers together, or of swapping the MACs of each queue's
+ * frames (NULL), after so many frames that do not count; 0: it took too long. */
 static double sample(const struct loops *s, const struct node *node, uint64_t warm, uint64_t wanted)
 {
 	struct turn turns[GT_BENCH_QUEUES_MAX];
-	unsigned n = node != NULL ? node->n : 1;
+	unsigned n = node != NULL ? node->n : s->device.n_queues;
 	double rate = 0;
 
 	for (unsigned i = 0; i < n; i++)

@@ -69,11 +69,10 @@ static void name_row(const struct gt_bench_row *r, char *name, size_t size)
 static void print_loop(const struct gt_bench_row *r, const char *name, const char *range,
 		       const char *best)
 {
-	char share[16] = "", speedup[16] = "";
+	char share[16], speedup[16] = "";
 
-	if (r->workers == 1)
-		snprintf(share, sizeof(share), "%.0f %%", 100 * r->of_floor);
-	else
+	snprintf(share, sizeof(share), "%.0f %%", 100 * r->of_floor);
+	if (r->workers > 1)
 		snprintf(speedup, sizeof(speedup), "%.2f", r->share);
 	printf("%10" PRIu32 "  %-23s %7.1f %7.1f %7.1f  %10s %7s  %-13s %-6s%s\n", r->flows, name,
 	       r->ns, r->floor_ns, 1e3 / r->ns, share, speedup, range, best,
@@ -174,13 +173,24 @@ void gt_bench_output_begin(struct gt_bench_output *out, const struct gt_config *
 		       config->hugepages ? "hugepages" : "no hugepages (hugepages = no)");
 }
 
-static int print_json(const struct gt_config *config, int cpu, json_t *rows)
+/* Of the loops' workers. */
+static json_t *list_cores(const struct gt_cpus *cpus)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < cpus->n_workers; i++)
+		json_array_append_new(list, json_integer(cpus->workers[i]));
+	return list;
+}
+
+static int print_json(const struct gt_config *config, const struct gt_cpus *cpus, json_t *rows)
 {
 	char model[128];
-	json_t *o = json_pack("{s:s, s:{s:s, s:i, s:f, s:b}, s:O}", "version", GT_VERSION,
-			      "machine", "cpu", cpu_model(model, sizeof(model)), "core", cpu,
-			      "tsc_ghz", (double)rte_get_tsc_hz() / 1e9, "hugepages",
-			      (int)config->hugepages, "rows", rows);
+	json_t *o = json_pack("{s:s, s:{s:s, s:i, s:o, s:f, s:b}, s:O}", "version", GT_VERSION,
+			      "machine", "cpu", cpu_model(model, sizeof(model)), "core", cpus->main,
+			      "worker_cores", list_cores(cpus), "tsc_ghz",
+			      (double)rte_get_tsc_hz() / 1e9, "hugepages", (int)config->hugepages,
+			      "rows", rows);
 	int rc = o == NULL || json_dumpf(o, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(5)) != 0;
 
 	putchar('\n');
@@ -188,13 +198,13 @@ static int print_json(const struct gt_config *config, int cpu, json_t *rows)
 	return rc;
 }
 
-int gt_bench_output_end(struct gt_bench_output *out, const struct gt_config *config, int cpu,
-			bool good)
+int gt_bench_output_end(struct gt_bench_output *out, const struct gt_config *config,
+			const struct gt_cpus *cpus, bool good)
 {
 	int rc = 0;
 
 	if (out->rows != NULL && good)
-		rc = print_json(config, cpu, out->rows);
+		rc = print_json(config, cpus, out->rows);
 	else if (out->rows == NULL && out->best < out->rounds)
 		printf("\nIn %u of %u rounds the machine was slower, by the floor: left out.\n",
 		       out->rounds - out->best, out->rounds);

@@ -26,7 +26,7 @@ void gt_bench_output_row(void *ctx, const struct gt_bench_row *row);
 
 /* Ends it, with all that was measured if that is good. 0; another: stdout does not take it. Main.
  */
-int gt_bench_output_end(struct gt_bench_output *out, const struct gt_config *config, int cpu,
-			bool good);
+int gt_bench_output_end(struct gt_bench_output *out, const struct gt_config *config,
+			const struct gt_cpus *cpus, bool good);
 
 #endif
