@@ -38,11 +38,12 @@
 struct turn {
 	struct gt_lcore *lcore; /* NULL: swaps MACs */
 	uint16_t port, queue;
-	uint64_t wanted; /* frames */
-	/* When it is done: */
-	uint64_t frames, ns;
+	uint64_t wanted; /* frames, before main says stop */
+	bool stop;	 /* of who swaps MACs: a worker has its own */
+	uint64_t frames; /* so far; a worker's when it is done */
+	uint64_t ns;	 /* when it is done */
 	bool done;
-};
+} __rte_cache_aligned;
 
 static void swap_macs(struct rte_mbuf *m)
 {
@@ -53,22 +54,20 @@ static void swap_macs(struct rte_mbuf *m)
 	h->src_addr = dst;
 }
 
-static uint64_t forward_plainly(uint16_t port, uint16_t queue, uint64_t wanted)
+static void forward_plainly(struct turn *t)
 {
-	uint64_t frames = 0;
-
-	while (frames < wanted) {
+	for (uint64_t frames = 0; !__atomic_load_n(&t->stop, __ATOMIC_RELAXED);) {
 		struct rte_mbuf *mbufs[BURST];
-		uint16_t n = rte_eth_rx_burst(port, queue, mbufs, BURST), sent;
+		uint16_t n = rte_eth_rx_burst(t->port, t->queue, mbufs, BURST), sent;
 
 		for (uint16_t i = 0; i < n; i++)
 			swap_macs(mbufs[i]);
-		sent = rte_eth_tx_burst(port, queue, mbufs, n);
+		sent = rte_eth_tx_burst(t->port, t->queue, mbufs, n);
 		if (sent < n)
 			rte_pktmbuf_free_bulk(&mbufs[sent], (unsigned)(n - sent));
 		frames += n;
+		__atomic_store_n(&t->frames, frames, __ATOMIC_RELAXED);
 	}
-	return frames;
 }
 
 static uint64_t count_frames(const struct gt_lcore *l)
@@ -86,7 +85,7 @@ static int take_turn(void *arg)
 		gt_poll(t->lcore);
 		t->frames = count_frames(t->lcore) - before;
 	} else {
-		t->frames = forward_plainly(t->port, t->queue, t->wanted);
+		forward_plainly(t);
 	}
 	t->ns = gt_bench_clock() - begin;
 	__atomic_store_n(&t->done, true, __ATOMIC_RELEASE);
@@ -105,15 +104,18 @@ static void sleep_ms(unsigned ms)
 /* Has it had its frames? `before`: those of its worker at the start. */
 static bool had_all(const struct turn *t, uint64_t before)
 {
-	return t->lcore != NULL ? count_frames(t->lcore) - before >= t->wanted
-				: __atomic_load_n(&t->done, __ATOMIC_ACQUIRE);
+	uint64_t frames = t->lcore != NULL ? count_frames(t->lcore) - before
+					   : __atomic_load_n(&t->frames, __ATOMIC_RELAXED);
+
+	return frames >= t->wanted;
 }
 
 static bool launch(struct turn *t)
 {
 	struct gt_lcore *l = t->lcore;
 
-	t->done = false;
+	t->done = t->stop = false;
+	t->frames = 0;
 	if (l != NULL) {
 		__atomic_store_n(&l->shared->stop, false, __ATOMIC_RELAXED);
 		if (rte_rcu_qsbr_thread_register(l->shared->qsbr, l->index) != 0)
@@ -139,9 +141,12 @@ static bool wait_for_all(const struct turn turns[], unsigned n, const uint64_t b
 /* Those that are launched end. EAL's own wait would be a loop on the worker's core. */
 static void end_turns(struct turn turns[], unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (turns[i].lcore != NULL)
-			__atomic_store_n(&turns[i].lcore->shared->stop, true, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < n; i++) {
+		bool *stop =
+			turns[i].lcore != NULL ? &turns[i].lcore->shared->stop : &turns[i].stop;
+
+		__atomic_store_n(stop, true, __ATOMIC_RELAXED);
+	}
 	for (unsigned i = 0; i < n; i++) {
 		while (!__atomic_load_n(&turns[i].done, __ATOMIC_ACQUIRE))
 			sleep_ms(LOOK_MS);
@@ -320,6 +325,9 @@ static bool can_have(const struct gt_bench *b, const struct gt_config_vip *vip, 
 	if (vip->mode == GT_MODE_SNAT)
 		snprintf(why, size,
 			 "no server answers on net_pcap, so that its sessions stay half-open");
+	else if (workers > 1 && vip->persistence == GT_PERSIST_SOURCE)
+		/* By the client alone, which no NIC does (pipeline/steer.h). */
+		snprintf(why, size, "with persistence = source workers hand frames to each other");
 	else if (workers > b->cpus->n_workers)
 		snprintf(why, size, "this process may use one CPU");
 	else if (needed > count_available(b))
