@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* gantry bench: its command line, EAL, and the result as a table or as JSON; see bench.h. */
+/* gantry bench: its command line, and EAL; see bench.h. */
 #include "bench.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_cycles.h>
+#include <numa.h>
+
 #include <rte_malloc.h>
 
+#include "bench_output.h"
 #include "commands.h"
 #include "cpus.h"
 #include "eal.h"
 #include "load.h"
-#include "pipeline/pipeline.h"
 #include "say.h"
 #include "version.h"
 
@@ -24,15 +24,25 @@
 
 static void usage(FILE *out)
 {
-	fputs("usage: gantry bench CONFIG [--json] [--flows LIST] [--mode LIST] [--rounds N]\n"
+	fputs("usage: gantry bench CONFIG [--json] [--what LIST] [--flows LIST] [--mode LIST]\n"
+	      "                    [--rounds N]\n"
 	      "\n"
-	      "Measures the packet core on this machine: frames of established connections\n"
-	      "of the configuration's VIPs (the first of each mode and family), new ones, and\n"
-	      "the connection table alone beside DPDK's rte_hash. No device is opened:\n"
-	      "scripts/bench measures the whole worker loop, beside dpdk-testpmd.\n"
+	      "Measures on this machine, for the configuration's VIPs (the first of each mode\n"
+	      "and family):\n"
+	      "  core   the packet core: frames of established connections, and of new ones\n"
+	      "  loop   the whole worker loop, beside one that only swaps MACs, and two workers\n"
+	      "         beside one: the worker of `gantry run` on a device (net_pcap) that brings\n"
+	      "         one frame of each connection again and again; what is sent vanishes\n"
+	      "  table  the connection table alone, beside DPDK's rte_hash\n"
+	      "No device of the configuration is opened. scripts/bench has dpdk-testpmd beside "
+	      "it.\n"
 	      "\n"
-	      "  --flows LIST   numbers of connections (1,1000,100000,1000000,10000000)\n"
-	      "  --mode LIST    of dr, nat, snat, tunnel (all)\n"
+	      "  --what LIST    of core, loop, table (all)\n"
+	      "  --flows LIST   numbers of connections (1,1000,100000,1000000,10000000; loop:\n"
+	      "                 1000,1000000)\n"
+	      "  --mode LIST    of dr, nat, snat, tunnel (all; loop: not snat, as no server "
+	      "answers\n"
+	      "                 there, and its connections would stay half-open)\n"
 	      "  --rounds N     of each figure, 1 to 99 (9)\n"
 	      "  --json         one object on stdout\n"
 	      "  --help, --version\n"
@@ -42,17 +52,21 @@ static void usage(FILE *out)
 	      "                    the cache, their MACs swapped; core is the difference\n"
 	      "  of dr             what hits of the first IPv4 `dr` VIP took in the same\n"
 	      "                    rounds, divided by this\n"
+	      "  macswap           a loop of 32 frames received, their MACs swapped, sent: the\n"
+	      "                    most that a worker could do. of macswap: its share of that\n"
+	      "  of one            two workers' frames a second, each with half of the\n"
+	      "                    connections, divided by those of one alone with such a half\n"
 	      "  best              figures are medians over the rounds of the machine's best\n"
-	      "                    phase, by the floor: so many of so many (at most three\n"
-	      "                    times N). slow: even these were in a slow phase\n"
+	      "                    phase, by the floor or macswap: so many of so many (at most\n"
+	      "                    three times N). slow: even these were in a slow phase\n"
 	      "  least-most        of all rounds\n"
 	      "  bytes             all that a connection takes of a worker's memory at 80 %\n"
 	      "                    use, beside what does not grow with connections\n"
 	      "\n"
-	      "All of it takes two to four minutes and, of config/bench.ini, 3.5 GB of\n"
+	      "All of it takes three to five minutes and, of config/bench.ini, 3.5 GB of\n"
 	      "hugepages; what finds no memory is skipped and said so. --flows 1000,1000000\n"
-	      "is done in half a minute with 1.9 GB. It runs on the first worker's core, with\n"
-	      "hugepages unless hugepages = no.\n"
+	      "is done in a minute with 1.9 GB. It runs on the first worker's core (two workers:\n"
+	      "on the second's, too), with hugepages unless hugepages = no.\n"
 	      "Exit codes: 0 done; 1 it failed; 2 wrong use or a wrong configuration.\n",
 	      out);
 }
@@ -83,6 +97,7 @@ static int plan_memory(const struct gt_config *config, const struct gt_bench_opt
 {
 	uint64_t needed = gt_bench_bytes(config, o) + LOST_BYTES;
 	uint64_t available = gt_budget_available(config, cpus);
+	int rc;
 
 	if (needed > available && available >= LEAST_BYTES) {
 		gt_log(log, LOG_NOTICE,
@@ -92,140 +107,9 @@ static int plan_memory(const struct gt_config *config, const struct gt_bench_opt
 		needed = available;
 	}
 	budget->total_bytes = budget->tables_bytes = needed;
-	return gt_budget_check(config, budget, cpus, log);
-}
-
-/* ---- output ---- */
-
-struct output {
-	json_t *rows;	       /* NULL: a table */
-	uint32_t flows;	       /* of the row before */
-	unsigned rounds, best; /* of all rows */
-};
-
-static json_t *row_json(const struct gt_bench_row *r)
-{
-	json_t *o = json_pack("{s:s, s:I, s:s}", "what", r->what, "flows", (json_int_t)r->flows,
-			      "order", r->random ? "random" : "sequential");
-
-	if (r->vip != NULL)
-		json_object_update_new(o, json_pack("{s:s, s:s, s:i}", "vip", r->vip, "mode",
-						    r->mode, "family", r->v6 ? 6 : 4));
-	if (r->failed[0] != '\0') {
-		json_object_set_new(o, "failed", json_string(r->failed));
-		return o;
-	}
-	json_object_update_new(o, json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "ns", r->ns,
-					    "least_ns", r->least_ns, "most_ns", r->most_ns,
-					    "floor_ns", r->floor_ns, "floor_least_ns",
-					    r->floor_least_ns, "floor_most_ns", r->floor_most_ns));
-	json_object_update_new(
-		o, json_pack("{s:i, s:i}", "rounds", (int)r->rounds, "best_rounds", (int)r->best));
-	if (r->share > 0)
-		json_object_update_new(
-			o, json_pack("{s:f, s:f}", "dr_ns", r->base_ns, "of_dr", r->share));
-	if (r->bytes > 0)
-		json_object_set_new(o, "bytes", json_real(r->bytes));
-	return o;
-}
-
-static void name_row(const struct gt_bench_row *r, char *name, size_t size)
-{
-	if (r->vip == NULL)
-		snprintf(name, size, "table: %s", r->what);
-	else
-		snprintf(name, size, "%s IPv%d: %s%s", r->mode, r->v6 ? 6 : 4, r->what,
-			 r->random ? "" : ", in order");
-}
-
-static void print_row(const struct gt_bench_row *r)
-{
-	char name[96], range[32], best[32], share[16] = "";
-
-	name_row(r, name, sizeof(name));
-	if (r->failed[0] != '\0') {
-		printf("%10" PRIu32 "  %-23s  not measured: %s\n", r->flows, name, r->failed);
-		return;
-	}
-	if (r->share > 0)
-		snprintf(share, sizeof(share), "%.0f %%", 100 * r->share);
-	snprintf(range, sizeof(range), "%.1f-%.1f", r->least_ns, r->most_ns);
-	snprintf(best, sizeof(best), "%u/%u", r->best, r->rounds);
-	printf("%10" PRIu32 "  %-23s %7.1f %7.1f %7.1f %7.1f  %6s  %-13s %-6s", r->flows, name,
-	       r->ns, r->ns - r->floor_ns, r->floor_ns, 1e3 / r->ns, share, range, best);
-	if (r->bytes > 0)
-		printf(" %5.1f", r->bytes);
-	puts(r->slow ? " slow" : "");
-}
-
-static void take_row(void *ctx, const struct gt_bench_row *row)
-{
-	struct output *out = ctx;
-
-	if (row->failed[0] == '\0') {
-		out->rounds += row->rounds;
-		out->best += row->best;
-	}
-	if (out->rows != NULL) {
-		json_array_append_new(out->rows, row_json(row));
-		return;
-	}
-	if (out->flows != 0 && out->flows != row->flows)
-		putchar('\n');
-	out->flows = row->flows;
-	print_row(row);
-	fflush(stdout);
-}
-
-static const char *cpu_model(char *buf, size_t size)
-{
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	char line[256];
-
-	snprintf(buf, size, "unknown");
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-		const char *colon = strchr(line, ':');
-
-		if (strncmp(line, "model name", 10) != 0 || colon == NULL)
-			continue;
-		snprintf(buf, size, "%s", colon + 2);
-		buf[strcspn(buf, "\n")] = '\0';
-		break;
-	}
-	if (f != NULL)
-		fclose(f);
-	return buf;
-}
-
-static void begin_table(const struct gt_config *config, int cpu)
-{
-	char model[128];
-
-	printf("%s, CPU %d, TSC %.2f GHz, %s\n\n", cpu_model(model, sizeof(model)), cpu,
-	       (double)rte_get_tsc_hz() / 1e9,
-	       config->hugepages ? "hugepages" : "no hugepages (hugepages = no)");
-	printf("%10s  %-23s %7s %7s %7s %7s  %6s  %-13s %-6s %5s\n", "flows", "nanoseconds a frame",
-	       "all", "core", "floor", "Mpps", "of dr", "least-most", "best", "bytes");
-}
-
-static void end_table(const struct output *out)
-{
-	if (out->best < out->rounds)
-		printf("\nIn %u of %u rounds the machine was slower, by the floor: left out.\n",
-		       out->rounds - out->best, out->rounds);
-}
-
-static int print_json(const struct gt_config *config, int cpu, json_t *rows)
-{
-	char model[128];
-	json_t *o = json_pack("{s:s, s:{s:s, s:i, s:f, s:b}, s:O}", "version", GT_VERSION,
-			      "machine", "cpu", cpu_model(model, sizeof(model)), "core", cpu,
-			      "tsc_ghz", (double)rte_get_tsc_hz() / 1e9, "hugepages",
-			      (int)config->hugepages, "rows", rows);
-	int rc = o == NULL || json_dumpf(o, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(5)) != 0;
-
-	putchar('\n');
-	json_decref(o);
+	rc = gt_budget_check(config, budget, cpus, log);
+	/* All of it is EAL's here, where a worker's tables are not without hugepages (worker.c). */
+	budget->tables_bytes = 0;
 	return rc;
 }
 
@@ -235,21 +119,55 @@ static int measure(const struct gt_config *config, const struct gt_bench_options
 		   const struct gt_cpus *cpus, bool json, const struct gt_log *log)
 {
 	struct gt_memory memory = {take, give_back, (void *)(intptr_t)cpus->node};
-	struct output out = {.rows = json ? json_array() : NULL};
-	struct gt_bench_sink sink = {take_row, &out};
+	struct gt_bench_output out;
+	struct gt_bench_sink sink = {gt_bench_output_row, &out};
 	int rc;
 
-	if (!json)
-		begin_table(config, cpus->main);
-	rc = gt_bench_measure(config, options, &memory, &sink);
+	gt_bench_output_begin(&out, config, cpus->main, json);
+	rc = gt_bench_measure(config, options, cpus, &memory, &sink);
 	if (rc != 0)
 		gt_log(log, LOG_ERR, "nothing can be measured: %s", strerror(-rc));
-	else if (json)
-		rc = print_json(config, cpus->main, out.rows);
-	else
-		end_table(&out);
-	json_decref(out.rows);
+	if (gt_bench_output_end(&out, config, cpus, rc == 0) != 0)
+		rc = -EIO;
 	return rc == 0 ? GT_EXIT_OK : GT_EXIT_FAILED;
+}
+
+/* Where a second worker runs: as configured, else on a CPU of its own next to main's, else on
+ * main's, which sleeps meanwhile. -1: there is no other than the first's. */
+static int choose_second(const struct gt_config *config, const struct gt_cpus *cpus)
+{
+	int first = cpus->workers[0];
+
+	if (config->n_worker_cores > 1 && config->worker_cores[1] != first)
+		return config->worker_cores[1];
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET((size_t)cpu, &cpus->others) && cpu != first && cpu != cpus->main &&
+		    (numa_available() < 0 || numa_node_of_cpu(cpu) == cpus->node))
+			return cpu;
+	return cpus->main != first ? cpus->main : -1;
+}
+
+/*
+ * Main measures the core where the first worker would run. The workers of the loops are lcores of
+ * their own: the first is where main is, as one of them sleeps while the other works.
+ */
+static int choose_cpus(struct gt_config *config, const struct gt_bench_options *options,
+		       const struct gt_log *log, struct gt_cpus *cpus)
+{
+	int rc, second;
+
+	config->workers = 1;
+	rc = gt_cpus_choose(config, -1, log, cpus);
+	if (rc != 0)
+		return rc;
+	second = choose_second(config, cpus);
+	cpus->main = cpus->workers[0];
+	cpus->n_workers = 0;
+	if ((options->what & GT_BENCH_LOOP) != 0)
+		cpus->n_workers = second >= 0 ? 2 : 1;
+	cpus->workers[1] = second;
+	cpus->shared = false;
+	return 0;
 }
 
 static int run(struct gt_config *config, const struct gt_bench_options *options, bool json)
@@ -260,12 +178,8 @@ static int run(struct gt_config *config, const struct gt_bench_options *options,
 	struct gt_cpus cpus;
 	int rc;
 
-	/* One core, and no other lcore: the first worker's. */
-	config->workers = 1;
-	if (gt_cpus_choose(config, -1, &log, &cpus) != 0)
+	if (choose_cpus(config, options, &log, &cpus) != 0)
 		return GT_EXIT_FAILED;
-	cpus.main = cpus.workers[0];
-	cpus.n_workers = 0;
 	if (plan_memory(config, options, &cpus, &budget, &log) != 0)
 		return GT_EXIT_FAILED;
 	config->n_interfaces = 0; /* EAL opens no device */
@@ -283,6 +197,7 @@ static int run(struct gt_config *config, const struct gt_bench_options *options,
 
 /* ---- the command line ---- */
 
+/* Of everything that is measured. */
 static bool parse_flows(const char *text, struct gt_bench_options *o)
 {
 	o->n_flows = 0;
@@ -295,9 +210,12 @@ static bool parse_flows(const char *text, struct gt_bench_options *o)
 			return false;
 		o->flows[o->n_flows++] = (uint32_t)n;
 		if (*end == '\0')
-			return true;
+			break;
 		s = end + 1;
 	}
+	memcpy(o->loop_flows, o->flows, sizeof(o->flows));
+	o->n_loop_flows = o->n_flows;
+	return true;
 }
 
 static bool parse_modes(const char *text, struct gt_bench_options *o)
@@ -320,6 +238,27 @@ static bool parse_modes(const char *text, struct gt_bench_options *o)
 	}
 }
 
+static bool parse_what(const char *text, struct gt_bench_options *o)
+{
+	static const char *const names[] = {"core", "loop", "table"}; /* bit by bit */
+
+	o->what = 0;
+	for (const char *s = text;; s++) {
+		size_t n = strcspn(s, ",");
+		unsigned found = 0;
+
+		for (unsigned i = 0; i < RTE_DIM(names); i++)
+			if (strlen(names[i]) == n && strncmp(names[i], s, n) == 0)
+				found = 1U << i;
+		if (found == 0)
+			return false;
+		o->what |= found;
+		s += n;
+		if (*s == '\0')
+			return true;
+	}
+}
+
 static bool parse_rounds(const char *text, struct gt_bench_options *o)
 {
 	char *end;
@@ -336,6 +275,7 @@ static const struct option {
 } options_list[] = {
 	{"--flows", parse_flows, "numbers from 1 to 100000000, comma-separated, at most 16"},
 	{"--mode", parse_modes, "dr, nat, snat, tunnel, comma-separated"},
+	{"--what", parse_what, "core, loop, table, comma-separated"},
 	{"--rounds", parse_rounds, "a number from 1 to 99"},
 };
 
@@ -356,8 +296,11 @@ static int take_option(const char *name, const char *value, struct gt_bench_opti
 
 int gt_command_bench(int argc, char **argv)
 {
-	struct gt_bench_options o = {.flows = {1, 1000, 100000, 1000000, 10000000},
+	struct gt_bench_options o = {.what = GT_BENCH_CORE | GT_BENCH_LOOP | GT_BENCH_TABLE,
+				     .flows = {1, 1000, 100000, 1000000, 10000000},
 				     .n_flows = 5,
+				     .loop_flows = {1000, 1000000},
+				     .n_loop_flows = 2,
 				     .modes = ~0U,
 				     .rounds = ROUNDS};
 	const char *file = NULL;

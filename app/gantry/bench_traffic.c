@@ -13,6 +13,7 @@
 #include <rte_tcp.h>
 
 #include "base/checksum.h"
+#include "base/toeplitz.h"
 
 #define FRAME_MIN 60
 /* Headroom, the longest template, and what a tunnel adds, in whole cache lines. */
@@ -314,6 +315,18 @@ void gt_traffic_reply(struct gt_traffic *t, unsigned i, uint32_t flow)
 
 	gt_traffic_order_reply(t, flow, &order);
 	gt_traffic_make(t, i, &order);
+}
+
+uint32_t gt_traffic_rss(const struct gt_traffic *t, uint32_t flow)
+{
+	uint16_t port = t->vip->ports[0].first != 0 ? t->vip->ports[0].first : ANY_PORT;
+	rte_be32_t v4 = client_v4(flow);
+	struct gt_addr client = gt_addr_from_v4(v4);
+
+	if (t->v6)
+		put_client_v6(client.b, v4);
+	return gt_toeplitz_tuple(&client, &t->vip->address, rte_cpu_to_be_16(client_port(flow)),
+				 rte_cpu_to_be_16(port));
 }
 
 /* Which of the source addresses it is, noting a new one. */

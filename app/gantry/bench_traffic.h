@@ -91,6 +91,9 @@ void gt_traffic_make(struct gt_traffic *t, unsigned i, const struct gt_traffic_o
 void gt_traffic_request(struct gt_traffic *t, unsigned i, uint32_t flow, uint8_t tcp_flags);
 void gt_traffic_reply(struct gt_traffic *t, unsigned i, uint32_t flow);
 
+/* The hash by which a NIC with our key deals a client's packets to queues (base/toeplitz.h). */
+uint32_t gt_traffic_rss(const struct gt_traffic *t, uint32_t flow);
+
 /* Reads from a forwarded request which server, address and port its connection got. False: more
  * source addresses than GT_TRAFFIC_SOURCES_MAX. */
 bool gt_traffic_learn(struct gt_traffic *t, unsigned i, uint32_t flow);

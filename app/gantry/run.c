@@ -9,12 +9,10 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <rte_launch.h>
-#include <rte_malloc.h>
 
 #include "answers.h"
 #include "commands.h"
@@ -81,30 +79,15 @@ static int prepare(struct gt_run *r)
 	return gt_budget_check(r->config, &r->budget, &r->cpus, &r->log);
 }
 
-/* What main and the workers share. */
-static int create_shared(struct gt_run *r)
-{
-	size_t size = rte_rcu_qsbr_get_memsize(r->config->workers);
-
-	r->shared = rte_zmalloc("gantry", sizeof(*r->shared), RTE_CACHE_LINE_SIZE);
-	if (r->shared == NULL)
-		return -ENOMEM;
-	r->shared->qsbr = rte_zmalloc("gantry", size, RTE_CACHE_LINE_SIZE);
-	if (r->shared->qsbr == NULL || rte_rcu_qsbr_init(r->shared->qsbr, r->config->workers) != 0)
-		return -ENOMEM;
-	if (r->config->workers > 1)
-		r->shared->loads = gt_loads_create(r->config->workers);
-	return r->config->workers > 1 && r->shared->loads == NULL ? -ENOMEM : 0;
-}
-
 static int create_workers(struct gt_run *r)
 {
-	int rc = create_shared(r);
+	struct gt_memory memory = gt_lcore_memory(r->config, r->cpus.node);
+	int rc = gt_shared_create(r->config->workers, &r->shared);
 
 	if (rc != 0)
 		gt_log(&r->log, LOG_ERR, "no memory for what the workers share");
 	for (unsigned i = 0; rc == 0 && i < r->config->workers; i++) {
-		rc = gt_lcore_create(i, r->config, &r->ports, &r->cpus, r->shared, &r->log,
+		rc = gt_lcore_create(i, r->config, &r->ports, &r->cpus, r->shared, &memory, &r->log,
 				     &r->lcores[i]);
 		r->n_lcores += r->lcores[i] != NULL;
 	}
@@ -240,11 +223,7 @@ static void go_down(struct gt_run *r, bool served)
 	for (unsigned i = 0; i < r->n_lcores; i++)
 		gt_lcore_destroy(r->lcores[i]);
 	gt_ports_close(&r->ports);
-	if (r->shared != NULL) {
-		rte_free(r->shared->qsbr);
-		free(r->shared->loads);
-	}
-	rte_free(r->shared);
+	gt_shared_destroy(r->shared);
 	gt_eal_stop();
 	gt_devices_restore(r->devices, &r->log);
 	gt_config_free(r->config);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 
@@ -52,10 +53,43 @@ static void *ordinary_alloc(void *ctx, size_t bytes)
 
 /* Left to the end of the process, which follows: EAL wipes what it gets back, and that is seconds
  * for a large table. */
-static void eal_free(void *ctx, void *p)
+static void leave(void *ctx, void *p)
 {
 	(void)ctx;
 	(void)p;
+}
+
+struct gt_memory gt_lcore_memory(const struct gt_config *config, int node)
+{
+	return (struct gt_memory){config->hugepages ? eal_alloc : ordinary_alloc, leave,
+				  (void *)(intptr_t)node};
+}
+
+/* ---- what main and the workers share ---- */
+
+int gt_shared_create(unsigned workers, struct gt_shared **out)
+{
+	size_t size = rte_rcu_qsbr_get_memsize(workers);
+	struct gt_shared *s = rte_zmalloc("gantry", sizeof(*s), RTE_CACHE_LINE_SIZE);
+
+	*out = s;
+	if (s == NULL)
+		return -ENOMEM;
+	s->qsbr = rte_zmalloc("gantry", size, RTE_CACHE_LINE_SIZE);
+	if (s->qsbr == NULL || rte_rcu_qsbr_init(s->qsbr, workers) != 0)
+		return -ENOMEM;
+	if (workers > 1)
+		s->loads = gt_loads_create(workers);
+	return workers > 1 && s->loads == NULL ? -ENOMEM : 0;
+}
+
+void gt_shared_destroy(struct gt_shared *s)
+{
+	if (s == NULL)
+		return;
+	rte_free(s->qsbr);
+	free(s->loads);
+	rte_free(s);
 }
 
 /* ---- birth and end ---- */
@@ -85,18 +119,21 @@ static void say_tables(const struct gt_lcore *l, const struct gt_worker_params *
 
 #define ONE_TO_ONE (RING_F_SP_ENQ | RING_F_SC_DEQ)
 
-static struct rte_ring *create_ring(const char *what, unsigned index, unsigned size, int node,
-				    unsigned flags)
+/* A name is used once in a process, which may have several nodes (bench_loop.c). */
+static struct rte_ring *create_ring(const struct gt_lcore *l, const char *what, unsigned size,
+				    int node, unsigned flags)
 {
-	char name[32];
+	char name[RTE_RING_NAMESIZE], number[16] = "";
 
-	snprintf(name, sizeof(name), "gantry-%s-%u", what, index);
+	if (l->shared->number > 0)
+		snprintf(number, sizeof(number), "%u-", l->shared->number);
+	snprintf(name, sizeof(name), "gantry-%s%s-%u", number, what, l->index);
 	return rte_ring_create(name, size, node, flags);
 }
 
 int gt_lcore_create(unsigned index, const struct gt_config *config, const struct gt_ports *ports,
-		    const struct gt_cpus *cpus, struct gt_shared *shared, const struct gt_log *log,
-		    struct gt_lcore **out)
+		    const struct gt_cpus *cpus, struct gt_shared *shared,
+		    const struct gt_memory *memory, const struct gt_log *log, struct gt_lcore **out)
 {
 	struct gt_worker_params params;
 	struct gt_lcore *l =
@@ -109,8 +146,7 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 	params.steer.worker = (uint16_t)index;
 	for (unsigned i = 0; i < ports->n; i++)
 		params.steer.exact[i] = ports->list[i].rss_known;
-	params.memory = (struct gt_memory){config->hugepages ? eal_alloc : ordinary_alloc, eal_free,
-					   (void *)(intptr_t)cpus->node};
+	params.memory = *memory;
 	if (l == NULL)
 		goto no_memory;
 	if (getrandom(params.random, sizeof(params.random), 0) != sizeof(params.random)) {
@@ -129,16 +165,15 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 		l->lacp[i] = ports->list[i].bond_mode == GT_BOND_LACP;
 		l->checks_ipv4[i] = ports->list[i].checks_ipv4;
 	}
-	l->punt = create_ring("punt", index, GT_PUNT_RING, cpus->node, ONE_TO_ONE);
-	l->transmit = create_ring("transmit", index, GT_TRANSMIT_RING, cpus->node, ONE_TO_ONE);
+	l->punt = create_ring(l, "punt", GT_PUNT_RING, cpus->node, ONE_TO_ONE);
+	l->transmit = create_ring(l, "transmit", GT_TRANSMIT_RING, cpus->node, ONE_TO_ONE);
 	if (gt_kernel_wanted(config)) {
-		l->kernel = create_ring("kernel", index, GT_KERNEL_RING, cpus->node, ONE_TO_ONE);
+		l->kernel = create_ring(l, "kernel", GT_KERNEL_RING, cpus->node, ONE_TO_ONE);
 		if (l->kernel == NULL)
 			goto no_memory;
 	}
 	/* All other workers put frames in. */
-	shared->handed[index] =
-		create_ring("handed", index, GT_HANDED_RING, cpus->node, RING_F_SC_DEQ);
+	shared->handed[index] = create_ring(l, "handed", GT_HANDED_RING, cpus->node, RING_F_SC_DEQ);
 	gt_idle_init(l, gt_idle_sleeps(config, cpus), ports, log);
 	began = rte_get_timer_cycles();
 	l->worker = gt_worker_create(&params);

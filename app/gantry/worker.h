@@ -24,6 +24,7 @@
 #include <rte_ring.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "budget.h"
 #include "idle.h"
 #include "pipeline/pipeline.h"
@@ -38,8 +39,15 @@ struct gt_shared {
 	bool link_down[GT_INTERFACES_MAX]; /* nothing is to be sent there */
 	struct gt_loads *loads;		   /* what all workers' servers have; NULL: one worker */
 	struct rte_ring *handed[GT_WORKERS_MAX]; /* to each worker, from all others */
+	unsigned number;			 /* among those of this process; 0: the only one */
 	struct gt_wake wake[GT_WORKERS_MAX];
 };
+
+/* For so many workers; no plan yet. *out is to be freed by gt_shared_destroy, also on an error. 0,
+ * -ENOMEM. Main, after EAL. */
+int gt_shared_create(unsigned workers, struct gt_shared **out);
+/* NULL is allowed. Main. */
+void gt_shared_destroy(struct gt_shared *shared);
 
 struct gt_lcore {
 	struct gt_worker *worker;
@@ -62,12 +70,17 @@ struct gt_lcore {
 	struct gt_tx tx[GT_INTERFACES_MAX];
 };
 
+/* Where the tables of a node's workers lie. What is freed stays taken until the process ends. Main.
+ */
+struct gt_memory gt_lcore_memory(const struct gt_config *config, int node);
+
 /*
- * A worker's memory, rings and table on the NUMA node. *out is to be freed by gt_lcore_destroy. 0,
- * -ENOMEM after a message. Main.
+ * A worker's rings on the NUMA node, and its table of `memory`. *out is to be freed by
+ * gt_lcore_destroy. 0, -ENOMEM or -EIO after a message. Main.
  */
 int gt_lcore_create(unsigned index, const struct gt_config *config, const struct gt_ports *ports,
-		    const struct gt_cpus *cpus, struct gt_shared *shared, const struct gt_log *log,
+		    const struct gt_cpus *cpus, struct gt_shared *shared,
+		    const struct gt_memory *memory, const struct gt_log *log,
 		    struct gt_lcore **out);
 /* The worker must have ended. NULL is allowed. Main. */
 void gt_lcore_destroy(struct gt_lcore *l);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Measures, and writes the tables and the plot of docs/performance.md.
 
-  test/bench/report.py DIR [PART...]       measures these parts (all: core bursts layouts loop costs workers scale changes), writes DIR/PART.json,
+  test/bench/report.py DIR [PART...]       measures these parts (all: core own bursts layouts loop costs scale changes), writes DIR/PART.json,
                                            then the page from all that is in DIR
   test/bench/report.py DIR --write         writes the page only
 
@@ -21,12 +21,12 @@ PAGE, PLOT = "docs/performance.md", "docs/performance.svg"
 CONFIG = "config/bench.ini"
 
 PARTS = {
-    "core": [f"{BUILD}/app/gantry/gantry", "bench", CONFIG, "--json"],
+    "core": [f"{BUILD}/app/gantry/gantry", "bench", CONFIG, "--what", "core,table", "--json"],
+    "own": [f"{BUILD}/app/gantry/gantry", "bench", CONFIG, "--what", "loop", "--json"],
     "bursts": [f"{BUILD}/test/bench/bursts", CONFIG, "dr4", "1000000", "json"],
     "layouts": [f"{BUILD}/test/bench/layouts"],
     "loop": ["scripts/bench", "--flows", "1000,1000000", "--modes", "dr,nat,tunnel", "--rounds", "5", "--json"],
     "costs": ["scripts/bench", "--costs", "--rounds", "9", "--seconds", "3", "--json"],
-    "workers": ["scripts/bench", "--workers", "--rounds", "5", "--json"],
     "scale": ["scripts/bench", "--scale", "--flows", "1000000", "--rounds", "5", "--seconds", "4", "--json"],
     "changes": [f"{BUILD}/test/bench/bursts", CONFIG, "dr4", "10000000", "json", "changes"],
 }
@@ -157,10 +157,30 @@ def costs(data):
     return table(["", "of the worker's rate (least to most of all pairs)", "main needs in addition"], rows)
 
 
+def name(row):
+    return f"`{row['mode']}` IPv{row['family']}"
+
+
+def measured(data, workers):
+    return [r for r in data["rows"] if r["workers"] == workers and "failed" not in r]
+
+
+def mark(row):
+    return "*" if row.get("slow") else ""
+
+
+def own(data):
+    """One worker, by `gantry bench`."""
+    rows = [[count(r["flows"]), name(r), f"{r['mpps']:.1f}{mark(r)}", f"{r['ns']:.0f}", f"{r['floor_ns']:.0f}", f"{100 * r['of_macswap']:.0f} %",
+             f"{r['best_rounds']}/{r['rounds']}"] for r in measured(data, 1)]
+    return table(["connections", "", "Mpps", "ns a frame", "macswap, ns", "of macswap", "rounds"], rows)
+
+
 def workers(data):
-    r = data["workers"]
-    return table(["one worker, Mpps", "two workers", "times (least to most)"],
-                 [[f"{r['one_mpps']:.1f}", f"{r['two_mpps']:.1f}", f"{r['speedup']:.2f} ({r['least']:.2f} to {r['most']:.2f})"]])
+    """Two workers, by `gantry bench`."""
+    rows = [[count(r["flows"]), name(r), f"{1e3 / r['one_ns']:.1f}", f"{r['mpps']:.1f}{mark(r)}", f"{r['speedup']:.2f}",
+             f"{1e3 / r['floor_ns']:.1f}", f"{r['best_rounds']}/{r['rounds']}"] for r in measured(data, 2)]
+    return table(["connections", "", "one worker, Mpps", "two workers", "times", "two times macswap", "rounds"], rows)
 
 
 def scale(data):
@@ -195,7 +215,7 @@ def put(page, name, text):
 def write(directory):
     with open(PAGE, encoding="utf-8") as f:
         page = f.read()
-    blocks = {"bursts": bursts, "layouts": layouts, "loop": loop, "costs": costs, "workers": workers, "scale": scale, "changes": changes}
+    blocks = {"bursts": bursts, "layouts": layouts, "loop": loop, "costs": costs, "scale": scale, "changes": changes}
     for part in PARTS:
         try:
             with open(f"{directory}/{part}.json", encoding="ascii") as f:
@@ -209,6 +229,8 @@ def write(directory):
                 page = put(page, name, text)
             with open(PLOT, "w", encoding="utf-8") as f:
                 f.write(plot.draw(plot.series_of(core)))
+        elif part == "own":
+            page = put(put(page, "own", own(data)), "workers", workers(data))
         else:
             page = put(page, part, blocks[part](data))
     with open(PAGE, "w", encoding="utf-8") as f:

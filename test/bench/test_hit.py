@@ -24,7 +24,7 @@ TIMES_FLOOR = 2.5  # 1
 
 def main():
     gantry, config = sys.argv[1:]
-    run = subprocess.run([gantry, "bench", config, "--flows", f"{FEW},{MANY}", "--mode", "dr", "--rounds", "5", "--json"],
+    run = subprocess.run([gantry, "bench", config, "--what", "core,table", "--flows", f"{FEW},{MANY}", "--mode", "dr", "--rounds", "5", "--json"],
                          capture_output=True, text=True, timeout=280)
     if run.returncode != 0:
         print(f"skipped: gantry bench does not run here:\n{run.stderr}")
