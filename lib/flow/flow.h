@@ -77,10 +77,13 @@ struct gt_flow_bucket {
 struct gt_flow_key {
 	uint64_t lo; /* narrow: the whole key; wide: client bytes 0-7 */
 	uint64_t hi; /* wide: client bytes 8-15 */
+	/* as in a slot */
+	rte_be16_t port;
 	uint16_t service;
-	rte_be16_t port, dst_port;
+	rte_be16_t dst_port;
 	bool wide; /* of a narrow key, a look-up reads nothing but this and lo */
 };
+_Static_assert(sizeof(struct gt_flow_key) == 24, "a wide key's rest is a word");
 
 static inline void gt_flow_key_narrow(struct gt_flow_key *k, rte_be32_t client, rte_be16_t port,
 				      uint16_t service)
@@ -264,19 +267,42 @@ static inline struct gt_flow_slot *gt_flow_find_narrow(struct gt_flow_bucket *b,
 	return NULL;
 }
 
+#if defined(__AVX2__)
+/* Do two slots hold this wide key? All of it at once: but for the mark of a spilled bucket, and
+ * value and meta. */
+static inline bool gt_flow_is_wide(const struct gt_flow_slot *s, __m256i wanted)
+{
+	const __m256i mask = _mm256_set_epi64x(0, -1, ~((long long)GT_FLOW_META_SPILLED << 32), -1);
+	__m256i both = _mm256_load_si256((const __m256i *)(const void *)s);
+	__m256i differs = _mm256_and_si256(_mm256_xor_si256(both, wanted), mask);
+
+	return _mm256_testz_si256(differs, differs) != 0;
+}
+#endif
+
 /* The second of the two slots that hold a wide key. */
 static inline struct gt_flow_slot *gt_flow_find_wide(struct gt_flow_bucket *b,
 						     const struct gt_flow_key *key)
 {
-	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i += 2) {
-		struct gt_flow_slot *s = &b->slots[i];
+	struct gt_flow_slot *s = b->slots;
 
+#if defined(__AVX2__)
+	uint64_t rest = (uint64_t)key->port | (uint64_t)key->service << 16 |
+			(uint64_t)key->dst_port << 32 | (uint64_t)GT_FLOW_TYPE_WIDE_FIRST << 62;
+	__m256i wanted =
+		_mm256_set_epi64x(0, (long long)key->hi, (long long)rest, (long long)key->lo);
+	/* Both are compared before the first branch, as in gt_flow_match. */
+	unsigned first = gt_flow_is_wide(s, wanted), second = gt_flow_is_wide(s + 2, wanted);
+
+	return (first | second) == 0 ? NULL : s + 1 + 2 * second;
+#else
+	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i += 2, s += 2)
 		if (s[0].key == key->lo && s[1].key == key->hi && s->port == key->port &&
 		    s->service == key->service && s->dst_port == key->dst_port &&
 		    s->meta >> 30 == GT_FLOW_TYPE_WIDE_FIRST)
 			return s + 1;
-	}
 	return NULL;
+#endif
 }
 
 /* The changing half of a key's entry, if it is in this bucket; else NULL. Worker. */
