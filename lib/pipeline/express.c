@@ -597,6 +597,20 @@ static inline void prepare_one(struct gt_worker *w, struct express_view *view, s
 	prepare_general(w, f, x, &b->works[b->n_works++]);
 }
 
+#if defined(__AVX2__)
+/* Those of eight frames, the burst's from `first` on, that were not judged together. */
+static inline void prepare_rest(struct gt_worker *w, struct express_view *view,
+				struct gt_frame *frames, struct burst *b, unsigned first,
+				unsigned judged)
+{
+	for (unsigned left = judged ^ GT_LANES_ALL; unlikely(left != 0); left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left);
+
+		prepare_one(w, view, &frames[i], &b->express[first + i], b);
+	}
+}
+#endif
+
 /* Stages 1 and 2 of all frames. */
 static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n)
 {
@@ -604,14 +618,15 @@ static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *
 
 	for (unsigned i = 0; i < n;) {
 #if defined(__AVX2__)
-		if (n - i >= GT_LANES && lanes_are_worth(&view, &frames[i])) {
-			unsigned left = lanes_classify(&view, &frames[i], &b->express[i]);
-
-			for (left ^= GT_LANES_ALL; unlikely(left != 0); left &= left - 1) {
-				unsigned j = i + (unsigned)__builtin_ctz(left);
-
-				prepare_one(w, &view, &frames[j], &b->express[j], b);
-			}
+		if (n - i >= GT_LANES && lanes_are_v4(&view, &frames[i])) {
+			prepare_rest(w, &view, &frames[i], b, i,
+				     lanes_classify_v4(&view, &frames[i], &b->express[i]));
+			i += GT_LANES;
+			continue;
+		}
+		if (n - i >= GT_LANES && lanes_are_v6(&view, &frames[i])) {
+			prepare_rest(w, &view, &frames[i], b, i,
+				     lanes_classify_v6(&view, &frames[i], &b->express[i]));
 			i += GT_LANES;
 			continue;
 		}

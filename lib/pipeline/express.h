@@ -241,13 +241,34 @@ static inline bool classify_ipv4(struct express_view *v, const struct gt_frame *
 	return take_service(v, x, service);
 }
 
+/* What it is of, with x's protocol, kind and l3_len. */
+static inline bool find_ipv6(struct express_view *v, const uint8_t *ip, const uint8_t *l4,
+			     struct express *x)
+{
+	const struct gt_plan_express *service;
+	uint64_t src[2], dst[2];
+
+	memcpy(src, ip + 8, sizeof(src));
+	memcpy(dst, ip + 24, sizeof(dst));
+	if (is_ours(v, src))
+		return false;
+	service =
+		find_v6(v->plan, dst, (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)x->protocol << 16);
+	if (unlikely(service == NULL))
+		return classify_reply(v, x, src, dst, l4);
+	x->key = (struct gt_flow_key){.lo = src[0],
+				      .hi = src[1],
+				      .port = gt_copy_be16(l4),
+				      .service = service->service,
+				      .wide = true};
+	x->hash = gt_flow_hash_wide(v->flows, &x->key);
+	return take_service(v, x, service);
+}
+
 static inline bool classify_ipv6(struct express_view *v, const struct gt_frame *f,
 				 struct express *x)
 {
 	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 40;
-	const struct gt_plan_express *service;
-	uint64_t src[2], dst[2];
-	struct gt_addr client;
 	uint32_t payload;
 
 	if (f->len < IP_OFF + 40)
@@ -258,21 +279,10 @@ static inline bool classify_ipv6(struct express_view *v, const struct gt_frame *
 	if (IP_OFF + 40 + payload > f->wire_len || ip[8] == 0 || ip[8] == 0xff || ip[24] == 0 ||
 	    !is_l4(l4, x->protocol, (int32_t)payload, (int32_t)f->len - IP_OFF - 40))
 		return false;
-	memcpy(src, ip + 8, sizeof(src));
-	memcpy(dst, ip + 24, sizeof(dst));
-	if (is_ours(v, src))
-		return false;
 	x->v6 = true;
 	x->l3_len = 40 + payload;
-	service =
-		find_v6(v->plan, dst, (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)x->protocol << 16);
-	if (unlikely(service == NULL))
-		return classify_reply(v, x, src, dst, l4);
 	x->kind = express_kind(GT_FLOW_TYPE_WIDE_SECOND, x->protocol, l4);
-	memcpy(client.b, src, sizeof(client.b));
-	gt_flow_key_wide(&x->key, &client, gt_copy_be16(l4), service->service, 0);
-	x->hash = gt_flow_hash_wide(v->flows, &x->key);
-	return take_service(v, x, service);
+	return find_ipv6(v, ip, l4, x);
 }
 
 /*

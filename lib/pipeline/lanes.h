@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Eight frames judged at once, one in each lane of a vector: what most frames are, TCP over IPv4,
- * untagged, without options, is told from everything else for a fraction of what express_classify
- * takes, which judges the rest and does the same. Each frame's first 48 bytes are three rows of
- * four words; turned, they are a vector for each word, of all eight frames.
+ * Eight frames judged at once, one in each lane of a vector: what most frames are, TCP over IPv4
+ * without options or IPv6 without extension headers, untagged, is told from everything else for a
+ * fraction of what express_classify takes, which judges the rest and does the same. Each frame's
+ * headers are rows of four words; turned, they are a vector for each word, of all eight frames.
  */
 #ifndef GT_PIPELINE_LANES_H
 #define GT_PIPELINE_LANES_H
@@ -15,8 +15,9 @@
 #define GT_LANES     8
 #define GT_LANES_ALL 0xffU
 
-/* Ethernet, IPv4 and TCP without options: what must be there to be read. */
-#define LANE_BYTES (IP_OFF + 20 + 20)
+/* Ethernet, IP and TCP without options: what must be there to be read. */
+#define LANE_BYTES_V4 (IP_OFF + 20 + 20)
+#define LANE_BYTES_V6 (IP_OFF + 40 + 20)
 
 /* A 32-bit word of each frame, as it lies in memory. */
 typedef __m256i lanes;
@@ -46,6 +47,30 @@ static inline __attribute__((always_inline)) void lanes_turn(const uint8_t *cons
 	w[1] = _mm256_unpackhi_epi64(ab_low, cd_low);
 	w[2] = _mm256_unpacklo_epi64(ab_high, cd_high);
 	w[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
+}
+
+/* Adds, to what differs, in which of the mask's bits a word is not the wanted one. */
+static inline lanes lanes_differ(lanes differs, lanes word, uint32_t wanted, uint32_t mask)
+{
+	return _mm256_or_si256(differs, _mm256_and_si256(_mm256_xor_si256(word, lanes_all(wanted)),
+							 lanes_all(mask)));
+}
+
+/* The big-endian number in the lower half of each word. */
+static inline lanes lanes_be16(lanes w)
+{
+	return _mm256_or_si256(_mm256_and_si256(_mm256_slli_epi32(w, 8), lanes_all(0xff00)),
+			       _mm256_and_si256(_mm256_srli_epi32(w, 8), lanes_all(0xff)));
+}
+
+static inline lanes lanes_times(lanes v, uint32_t by)
+{
+	return _mm256_mullo_epi32(v, lanes_all(by));
+}
+
+static inline lanes lanes_down(lanes v, unsigned bits)
+{
+	return _mm256_srl_epi32(v, _mm_cvtsi32_si128((int)bits));
 }
 
 /* Both 16-bit halves of each word, less 32768 each: the multiplication is signed. */
@@ -96,21 +121,11 @@ static inline void lanes_store(lanes v, uint32_t to[GT_LANES])
 	_mm256_store_si256((__m256i *)(void *)to, v);
 }
 
-static inline lanes lanes_times(lanes v, uint32_t by)
-{
-	return _mm256_mullo_epi32(v, lanes_all(by));
-}
-
-static inline lanes lanes_down(lanes v, unsigned bits)
-{
-	return _mm256_srl_epi32(v, _mm_cvtsi32_si128((int)bits));
-}
-
 /* What the vectors say of each frame. */
 struct lanes_found {
-	/* as of struct gt_flow_key, without the service; as of gt_plan_express_v4; the end of
-	 * struct express, from l3_len on, with the kind of a client's packet */
-	uint64_t keys[GT_LANES], services[GT_LANES], ends[GT_LANES];
+	/* The end of struct express, from l3_len on, with the kind of a client's packet. Of IPv4:
+	 * as of struct gt_flow_key, without the service; as of gt_plan_express_v4 */
+	uint64_t ends[GT_LANES], keys[GT_LANES], services[GT_LANES];
 	/* gt_plan_ours_v4 of the source, gt_plan_express_v4_home of the service */
 	uint32_t ours[GT_LANES], homes[GT_LANES];
 } __attribute__((aligned(32)));
@@ -125,65 +140,93 @@ _Static_assert(offsetof(struct express, way) == offsetof(struct express, l3_len)
 		       offsetof(struct express, v6) == offsetof(struct express, l3_len) + 7,
 	       "the end of an express is one word");
 
-/* Bit i: frame i is ordinary as far as its bytes tell. */
-static __rte_noinline unsigned lanes_judge(const struct express_view *v, const struct gt_frame *f,
-					   struct lanes_found *found)
+/* What both families begin by. */
+struct lanes_begun {
+	const uint8_t *data[GT_LANES];
+	lanes wire_len;
+	lanes type;    /* EtherType; version and what follows it */
+	lanes differs; /* not 0: not for us by link layer, or by the first two bytes of IP */
+};
+
+/* False: some have less than `bytes`, or none of this interface is ordinary. */
+static __rte_always_inline bool lanes_begin(const struct express_view *v, const struct gt_frame *f,
+					    uint32_t bytes, uint64_t type, uint64_t type_mask,
+					    struct lanes_begun *b)
 {
 	const struct express_head *head = &v->heads[f->in_if];
-	const uint8_t *rows[GT_LANES], *data[GT_LANES];
-	lanes w[4], first[4], ip[4], l4[4], differs, bad, total, source, header, kind, to, port;
+	const uint8_t *rows[GT_LANES];
+	lanes w[4], first[4], shorter, d;
 
 	for (unsigned i = 0; i < GT_LANES; i++) {
 		rows[i] = (const uint8_t *)&f[i] + offsetof(struct gt_frame, len);
-		data[i] = f[i].data;
+		b->data[i] = f[i].data;
 	}
 	lanes_turn(rows, 0, w);
-	bad = _mm256_cmpgt_epi32(lanes_all(LANE_BYTES), w[0]);
-	if (head->never != 0 || !_mm256_testz_si256(bad, bad))
+	shorter = _mm256_cmpgt_epi32(lanes_all(bytes), w[0]);
+	if (head->never != 0 || !_mm256_testz_si256(shorter, shorter))
+		return false;
+	b->wire_len = w[1];
+	lanes_turn(b->data, 0, first);
+	/* the interface; not handed over by another worker */
+	d = lanes_differ(_mm256_setzero_si256(), w[2], f->in_if, 0xff);
+	d = lanes_differ(d, w[3], 0, 0xff00);
+	d = lanes_differ(d, first[0], (uint32_t)head->mac, UINT32_MAX);
+	d = lanes_differ(d, first[1], (uint32_t)(head->mac >> 32), (uint32_t)(HEAD_MAC_MASK >> 32));
+	b->differs = lanes_differ(d, first[3], (uint32_t)(type >> 32), (uint32_t)(type_mask >> 32));
+	b->type = first[3];
+	return true;
+}
+
+/* Is the TCP header whole, in a payload of so many bytes? `flags`: the word that begins two bytes
+ * before its offset. All bits set: it is not. */
+static inline lanes lanes_tcp_bad(lanes flags, lanes payload)
+{
+	lanes header = _mm256_and_si256(_mm256_srli_epi32(flags, 18), lanes_all(0x3c));
+
+	return _mm256_or_si256(_mm256_cmpgt_epi32(lanes_all(20), header),
+			       _mm256_cmpgt_epi32(header, payload));
+}
+
+/* l3_len, way, kind, protocol, v6 of struct express, and which of them the frames are. */
+static inline unsigned lanes_end(const struct lanes_begun *b, lanes bad, lanes l3_len, lanes flags,
+				 uint32_t entry, bool v6, struct lanes_found *found)
+{
+	lanes ack =
+		_mm256_cmpeq_epi32(_mm256_and_si256(flags, lanes_all((uint32_t)FLAGS_MASK << 24)),
+				   lanes_all((uint32_t)GT_TCP_ACK << 24));
+	uint32_t rest = WAY_DR | IPPROTO_TCP << 16 | (uint32_t)v6 << 24;
+	lanes high = _mm256_blendv_epi8(
+		lanes_all(rest | (uint32_t)NO_KIND << 8),
+		lanes_all(rest | (uint32_t)gt_flow_make_kind(entry, GT_FLOW_ESTABLISHED) << 8),
+		ack);
+
+	lanes_join(l3_len, high, found->ends);
+	bad = _mm256_or_si256(
+		bad, _mm256_cmpgt_epi32(_mm256_add_epi32(l3_len, lanes_all(IP_OFF)), b->wire_len));
+	bad = _mm256_andnot_si256(bad, _mm256_cmpeq_epi32(b->differs, _mm256_setzero_si256()));
+	return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(bad));
+}
+
+/* Bit i: frame i is ordinary as far as its bytes tell. */
+static __rte_noinline unsigned lanes_judge_v4(const struct express_view *v,
+					      const struct gt_frame *f, struct lanes_found *found)
+{
+	lanes ip[4], l4[4], total, source, to, port, bad;
+	struct lanes_begun b;
+
+	if (!lanes_begin(v, f, LANE_BYTES_V4, HEAD_V4, HEAD_V4_MASK, &b))
 		return 0;
-	/* the interface, and not handed over by another worker */
-	differs = _mm256_or_si256(
-		_mm256_and_si256(_mm256_xor_si256(w[2], lanes_all(f->in_if)), lanes_all(0xff)),
-		_mm256_and_si256(w[3], lanes_all(0xff00)));
-	lanes_turn(data, 0, first);
-	differs = _mm256_or_si256(differs,
-				  _mm256_xor_si256(first[0], lanes_all((uint32_t)head->mac)));
-	differs = _mm256_or_si256(
-		differs,
-		_mm256_and_si256(_mm256_xor_si256(first[1], lanes_all((uint32_t)(head->mac >> 32))),
-				 lanes_all((uint32_t)(HEAD_MAC_MASK >> 32))));
-	differs = _mm256_or_si256(
-		differs,
-		_mm256_and_si256(_mm256_xor_si256(first[3], lanes_all((uint32_t)(head->v4 >> 32))),
-				 lanes_all((uint32_t)(HEAD_V4_MASK >> 32))));
 	/* length, id | fragment, TTL, protocol | checksum, source | source, destination */
-	lanes_turn(data, 16, ip);
-	differs = _mm256_or_si256(
-		differs, _mm256_and_si256(_mm256_xor_si256(ip[1], lanes_all(IPPROTO_TCP << 24)),
-					  lanes_all(0xff000000U | FRAGMENT_MASK)));
+	lanes_turn(b.data, 16, ip);
+	b.differs = lanes_differ(b.differs, ip[1], IPPROTO_TCP << 24, 0xff000000U | FRAGMENT_MASK);
 	/* destination, port | port, sequence | ... | acknowledgment, offset, flags */
-	lanes_turn(data, 32, l4);
-	differs = _mm256_or_si256(differs, lanes_sum_wrong(first[3], ip, l4[0]));
-	total = _mm256_or_si256(_mm256_and_si256(_mm256_slli_epi32(ip[0], 8), lanes_all(0xff00)),
-				_mm256_and_si256(_mm256_srli_epi32(ip[0], 8), lanes_all(0xff)));
-	header = _mm256_and_si256(_mm256_srli_epi32(l4[3], 18), lanes_all(0x3c));
+	lanes_turn(b.data, 32, l4);
+	b.differs = _mm256_or_si256(b.differs, lanes_sum_wrong(b.type, ip, l4[0]));
+	total = lanes_be16(ip[0]);
 	source = _mm256_or_si256(_mm256_srli_epi32(ip[2], 16), _mm256_slli_epi32(ip[3], 16));
-	bad = lanes_martian(source);
-	bad = _mm256_or_si256(bad,
-			      _mm256_cmpgt_epi32(_mm256_add_epi32(total, lanes_all(IP_OFF)), w[1]));
-	bad = _mm256_or_si256(bad, _mm256_cmpgt_epi32(lanes_all(20), header));
-	bad = _mm256_or_si256(bad,
-			      _mm256_cmpgt_epi32(_mm256_add_epi32(header, lanes_all(20)), total));
-	bad = _mm256_andnot_si256(bad, _mm256_cmpeq_epi32(differs, _mm256_setzero_si256()));
-	kind = _mm256_blendv_epi8(
-		lanes_all((uint32_t)NO_KIND << 8),
-		lanes_all((uint32_t)gt_flow_make_kind(GT_FLOW_TYPE_NARROW, GT_FLOW_ESTABLISHED)
-			  << 8),
-		_mm256_cmpeq_epi32(_mm256_and_si256(l4[3], lanes_all((uint32_t)FLAGS_MASK << 24)),
-				   lanes_all((uint32_t)GT_TCP_ACK << 24)));
-	lanes_join(source, _mm256_srli_epi32(l4[0], 16), found->keys);
 	to = _mm256_or_si256(_mm256_srli_epi32(ip[3], 16), _mm256_slli_epi32(l4[0], 16));
 	port = _mm256_blend_epi16(l4[1], lanes_all(IPPROTO_TCP << 16), 0xaa);
+	lanes_join(source, _mm256_srli_epi32(l4[0], 16), found->keys);
 	lanes_join(to, port, found->services);
 	lanes_store(lanes_down(lanes_times(source, GT_PLAN_SPREAD), v->plan->ours_shift),
 		    found->ours);
@@ -191,17 +234,40 @@ static __rte_noinline unsigned lanes_judge(const struct express_view *v, const s
 						lanes_times(port, GT_PLAN_SPREAD_PORTS)),
 			       v->plan->express_v4_shift),
 		    found->homes);
-	lanes_join(total, _mm256_or_si256(kind, lanes_all(IPPROTO_TCP << 16 | WAY_DR)),
-		   found->ends);
-	return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(bad));
+	bad = _mm256_or_si256(lanes_martian(source),
+			      lanes_tcp_bad(l4[3], _mm256_sub_epi32(total, lanes_all(20))));
+	return lanes_end(&b, bad, total, l4[3], GT_FLOW_TYPE_NARROW, false, found);
+}
+
+static __rte_noinline unsigned lanes_judge_v6(const struct express_view *v,
+					      const struct gt_frame *f, struct lanes_found *found)
+{
+	lanes ip[4], l4[4], payload, first, bad;
+	struct lanes_begun b;
+
+	if (!lanes_begin(v, f, LANE_BYTES_V6, HEAD_V6, HEAD_V6_MASK, &b))
+		return 0;
+	/* flow label, length | next header, hop limit, source | ... */
+	lanes_turn(b.data, 16, ip);
+	b.differs = lanes_differ(b.differs, ip[1], IPPROTO_TCP, 0xff);
+	/* ... | ... | acknowledgment, offset, flags | ...: so that nothing behind them is read */
+	lanes_turn(b.data, 56, l4);
+	payload = lanes_be16(_mm256_srli_epi32(ip[0], 16));
+	/* Sources: see classify_ipv6. */
+	first = _mm256_and_si256(ip[1], lanes_all(0xff0000));
+	bad = _mm256_or_si256(_mm256_cmpeq_epi32(first, _mm256_setzero_si256()),
+			      _mm256_cmpeq_epi32(first, lanes_all(0xff0000)));
+	bad = _mm256_or_si256(bad, lanes_tcp_bad(l4[2], payload));
+	return lanes_end(&b, bad, _mm256_add_epi32(payload, lanes_all(40)), l4[2],
+			 GT_FLOW_TYPE_WIDE_SECOND, true, found);
 }
 
 /* The rest of classify_ipv4, of frame i. `services` and `ours` are v->plan's, at hand: what is
  * written to an express might be any pointer, as far as a compiler knows. */
-static __rte_always_inline bool lanes_take(struct express_view *v, const struct gt_frame *f,
-					   const struct lanes_found *found, unsigned i,
-					   const struct gt_plan_express_v4 *services,
-					   const uint64_t *ours, struct express *x)
+static __rte_always_inline bool lanes_take_v4(struct express_view *v, const struct gt_frame *f,
+					      const struct lanes_found *found, unsigned i,
+					      const struct gt_plan_express_v4 *services,
+					      const uint64_t *ours, struct express *x)
 {
 	uint64_t key = found->keys[i], wanted = found->services[i];
 	const struct gt_plan_express *service;
@@ -222,27 +288,56 @@ static __rte_always_inline bool lanes_take(struct express_view *v, const struct 
 	return take_service(v, x, service);
 }
 
-/* Frames of one kind come together: where the first is not of IPv4 and TCP's length, none is. */
-static inline bool lanes_are_worth(const struct express_view *v, const struct gt_frame *f)
+/* The rest of classify_ipv6. */
+static __rte_always_inline bool lanes_take_v6(struct express_view *v, const struct gt_frame *f,
+					      uint64_t end, struct express *x)
 {
-	return f->len >= LANE_BYTES &&
+	const uint8_t *ip = f->data + IP_OFF;
+
+	memcpy(&x->l3_len, &end, sizeof(end));
+	return ip[24] != 0 && find_ipv6(v, ip, ip + 40, x);
+}
+
+/* Frames of one kind come together: as the first is, are all. */
+static inline bool lanes_are_v4(const struct express_view *v, const struct gt_frame *f)
+{
+	return f->len >= LANE_BYTES_V4 &&
 	       ((gt_rewrite_load(f->data + 8) ^ v->heads[f->in_if].v4) & HEAD_V4_MASK) == 0;
+}
+
+static inline bool lanes_are_v6(const struct express_view *v, const struct gt_frame *f)
+{
+	return f->len >= LANE_BYTES_V6 &&
+	       ((gt_rewrite_load(f->data + 8) ^ v->heads[f->in_if].v6) & HEAD_V6_MASK) == 0;
 }
 
 /* Of eight frames in a row those, a bit for each, that it could judge, and that are on the express
  * path; the others are express_classify's. */
-static inline unsigned lanes_classify(struct express_view *v, const struct gt_frame *f,
-				      struct express *x)
+static inline unsigned lanes_classify_v4(struct express_view *v, const struct gt_frame *f,
+					 struct express *x)
 {
 	const struct gt_plan_express_v4 *services = v->plan->express_v4;
 	const uint64_t *ours = v->plan->ours;
 	struct lanes_found found;
-	unsigned good = lanes_judge(v, f, &found);
+	unsigned good = lanes_judge_v4(v, f, &found);
 
 #pragma GCC unroll 8
 	for (unsigned i = 0; i < GT_LANES; i++)
 		if (unlikely((good >> i & 1) == 0) ||
-		    !lanes_take(v, &f[i], &found, i, services, ours, &x[i]))
+		    !lanes_take_v4(v, &f[i], &found, i, services, ours, &x[i]))
+			good &= ~(1U << i);
+	return good;
+}
+
+static inline unsigned lanes_classify_v6(struct express_view *v, const struct gt_frame *f,
+					 struct express *x)
+{
+	struct lanes_found found;
+	unsigned good = lanes_judge_v6(v, f, &found);
+
+	for (unsigned i = 0; i < GT_LANES; i++)
+		if (unlikely((good >> i & 1) == 0) ||
+		    !lanes_take_v6(v, &f[i], found.ends[i], &x[i]))
 			good &= ~(1U << i);
 	return good;
 }
