@@ -80,7 +80,7 @@ void gt_bench_summarize(const struct gt_bench_samples *s, struct gt_bench_row *r
 void gt_bench_tell(const struct gt_bench *b, struct gt_bench_row *row, const char *why);
 
 /* What was not forwarded as a known or a new connection is no figure, but for the few in 10^5 that
- * the table has no room for by design (flow.c, displace). True: all was; else see why. */
+ * the table has no room for by design (flow_insert.c, displace). True: all was; else see why. */
 bool gt_bench_took_all(const struct gt_worker *w, char *why, size_t size);
 
 /* ---- time and chance ---- */
