@@ -51,7 +51,6 @@ struct burst {
 	/* Where `has_choices`: gt_connection_known's, of connections that begin */
 	uint64_t choices[GT_BURST_MAX];
 	bool has_choices;
-	bool sessions; /* some frames have one */
 	uint64_t pairs_changed;
 };
 
@@ -282,46 +281,40 @@ static inline bool to_server(struct reach *r, struct gt_frame *f, const struct e
 	return true;
 }
 
-/* Established, which it is only when its server has answered. */
-static inline bool is_ordinary(const struct reach *r, const struct express *x,
-			       const struct gt_snat_session *s)
-{
-	return s->state == (x->kind >> 2 & 7) &&
-	       gt_flow_idle(s->tick, r->tick) <= x->service->idle_ticks;
-}
-
 /* To the server of an entry's session, if translating it and sending it is all. */
-static inline __attribute__((always_inline)) bool
-send_by_session(struct reach *r, struct gt_frame *f, const struct express *x, uint32_t session)
+static inline __attribute__((always_inline)) bool send_by_session(struct reach *r,
+								  struct gt_frame *f,
+								  const struct express *x,
+								  uint32_t session, uint16_t number)
 {
-	const struct gt_snat_session *s = &r->w->snat.sessions[session];
-	const struct gt_snat_pair_key *pair = gt_snat_pair(&r->w->snat, session);
-	const struct gt_plan_server *server = &r->servers[s->server];
+	const struct gt_snat_pair *pair = gt_snat_pair(&r->w->snat, session);
+	const struct gt_plan_server *server = &r->servers[number];
 
-	if (server->express == GT_EXPRESS_NONE || gt_addr_is_v4(&pair->server) == x->v6 ||
+	if (server->express == GT_EXPRESS_NONE || pair->v6 != x->v6 ||
 	    !may_rewrite(f, x, server->mtu))
 		return false;
-	rewrite(f, x, &pair->source, &pair->server,
-		gt_rewrite_ports(rte_cpu_to_be_16(s->port), pair->port));
-	send_to_server(r, f, s->server, f->wire_len);
+	rewrite(f, x, &pair->key.source, &pair->key.server,
+		gt_rewrite_ports(rte_cpu_to_be_16(gt_snat_port(session)), pair->key.port));
+	send_to_server(r, f, number, f->wire_len);
 	return true;
 }
 
 static inline bool to_session(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	uint32_t value = x->slot->value;
-	struct gt_snat_session *s;
+	uint32_t value = x->slot->value, meta = x->slot->meta;
+	uint16_t server;
 
-	if (!gt_connection_is_session(value))
+	/* Silent for too long may be its client alone: its session knows. */
+	if (unlikely(gt_flow_kind(meta) != x->kind || !gt_connection_is_session(value) ||
+		     gt_flow_idle(meta, r->tick) > x->service->idle_ticks ||
+		     ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
+		      gt_connection_record_is_due(r->w, meta))))
 		return false;
-	s = gt_connection_session(r->w, value);
-	if (!is_ordinary(r, x, s) || s->server >= r->n_servers ||
-	    ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
-	     gt_connection_record_is_due(r->w, x->slot->meta)) ||
-	    !send_by_session(r, f, x, value & ~GT_VALUE_SESSION))
+	server = gt_connection_session_server(&r->w->snat, value);
+	if (unlikely(server >= r->n_servers ||
+		     !send_by_session(r, f, x, gt_connection_session(value), server)))
 		return false;
-	x->slot->meta = (uint32_t)x->kind << 24 | (x->slot->meta & GT_FLOW_META_SPILLED) | r->tick;
-	s->tick = r->tick;
+	x->slot->meta = (meta & ~GT_TICK_MASK) | r->tick;
 	return true;
 }
 
@@ -368,21 +361,22 @@ static inline bool nat_reply(struct reach *r, struct gt_frame *f, const struct e
 
 static inline bool session_reply(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	uint32_t session = x->place->session - 1;
-	struct gt_snat_session *s;
+	struct gt_snat_session *s = x->place;
+	const struct gt_plan_vip *vip;
+	struct gt_addr client;
 
-	if (session == GT_SNAT_NONE || r->w->snat.pairs_changed != r->pairs_changed)
+	/* If the pair is still the packet's, so is its port. */
+	if (!s->live || r->w->snat.pairs_changed != r->pairs_changed ||
+	    !gt_plan_has_server(r->plan, s->server))
 		return false;
-	/* The pair is still the packet's, so this is its session if it is this pair's and port's.
-	 */
-	s = &r->w->snat.sessions[session];
-	if (!s->live || s->pair != x->pair || s->port != gt_read_be16(l4_of(f, x) + 2) ||
-	    !gt_plan_has_server(r->plan, s->server) || gt_addr_is_v4(&s->client) == x->v6)
+	vip = gt_connection_session_vip(r->plan, s);
+	if (vip == NULL || gt_addr_is_v4(&vip->addr) == x->v6)
 		return false;
-	if (!to_client(r, f, x, s->server, &s->client, &s->vip, &s->client,
+	client = gt_snat_client(&r->w->snat, s);
+	if (!to_client(r, f, x, s->server, &client, &vip->addr, &client,
 		       gt_rewrite_ports(s->vip_port, s->client_port)))
 		return false;
-	s->tick = r->tick;
+	s->tick = r->tick & GT_TICK_MASK;
 	s->answered |= x->protocol == IPPROTO_TCP;
 	return true;
 }
@@ -426,7 +420,7 @@ static inline bool send_by_path(struct reach *r, struct gt_frame *f, const struc
 	uint32_t came = f->wire_len;
 
 	if (path->kind == GT_PATH_SESSION)
-		return send_by_session(r, f, x, path->session);
+		return send_by_session(r, f, x, path->session, path->server);
 	if (s->express != GT_EXPRESS_DR &&
 	    (s->express == GT_EXPRESS_NONE || !change(r->plan, f, x, s)))
 		return false;
@@ -458,16 +452,13 @@ static __attribute__((noinline)) void settle(struct reach *r, struct gt_frame *f
 static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n)
 {
 	const struct express_view view = make_view(w);
-	bool sessions = false;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct express *x = &b->express[i];
 		struct gt_work *work;
 
-		if (likely(express_classify(&view, &frames[i], x))) {
-			sessions |= x->way >= WAY_SESSION;
+		if (likely(express_classify(&view, &frames[i], x)))
 			continue;
-		}
 		work = &b->works[b->n_works++];
 		x->way = WAY_GENERAL;
 		x->slot = NULL;
@@ -477,7 +468,6 @@ static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *
 		gt_flow_hash(&w->flows, &work->key, &work->hash, 1);
 		gt_flow_prefetch(&w->flows, work->hash);
 	}
-	b->sessions = sessions;
 	b->pairs_changed = w->snat.pairs_changed;
 }
 
@@ -557,23 +547,6 @@ static void locate(const struct gt_worker *w, const struct gt_frame *frames, str
 	b->has_choices = n_fresh > 0 && choose_ahead(w, frames, b, fresh, n_fresh);
 }
 
-/* Sessions are cache lines of their own, behind entries or ports that must be there first. */
-static void prefetch_sessions(const struct gt_worker *w, const struct burst *b, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		const struct express *x = &b->express[i];
-		uint32_t session = GT_SNAT_NONE;
-
-		if (x->way == WAY_SESSION_REPLY)
-			session = x->place->session - 1;
-		else if (x->way == WAY_SESSION && x->slot != NULL &&
-			 gt_connection_is_session(x->slot->value))
-			session = x->slot->value & ~GT_VALUE_SESSION;
-		if (session != GT_SNAT_NONE)
-			rte_prefetch0(&w->snat.sessions[session]);
-	}
-}
-
 /* Stage 4, in the order of the frames' arrival, whichever path they take. */
 static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n,
 		   uint64_t now_ms)
@@ -623,7 +596,5 @@ void GT_EXPRESS_BURST(struct gt_worker *w, uint64_t now_ms, struct gt_frame *fra
 	b.n_works = 0;
 	prepare(w, frames, &b, n);
 	locate(w, frames, &b, n);
-	if (b.sessions)
-		prefetch_sessions(w, &b, n);
 	decide(w, frames, &b, n, now_ms);
 }

@@ -15,10 +15,9 @@
 
 /* Which way a frame goes. */
 enum express_way {
-	WAY_GENERAL,   /* the general path's */
-	WAY_SERVER,    /* a client's, of `service` */
-	WAY_NAT_REPLY, /* of the server that `nat` names */
-	/* these have a session */
+	WAY_GENERAL,	   /* the general path's */
+	WAY_SERVER,	   /* a client's, of `service` */
+	WAY_NAT_REPLY,	   /* of the server that `nat` names */
 	WAY_SESSION,	   /* a client's, of `service`, with snat */
 	WAY_SESSION_REPLY, /* of the session that `place` tells */
 };
@@ -26,17 +25,14 @@ enum express_way {
 /* One frame of a burst: two thirds of a cache line, so that a burst's fit the first cache. */
 struct express {
 	struct gt_flow_key key;
-	union {
-		uint64_t hash;
-		uint64_t pair; /* of a session's reply: index */
-	};
+	uint64_t hash;
 	/* The first bucket of its connection, then the slot; NULL: it has none, or none was found
 	 */
 	struct gt_flow_slot *slot;
 	union {
 		const struct gt_plan_express *service;
 		const struct gt_plan_nat *nat;
-		const struct gt_snat_slot *place; /* of the port that it came to */
+		struct gt_snat_session *place; /* of the port that it came to */
 	};
 	uint32_t l3_len; /* bytes of IP */
 	uint8_t way;	 /* enum express_way */
@@ -152,6 +148,7 @@ static inline bool classify_reply(const struct express_view *v, struct express *
 	struct gt_snat_pair_key key = {.port = gt_copy_be16(l4), .protocol = x->protocol};
 	const struct gt_plan_address *to = gt_plan_find_words(v->plan, dst);
 	const struct gt_snat *snat = &v->w->snat;
+	uint32_t pair;
 
 	x->slot = NULL;
 	memcpy(&key.server, src, 16);
@@ -160,14 +157,14 @@ static inline bool classify_reply(const struct express_view *v, struct express *
 		x->way = WAY_NAT_REPLY;
 		return x->nat != NULL;
 	}
-	if (to->vip || !to->source || snat->sessions == NULL ||
+	if (to->vip || !to->source || snat->pairs == NULL ||
 	    (x->protocol == IPPROTO_TCP && !is_ordinary_tcp(l4)))
 		return false;
 	memcpy(&key.source, dst, 16);
-	x->pair = snat->pair_table[gt_snat_find_bucket(snat, &key)] - 1U;
-	if (x->pair == UINT32_MAX)
+	pair = snat->pair_table[gt_snat_find_bucket(snat, &key)] - 1U;
+	if (pair == UINT32_MAX)
 		return false;
-	x->place = gt_snat_slot_of(snat, &snat->pairs[x->pair], gt_read_be16(l4 + 2));
+	x->place = gt_snat_port_of(snat, &snat->pairs[pair], gt_read_be16(l4 + 2));
 	x->way = WAY_SESSION_REPLY;
 	if (x->place == NULL)
 		return false;
