@@ -60,7 +60,8 @@ static uint64_t sessions_bytes(uint32_t sessions, bool v6, uint16_t n_workers)
 uint64_t gt_snat_bytes(uint32_t sessions, bool v6, uint16_t n_workers)
 {
 	return sessions_bytes(sessions, v6, n_workers) +
-	       GT_SNAT_PAIRS_MAX * sizeof(struct gt_snat_pair) + PAIR_BUCKETS * sizeof(uint32_t) +
+	       GT_SNAT_PAIRS_MAX * sizeof(struct gt_snat_pair) +
+	       PAIR_BUCKETS * sizeof(struct gt_snat_bucket) +
 	       (count_blocks(sessions, n_workers) + 1ULL) * sizeof(uint32_t);
 }
 
@@ -182,23 +183,33 @@ void gt_snat_destroy(struct gt_snat *s)
 /* ---- pairs ---- */
 
 /* Takes a bucket out of the open addressing: what stands behind it moves up (Knuth 6.4, R). */
-static void free_bucket(struct gt_snat *s, uint32_t hole)
+static void free_bucket(struct gt_snat *s, struct gt_snat_bucket *bucket)
 {
-	uint32_t i = hole;
+	uint32_t hole = (uint32_t)(bucket - s->pair_table), i = hole;
 
 	for (;;) {
+		struct gt_snat_ends ends;
 		uint32_t home;
 
 		i = (i + 1) & (PAIR_BUCKETS - 1);
-		if (s->pair_table[i] == 0)
+		if (s->pair_table[i].number == 0)
 			break;
-		home = gt_snat_pair_home(s, &s->pairs[s->pair_table[i] - 1].key);
+		ends = gt_snat_ends(&s->pair_table[i].key);
+		home = gt_snat_pair_home(s, &ends);
 		if (((i - home) & (PAIR_BUCKETS - 1)) < ((i - hole) & (PAIR_BUCKETS - 1)))
 			continue;
 		s->pair_table[hole] = s->pair_table[i];
 		hole = i;
 	}
-	s->pair_table[hole] = 0;
+	s->pair_table[hole] = (struct gt_snat_bucket){.number = 0};
+}
+
+static struct gt_snat_pair *find_pair(const struct gt_snat *s, const struct gt_snat_pair_key *key)
+{
+	const struct gt_snat_ends ends = gt_snat_ends(key);
+	uint32_t number = gt_snat_find_bucket(s, &ends)->number;
+
+	return number != 0 ? &s->pairs[number - 1] : NULL;
 }
 
 static bool has_rested(const struct gt_snat *s, const struct gt_snat_pair *p, uint16_t port,
@@ -209,7 +220,9 @@ static bool has_rested(const struct gt_snat *s, const struct gt_snat_pair *p, ui
 
 static void free_pair(struct gt_snat *s, struct gt_snat_pair *p)
 {
-	free_bucket(s, gt_snat_find_bucket(s, &p->key));
+	const struct gt_snat_ends ends = gt_snat_ends(&p->key);
+
+	free_bucket(s, gt_snat_find_bucket(s, &ends));
 	for (unsigned i = 0; i < PAIR_BLOCKS; i++) {
 		if (p->blocks[i] == NO_BLOCK)
 			continue;
@@ -253,6 +266,7 @@ static uint8_t entry_of(const struct gt_snat *s, const struct gt_snat_pair_key *
 static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pair_key *key,
 				     uint32_t tick)
 {
+	const struct gt_snat_ends ends = gt_snat_ends(key);
 	uint32_t i = s->fresh_pair;
 
 	if (s->n_pairs == GT_SNAT_PAIRS_MAX && !reclaim_pair(s, NULL, tick))
@@ -273,7 +287,8 @@ static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pai
 	};
 	s->n_pairs++;
 	s->pairs_changed++;
-	s->pair_table[gt_snat_find_bucket(s, key)] = i + 1;
+	*gt_snat_find_bucket(s, &ends) = (struct gt_snat_bucket){
+		.key = *key, .number = i + 1, .v6 = s->pairs[i].v6, .entry = s->pairs[i].entry};
 	return &s->pairs[i];
 }
 
@@ -288,7 +303,8 @@ static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pai
  */
 static uint32_t own_port(const struct gt_snat *s, const struct gt_snat_pair *p, uint32_t port)
 {
-	while (port <= UINT16_MAX && gt_snat_place(s, p, (uint16_t)port) == GT_SNAT_NO_PLACE)
+	while (port <= UINT16_MAX &&
+	       gt_snat_place(s, p->v6, p->entry, (uint16_t)port) == GT_SNAT_NO_PLACE)
 		port++;
 	return port;
 }
@@ -374,14 +390,14 @@ static uint16_t take_fresh(struct gt_snat *s, struct gt_snat_pair *p, uint32_t t
 uint32_t gt_snat_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uint16_t server,
 		      uint32_t tick)
 {
-	uint32_t bucket = gt_snat_find_bucket(s, key);
 	struct gt_snat_pair *p;
 	uint16_t port;
 
 	if (gt_snat_is_full(s))
 		return GT_SNAT_NONE;
-	p = s->pair_table[bucket] != 0 ? &s->pairs[s->pair_table[bucket] - 1]
-				       : add_pair(s, key, tick);
+	p = find_pair(s, key);
+	if (p == NULL)
+		p = add_pair(s, key, tick);
 	if (p == NULL)
 		return GT_SNAT_NONE;
 	port = take_rested(s, p, tick);
@@ -462,16 +478,13 @@ static uint32_t any_half_open(struct gt_snat *s, uint32_t tick)
 
 uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick)
 {
-	uint32_t bucket, pair;
 	struct gt_snat_pair *p;
 
 	if (key == NULL)
 		return any_half_open(s, tick);
-	bucket = gt_snat_find_bucket(s, key);
-	if (s->pair_table[bucket] == 0)
+	p = find_pair(s, key);
+	if (p == NULL)
 		return GT_SNAT_NONE;
-	pair = s->pair_table[bucket] - 1;
-	p = &s->pairs[pair];
 	for (unsigned i = 0; i < LOOKS; i++) {
 		const struct gt_snat_session *session;
 
@@ -480,18 +493,19 @@ uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key
 			p->look = own_port(s, p, GT_SNAT_PORT_FIRST);
 		session = gt_snat_port_of(s, p, (uint16_t)p->look);
 		if (session != NULL && is_half_open(session, tick))
-			return gt_snat_name(pair, (uint16_t)p->look);
+			return gt_snat_name((uint32_t)(p - s->pairs), (uint16_t)p->look);
 	}
 	return GT_SNAT_NONE;
 }
 
 uint32_t gt_snat_find(const struct gt_snat *s, const struct gt_snat_pair_key *key, uint16_t port)
 {
-	uint32_t pair = s->pair_table[gt_snat_find_bucket(s, key)] - 1;
-	const struct gt_snat_session *session =
-		pair == UINT32_MAX ? NULL : gt_snat_port_of(s, &s->pairs[pair], port);
+	const struct gt_snat_pair *p = find_pair(s, key);
+	const struct gt_snat_session *session = p != NULL ? gt_snat_port_of(s, p, port) : NULL;
 
-	return session == NULL || !session->live ? GT_SNAT_NONE : gt_snat_name(pair, port);
+	if (session == NULL || !session->live)
+		return GT_SNAT_NONE;
+	return gt_snat_name((uint32_t)(p - s->pairs), port);
 }
 
 unsigned gt_snat_fullest_percent(const struct gt_snat *s, uint32_t tick,

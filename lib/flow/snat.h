@@ -50,7 +50,7 @@ struct gt_snat_session {
 	uint32_t answered : 1; /* its server has sent something other than a RST */
 	uint32_t by_port : 1;  /* the entry's key has the VIP's port: its service does not */
 	uint32_t reserved : 2;
-	rte_be32_t client; /* of IPv6 the last 4 bytes */
+	rte_be32_t client; /* IPv4; else see gt_snat_session6 */
 	rte_be16_t client_port, vip_port;
 	uint16_t server; /* number */
 	union {
@@ -60,11 +60,10 @@ struct gt_snat_session {
 };
 _Static_assert(sizeof(struct gt_snat_session) == 16, "four sessions are a cache line");
 
-/* Where clients may be IPv6. */
+/* Where clients may be IPv6: the whole address, to be read at once. */
 struct gt_snat_session6 {
 	struct gt_snat_session session;
-	uint8_t client_head[12]; /* the first bytes of the address */
-	uint32_t reserved;
+	struct gt_addr client;
 };
 _Static_assert(sizeof(struct gt_snat_session6) == 32, "two sessions are a cache line");
 
@@ -99,18 +98,29 @@ struct gt_snat_pair {
 	uint32_t blocks[GT_SNAT_PORTS / GT_SNAT_BLOCK_PORTS_MIN];
 } __attribute__((aligned(64)));
 
+/* A pair in the table: all that a reply reads of it but for its block, in one line. */
+struct gt_snat_bucket {
+	struct gt_snat_pair_key key;
+	uint32_t number;  /* the pair's index + 1; 0: free */
+	uint32_t checked; /* the caller's: when it last knew that the source is still its own */
+	bool v6;
+	uint8_t entry;
+	uint8_t reserved[18];
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct gt_snat_bucket) == 64, "a bucket is a cache line");
+
 /* No session of this worker's has such a port. */
 #define GT_SNAT_NO_PLACE UINT16_MAX
 
 struct gt_snat {
-	uint32_t n_sessions;	    /* that may be in use */
-	uint32_t live;		    /* that are */
-	struct gt_snat_pair *pairs; /* NULL: no VIP of mode snat */
-	uint32_t *pair_table;	    /* open addressing: index + 1, 0 free */
-	uint8_t *sessions;	    /* block by block */
-	uint8_t session_shift;	    /* bytes of one: 16 or 32 */
-	uint8_t block_shift;	    /* ports of a block: 128 or 256 */
-	uint16_t block_sessions;    /* how many of them are a worker's */
+	uint32_t n_sessions;		   /* that may be in use */
+	uint32_t live;			   /* that are */
+	struct gt_snat_pair *pairs;	   /* NULL: no VIP of mode snat */
+	struct gt_snat_bucket *pair_table; /* open addressing: index + 1, 0 free */
+	uint8_t *sessions;		   /* block by block */
+	uint8_t session_shift;		   /* bytes of one: 16 or 32 */
+	uint8_t block_shift;		   /* ports of a block: 128 or 256 */
+	uint16_t block_sessions;	   /* how many of them are a worker's */
 	uint16_t worker, n_workers;
 	/*
 	 * Where in its block a port's session is: `place` of pair->entry ^ port_code[v6][0][high
@@ -186,49 +196,62 @@ uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key
 
 #define GT_SNAT_PAIR_BUCKETS (2 * GT_SNAT_PAIRS_MAX)
 
-static inline bool gt_snat_same_pair(const struct gt_snat_pair_key *a,
-				     const struct gt_snat_pair_key *b)
+/* The addresses of a pair as they are compared and hashed. */
+struct gt_snat_ends {
+	uint64_t server[2], source[2];
+	rte_be16_t port;
+	uint8_t protocol;
+};
+
+static inline struct gt_snat_ends gt_snat_ends(const struct gt_snat_pair_key *key)
 {
-	return a->port == b->port && a->protocol == b->protocol &&
-	       gt_addr_equal(&a->server, &b->server) && gt_addr_equal(&a->source, &b->source);
+	struct gt_snat_ends e = {.port = key->port, .protocol = key->protocol};
+
+	memcpy(e.server, key->server.b, sizeof(e.server));
+	memcpy(e.source, key->source.b, sizeof(e.source));
+	return e;
+}
+
+static inline bool gt_snat_is_pair(const struct gt_snat_pair_key *key, const struct gt_snat_ends *e)
+{
+	const struct gt_snat_ends k = gt_snat_ends(key);
+
+	return ((k.server[0] ^ e->server[0]) | (k.server[1] ^ e->server[1]) |
+		(k.source[0] ^ e->source[0]) | (k.source[1] ^ e->source[1]) |
+		(uint32_t)(k.port ^ e->port) | (uint32_t)(k.protocol ^ e->protocol)) == 0;
 }
 
 /*
  * Where the search for a pair begins. By a random key, as a client may choose the port. All else is
  * the configuration's, so that two multiplications are enough.
  */
-static inline uint32_t gt_snat_pair_home(const struct gt_snat *s,
-					 const struct gt_snat_pair_key *key)
+static inline uint32_t gt_snat_pair_home(const struct gt_snat *s, const struct gt_snat_ends *e)
 {
-	uint64_t w[4], h;
+	uint64_t h = (e->server[0] ^ e->source[0]) +
+		     (e->server[1] ^ (e->source[1] << 32 | e->source[1] >> 32)) * s->key[0];
 
-	memcpy(w, key->server.b, 16);
-	memcpy(w + 2, key->source.b, 16);
-	h = (w[0] ^ w[2]) + (w[1] ^ (w[3] << 32 | w[3] >> 32)) * s->key[0];
-	h = ((h ^ h >> 32) + ((uint64_t)key->port << 8 | key->protocol)) * s->key[1];
+	h = ((h ^ h >> 32) + ((uint64_t)e->port << 8 | e->protocol)) * s->key[1];
 	return (uint32_t)(h >> 40) & (GT_SNAT_PAIR_BUCKETS - 1);
 }
 
 /* The bucket that holds the pair, or the free one where it would go. Worker. */
-static inline uint32_t gt_snat_find_bucket(const struct gt_snat *s,
-					   const struct gt_snat_pair_key *key)
+static inline struct gt_snat_bucket *gt_snat_find_bucket(const struct gt_snat *s,
+							 const struct gt_snat_ends *e)
 {
-	uint32_t i = gt_snat_pair_home(s, key);
+	uint32_t i = gt_snat_pair_home(s, e);
 
-	while (s->pair_table[i] != 0 &&
-	       !gt_snat_same_pair(&s->pairs[s->pair_table[i] - 1].key, key))
+	while (s->pair_table[i].number != 0 && !gt_snat_is_pair(&s->pair_table[i].key, e))
 		i = (i + 1) & (GT_SNAT_PAIR_BUCKETS - 1);
-	return i;
+	return &s->pair_table[i];
 }
 
-/* Where in its block a pair's port (host order) is, or GT_SNAT_NO_PLACE: it is another worker's.
- * Worker. */
-static inline uint16_t gt_snat_place(const struct gt_snat *s, const struct gt_snat_pair *p,
-				     uint16_t port)
+/* Where in its block a port (host order) of such a pair is, or GT_SNAT_NO_PLACE: it is another
+ * worker's. Worker. */
+static inline uint16_t gt_snat_place(const struct gt_snat *s, bool v6, uint8_t entry, uint16_t port)
 {
-	const uint8_t(*code)[256] = s->port_code[p->v6];
+	const uint8_t(*code)[256] = s->port_code[v6];
 
-	return s->place[p->entry ^ code[0][port >> 8] ^ code[1][port & 0xff]];
+	return s->place[entry ^ code[0][port >> 8] ^ code[1][port & 0xff]];
 }
 
 /* The session at a place of a block. Worker. */
@@ -240,11 +263,11 @@ static inline struct gt_snat_session *gt_snat_session_at(const struct gt_snat *s
 	return (struct gt_snat_session *)(void *)(s->sessions + (i << s->session_shift));
 }
 
-/* What is known of a pair's port (host order), or NULL: nobody ever had it. Worker. */
-static inline struct gt_snat_session *gt_snat_port_of(const struct gt_snat *s,
-						      const struct gt_snat_pair *p, uint16_t port)
+/* The session at a place that gt_snat_place gave, of the block of a pair's port; or NULL: nobody
+ * ever had it. Worker. */
+static inline struct gt_snat_session *
+gt_snat_placed(const struct gt_snat *s, const struct gt_snat_pair *p, uint16_t port, uint16_t place)
 {
-	uint16_t place = gt_snat_place(s, p, port);
 	uint32_t block = port < GT_SNAT_PORT_FIRST
 				 ? GT_SNAT_NO_BLOCK
 				 : p->blocks[(port - GT_SNAT_PORT_FIRST) >> s->block_shift];
@@ -252,6 +275,21 @@ static inline struct gt_snat_session *gt_snat_port_of(const struct gt_snat *s,
 	return block == GT_SNAT_NO_BLOCK || place == GT_SNAT_NO_PLACE
 		       ? NULL
 		       : gt_snat_session_at(s, block, place);
+}
+
+/* What is known of a pair's port (host order), or NULL: nobody ever had it. Worker. */
+static inline struct gt_snat_session *gt_snat_port_of(const struct gt_snat *s,
+						      const struct gt_snat_pair *p, uint16_t port)
+{
+	return gt_snat_placed(s, p, port, gt_snat_place(s, p->v6, p->entry, port));
+}
+
+/* The same by the pair's bucket. Worker. */
+static inline struct gt_snat_session *
+gt_snat_bucket_port(const struct gt_snat *s, const struct gt_snat_bucket *b, uint16_t port)
+{
+	return gt_snat_placed(s, &s->pairs[b->number - 1], port,
+			      gt_snat_place(s, b->v6, b->entry, port));
 }
 
 /* The pair of a session. Worker. */
@@ -270,23 +308,19 @@ static inline struct gt_snat_session *gt_snat_session(const struct gt_snat *s, u
 static inline struct gt_addr gt_snat_client(const struct gt_snat *s,
 					    const struct gt_snat_session *session)
 {
-	struct gt_addr a;
-
 	if (sizeof(*session) == 1ULL << s->session_shift)
 		return gt_addr_from_v4(session->client);
-	memcpy(a.b, ((const struct gt_snat_session6 *)session)->client_head, 12);
-	memcpy(a.b + 12, &session->client, 4);
-	return a;
+	return ((const struct gt_snat_session6 *)session)->client;
 }
 
 /* False: there is no room for an IPv6 one. Worker. */
 static inline bool gt_snat_set_client(const struct gt_snat *s, struct gt_snat_session *session,
 				      const struct gt_addr *client)
 {
-	memcpy(&session->client, client->b + 12, 4);
+	session->client = gt_addr_v4(client);
 	if (sizeof(*session) == 1ULL << s->session_shift)
 		return gt_addr_is_v4(client);
-	memcpy(((struct gt_snat_session6 *)session)->client_head, client->b, 12);
+	((struct gt_snat_session6 *)session)->client = *client;
 	return true;
 }
 

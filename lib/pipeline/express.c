@@ -318,14 +318,14 @@ static inline bool to_session(struct reach *r, struct gt_frame *f, const struct 
 	return true;
 }
 
-/* A reply of `server` in its client's eyes, by the route there. dst: NULL, it is that of `client`.
- */
+/* A reply of a VIP's `server` in its client's eyes, by the route there. dst: NULL, it is that of
+ * `client`. */
 static __rte_always_inline bool to_client(struct reach *r, struct gt_frame *f,
 					  const struct express *x, uint16_t server,
-					  const struct gt_addr *client, const struct gt_addr *src,
-					  const struct gt_addr *dst, uint32_t ports)
+					  const struct gt_plan_vip *vip,
+					  const struct gt_addr *client, const struct gt_addr *dst,
+					  uint32_t ports)
 {
-	const struct gt_plan_vip *vip = &r->plan->vips[r->servers[server].vip];
 	const struct gt_plan_route *route = gt_plan_find_route(r->plan, client, vip->interface);
 	const struct gt_plan_interface *out;
 	uint8_t macs[12];
@@ -336,7 +336,7 @@ static __rte_always_inline bool to_client(struct reach *r, struct gt_frame *f,
 	if (out->vlan != 0 || !may_rewrite(f, x, out->mtu) ||
 	    !gt_plan_put_macs(r->plan, route, client, macs))
 		return false;
-	rewrite(f, x, src, dst, ports);
+	rewrite(f, x, &vip->addr, dst, ports);
 	memcpy(f->data, macs, sizeof(macs));
 	r->counts[server].reply_frames++;
 	r->counts[server].reply_bytes += f->wire_len;
@@ -348,14 +348,14 @@ static inline bool nat_reply(struct reach *r, struct gt_frame *f, const struct e
 {
 	const uint8_t *l4 = l4_of(f, x);
 	const struct gt_plan_nat *nat = x->nat;
-	const struct gt_addr *vip = &r->plan->vips[r->servers[nat->number].vip].addr;
+	const struct gt_plan_vip *vip = &r->plan->vips[r->servers[nat->number].vip];
 	rte_be16_t port = nat->port != 0 ? nat->vip_port : gt_copy_be16(l4);
 	struct gt_addr client;
 
-	if (gt_addr_is_v4(vip) == x->v6)
+	if (gt_addr_is_v4(&vip->addr) == x->v6)
 		return false;
 	client = dst_of(f, x);
-	return to_client(r, f, x, nat->number, &client, vip, NULL,
+	return to_client(r, f, x, nat->number, vip, &client, NULL,
 			 gt_rewrite_ports(port, gt_copy_be16(l4 + 2)));
 }
 
@@ -364,20 +364,25 @@ static inline bool session_reply(struct reach *r, struct gt_frame *f, const stru
 	struct gt_snat_session *s = x->place;
 	const struct gt_plan_vip *vip;
 	struct gt_addr client;
+	uint16_t number;
 
 	/* If the pair is still the packet's, so is its port. */
-	if (!s->live || r->w->snat.pairs_changed != r->pairs_changed ||
-	    !gt_plan_has_server(r->plan, s->server))
+	if (!s->live || r->w->snat.pairs_changed != r->pairs_changed || s->server >= r->n_servers ||
+	    s->service >= r->plan->n_services)
 		return false;
-	vip = gt_connection_session_vip(r->plan, s);
-	if (vip == NULL || gt_addr_is_v4(&vip->addr) == x->v6)
+	/* Neither is gone, nor another VIP's by now. */
+	number = r->servers[s->server].vip;
+	vip = &r->plan->vips[number];
+	if (number == 0 || r->plan->services[s->service].vip != number ||
+	    gt_addr_is_v4(&vip->addr) == x->v6)
 		return false;
 	client = gt_snat_client(&r->w->snat, s);
-	if (!to_client(r, f, x, s->server, &client, &vip->addr, &client,
+	if (!to_client(r, f, x, s->server, vip, &client, &client,
 		       gt_rewrite_ports(s->vip_port, s->client_port)))
 		return false;
 	s->tick = r->tick & GT_TICK_MASK;
-	s->answered |= x->protocol == IPPROTO_TCP;
+	if (unlikely(!s->answered))
+		s->answered = x->protocol == IPPROTO_TCP;
 	return true;
 }
 
@@ -518,6 +523,12 @@ static bool choose_ahead(const struct gt_worker *w, const struct gt_frame *frame
 #endif
 }
 
+/* Pairs are few, but not so few that the first cache holds them. */
+static inline void prefetch_pair(const struct gt_worker *w, uint32_t value)
+{
+	rte_prefetch0(gt_snat_pair(&w->snat, gt_connection_session(value)));
+}
+
 /* Stage 3: the slots of all connections, of which a few are in their second bucket, a line more
  * from memory. */
 static void locate(const struct gt_worker *w, const struct gt_frame *frames, struct burst *b,
@@ -532,8 +543,11 @@ static void locate(const struct gt_worker *w, const struct gt_frame *frames, str
 		if (x->slot == NULL)
 			continue;
 		x->slot = gt_flow_find_in((struct gt_flow_bucket *)x->slot, &x->key);
-		if (likely(x->slot != NULL))
+		if (likely(x->slot != NULL)) {
+			if (x->way == WAY_SESSION)
+				prefetch_pair(w, x->slot->value);
 			continue;
+		}
 		gt_flow_prefetch_second(&w->flows, &x->key, x->hash);
 		second[n_second++] = (uint8_t)i;
 	}

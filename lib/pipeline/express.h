@@ -140,36 +140,63 @@ static inline const struct gt_plan_express *find_v6(const struct gt_plan *plan,
 	}
 }
 
-/* Nothing that we serve is its destination: is it a reply? What a NIC brings to this worker is its
- * own (make_view). */
-static inline bool classify_reply(const struct express_view *v, struct express *x,
-				  const uint64_t src[2], const uint64_t dst[2], const uint8_t *l4)
+/* Is a pair's source address still one of ours by which replies come? Asked once for each plan. */
+static inline bool is_source(const struct express_view *v, struct gt_snat_bucket *pair)
 {
-	struct gt_snat_pair_key key = {.port = gt_copy_be16(l4), .protocol = x->protocol};
-	const struct gt_plan_address *to = gt_plan_find_words(v->plan, dst);
+	const struct gt_plan_address *to;
+
+	if (likely(pair->checked == v->w->plan_changes))
+		return true;
+	to = gt_plan_find_address(v->plan, &pair->key.source);
+	if (to == NULL || to->vip || !to->source)
+		return false;
+	pair->checked = v->w->plan_changes;
+	return true;
+}
+
+/*
+ * Nothing that we serve is its destination: is it a reply? What a NIC brings to this worker is its
+ * own (make_view). A session's pair is looked for first, as it also tells whose the destination is.
+ */
+static __rte_always_inline bool classify_reply(const struct express_view *v, struct express *x,
+					       const uint64_t src[2], const uint64_t dst[2],
+					       const uint8_t *l4)
+{
+	const struct gt_snat_ends ends = {
+		{src[0], src[1]}, {dst[0], dst[1]}, gt_copy_be16(l4), x->protocol};
 	const struct gt_snat *snat = &v->w->snat;
-	uint32_t pair;
+	struct gt_snat_bucket *pair = snat->pairs != NULL ? gt_snat_find_bucket(snat, &ends) : NULL;
+	struct gt_addr server;
 
 	x->slot = NULL;
-	memcpy(&key.server, src, 16);
-	if (to == NULL) {
-		x->nat = gt_plan_find_nat(v->plan, &key.server, key.protocol, key.port);
-		x->way = WAY_NAT_REPLY;
-		return x->nat != NULL;
+	if (pair != NULL && pair->number != 0 && is_source(v, pair)) {
+		x->place = gt_snat_bucket_port(snat, pair, gt_read_be16(l4 + 2));
+		x->way = WAY_SESSION_REPLY;
+		rte_prefetch0(x->place);
+		return x->place != NULL && (x->protocol != IPPROTO_TCP || is_ordinary_tcp(l4));
 	}
-	if (to->vip || !to->source || snat->pairs == NULL ||
-	    (x->protocol == IPPROTO_TCP && !is_ordinary_tcp(l4)))
+	if (gt_plan_find_words(v->plan, dst) != NULL)
 		return false;
-	memcpy(&key.source, dst, 16);
-	pair = snat->pair_table[gt_snat_find_bucket(snat, &key)] - 1U;
-	if (pair == UINT32_MAX)
-		return false;
-	x->place = gt_snat_port_of(snat, &snat->pairs[pair], gt_read_be16(l4 + 2));
-	x->way = WAY_SESSION_REPLY;
-	if (x->place == NULL)
-		return false;
-	rte_prefetch0(x->place);
-	return true;
+	memcpy(&server, src, 16);
+	x->nat = gt_plan_find_nat(v->plan, &server, ends.protocol, ends.port);
+	x->way = WAY_NAT_REPLY;
+	return x->nat != NULL;
+}
+
+/* By words in registers: of the others it is known that they are 0. */
+static __rte_always_inline bool classify_reply_v4(const struct express_view *v, struct express *x,
+						  uint64_t from, uint64_t to, const uint8_t *l4)
+{
+	const uint64_t src[2] = {0, from}, dst[2] = {0, to};
+
+	return classify_reply(v, x, src, dst, l4);
+}
+
+static __attribute__((noinline)) bool classify_reply_v6(const struct express_view *v,
+							struct express *x, const uint64_t src[2],
+							const uint64_t dst[2], const uint8_t *l4)
+{
+	return classify_reply(v, x, src, dst, l4);
 }
 
 /* A source that is ours is a forgery, or a loop. */
@@ -222,7 +249,7 @@ static inline bool classify_ipv4(const struct express_view *v, const struct gt_f
 	service = find_v4(v->plan,
 			  to | (uint64_t)gt_copy_be16(l4 + 2) << 32 | (uint64_t)x->protocol << 48);
 	if (unlikely(service == NULL))
-		return classify_reply(v, x, src, dst, l4);
+		return classify_reply_v4(v, x, src[1], dst[1], l4);
 	x->kind = express_kind(GT_FLOW_TYPE_NARROW, x->protocol, l4);
 	x->key.lo = (uint64_t)from | (uint64_t)gt_copy_be16(l4) << 32 |
 		    (uint64_t)service->service << 48;
@@ -257,7 +284,7 @@ static inline bool classify_ipv6(const struct express_view *v, const struct gt_f
 	service =
 		find_v6(v->plan, dst, (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)x->protocol << 16);
 	if (unlikely(service == NULL))
-		return classify_reply(v, x, src, dst, l4);
+		return classify_reply_v6(v, x, src, dst, l4);
 	x->kind = express_kind(GT_FLOW_TYPE_WIDE_SECOND, x->protocol, l4);
 	memcpy(client.b, src, sizeof(client.b));
 	gt_flow_key_wide(&x->key, &client, gt_copy_be16(l4), service->service, 0);

@@ -133,7 +133,7 @@ static void sweep(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_
 {
 	struct gt_flow_judge judge = gt_worker_judge(w);
 
-	w->plan = plan;
+	gt_worker_take_plan(w, plan);
 	w->tick = gt_tick(now_ms);
 	gt_flow_sweep(&w->flows, n, gt_tick(now_ms), &judge);
 }
