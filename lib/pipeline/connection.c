@@ -49,6 +49,12 @@ static bool is_settled(enum gt_flow_state state)
 	return state == GT_FLOW_ESTABLISHED || state == GT_FLOW_UDP;
 }
 
+/* Is it a load to its server, or has either side ended it? */
+static bool is_open(enum gt_flow_state state)
+{
+	return state != GT_FLOW_FIN && state != GT_FLOW_CLOSED;
+}
+
 static void entry_view(const void *ctx, uint16_t service, uint32_t value, struct gt_flow_view *view)
 {
 	const struct gt_worker *w = ctx;
@@ -68,8 +74,8 @@ static void entry_view(const void *ctx, uint16_t service, uint32_t value, struct
 	else
 		view->timeout = w->plan->vips[vip].idle_ticks;
 	/* A session, a line more from memory, is only asked where it matters: not of what lives
-	 * anyway and yields to nobody. */
-	if (is_session(value) && (view->idle > view->timeout || !is_settled(view->state))) {
+	 * anyway and yields to nobody, nor which of half-open ones is the older. */
+	if (is_session(value) && (view->idle > view->timeout || !is_open(view->state))) {
 		uint32_t idle = gt_flow_idle(session_of(w, value)->tick, w->tick);
 
 		if (idle < view->idle)
@@ -87,12 +93,6 @@ static bool entry_rehashes(const void *ctx, const struct gt_flow_key *key, uint3
 	if (is_session(value))
 		return false;
 	return gt_schedule_rehashes(w, key, value);
-}
-
-/* Is it a load to its server, or has either side ended it? */
-static bool is_open(enum gt_flow_state state)
-{
-	return state != GT_FLOW_FIN && state != GT_FLOW_CLOSED;
 }
 
 static void entry_gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow_state state,

@@ -79,9 +79,10 @@ struct gt_worker {
 	struct gt_steer steer;	    /* which worker it is, of how many */
 	struct gt_snat snat;	    /* pairs NULL: no VIP of mode snat */
 	const struct gt_plan *plan; /* of the burst that runs */
-	uint32_t plan_changes;	    /* how often it was another one than before */
-	uint32_t tick;		    /* of the burst that runs */
-	uint16_t ipv4_id;	    /* of the last IPv4 header that was made anew */
+	uint64_t plan_generation;
+	uint32_t plan_changes; /* how often it was another one than before */
+	uint32_t tick;	       /* of the burst that runs */
+	uint16_t ipv4_id;      /* of the last IPv4 header that was made anew */
 	/* How many more ICMP errors may be made in tick `told_tick`. */
 	uint32_t told_tick;
 	uint16_t may_tell;
