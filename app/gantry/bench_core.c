@@ -132,7 +132,9 @@ static struct gt_worker_params make_params(const struct gt_bench *b,
 	gt_worker_params_init(&params, b->config);
 	params.connections = room;
 	params.wide = !gt_addr_is_v4(&vip->address) || gt_ports_count(vip) > GT_PORTS_EXPANDED_MAX;
-	params.snat = vip->mode == GT_MODE_SNAT;
+	params.snat = vip->mode != GT_MODE_SNAT	     ? GT_CONFIG_SNAT_NONE
+		      : gt_addr_is_v4(&vip->address) ? GT_CONFIG_SNAT_V4
+						     : GT_CONFIG_SNAT_V6;
 	params.steer = (struct gt_steer){.n_workers = 1};
 	params.memory = *b->memory;
 	for (unsigned i = 0; i < sizeof(params.random); i++)

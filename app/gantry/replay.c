@@ -136,7 +136,7 @@ static int create_core(struct gt_replay *r)
 			continue;
 		gt_worker_params_init(&later, r->options.events[i].config);
 		params.wide |= later.wide;
-		params.snat |= later.snat;
+		params.snat = RTE_MAX(params.snat, later.snat);
 	}
 	for (size_t i = 0; i < config->n_interfaces; i++)
 		macs[i] = config->interfaces[i].has_mac ? config->interfaces[i].mac
@@ -144,7 +144,7 @@ static int create_core(struct gt_replay *r)
 	if (gt_node_create(config, macs, &hooks, &r->node) != 0 && r->node == NULL)
 		goto no_memory;
 	r->options.config = NULL; /* the node's from here on */
-	r->node->snat |= params.snat;
+	r->node->snat = params.snat;
 	if (create_workers(r, &params) == 0)
 		return 0;
 

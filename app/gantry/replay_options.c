@@ -330,7 +330,7 @@ static int judge_reload(const struct gt_config *from, const struct gt_config *to
 			const struct gt_replay_event *e)
 {
 	struct gt_config_messages messages = {0};
-	int rc = gt_config_settled(from, to, true, &messages);
+	int rc = gt_config_settled(from, to, GT_CONFIG_SNAT_V6, &messages);
 
 	gt_tell_messages(to->file, &messages, false);
 	gt_config_messages_free(&messages);

@@ -102,7 +102,7 @@ static void say_tables(const struct gt_lcore *l, const struct gt_worker_params *
 	const struct rte_memseg *seg = rte_mem_virt2memseg(t->buckets, NULL);
 	char snat[64] = "", pages[64] = "ordinary memory";
 
-	if (params->snat)
+	if (params->snat != GT_CONFIG_SNAT_NONE)
 		snprintf(snat, sizeof(snat), ", %" PRIu32 " snat sessions",
 			 l->worker->snat.n_sessions);
 	if (rte_eal_has_hugepages() && seg != NULL)

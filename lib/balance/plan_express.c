@@ -12,6 +12,10 @@
 #define OURS_BITS  32
 #define OURS_LEAST 4096
 
+/* Places of a table of services, so that replies, which are to none, mostly meet a free one at
+ * once: how many they would have to pass nobody can predict. */
+#define EXPRESS_LEAST 256
+
 /* Of a table whose size is a power of two and at least two, for a hash of so many bits. */
 static uint8_t shift_of(uint32_t size, int bits)
 {
@@ -125,7 +129,7 @@ int gt_plan_make_express(struct gt_plan_builder *b)
 					plan->ranges[j].last - plan->ranges[j].first + 1U;
 	}
 	for (unsigned v4 = 0; v4 < 2; v4++)
-		size[v4] = gt_plan_table_size(n[v4]);
+		size[v4] = gt_plan_table_size(RTE_MAX(n[v4], EXPRESS_LEAST / 2U));
 	plan->express_v6_shift = shift_of(size[0], 64);
 	plan->express_v6 = gt_plan_array(size[0], sizeof(*plan->express_v6));
 	plan->express_v4_shift = shift_of(size[1], 32);

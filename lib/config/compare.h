@@ -40,15 +40,22 @@ void gt_config_changes_free(struct gt_config_changes *c);
  * buf. */
 char *gt_config_changes_text(const struct gt_config_changes *c, char *buf, size_t size);
 
+/* For which sessions of mode snat memory is taken at the start: it stays so. */
+enum gt_config_snat {
+	GT_CONFIG_SNAT_NONE,
+	GT_CONFIG_SNAT_V4, /* of IPv4 clients */
+	GT_CONFIG_SNAT_V6, /* of any */
+};
+
 /*
  * May `to` take the place of `from` while gantry runs? -EXDEV if it may not: then messages has an
  * error for each key that is settled at the start and differs, with both values and the line in
- * `to`. snat: memory for VIPs of this mode was taken at the start. 0, -EXDEV, -ENOMEM. Any caller.
+ * `to`. snat: what memory was taken at the start. 0, -EXDEV, -ENOMEM. Any caller.
  */
-int gt_config_settled(const struct gt_config *from, const struct gt_config *to, bool snat,
-		      struct gt_config_messages *messages);
+int gt_config_settled(const struct gt_config *from, const struct gt_config *to,
+		      enum gt_config_snat snat, struct gt_config_messages *messages);
 
-/* Is there a VIP of mode snat? Any caller. */
-bool gt_config_uses_snat(const struct gt_config *config);
+/* What the VIPs of mode snat need. Any caller. */
+enum gt_config_snat gt_config_needs_snat(const struct gt_config *config);
 
 #endif

@@ -122,37 +122,46 @@ static void compare_interfaces(const struct gt_config *from, const struct gt_con
 		}
 }
 
-bool gt_config_uses_snat(const struct gt_config *config)
+static enum gt_config_snat vip_needs(const struct gt_config_vip *v)
 {
-	for (size_t i = 0; i < config->n_vips; i++)
-		if (config->vips[i].mode == GT_MODE_SNAT)
-			return true;
-	return false;
+	if (v->mode != GT_MODE_SNAT)
+		return GT_CONFIG_SNAT_NONE;
+	return gt_addr_is_v4(&v->address) ? GT_CONFIG_SNAT_V4 : GT_CONFIG_SNAT_V6;
 }
 
-static void refuse_snat(const struct gt_config *to, struct gt_config_messages *messages)
+enum gt_config_snat gt_config_needs_snat(const struct gt_config *config)
+{
+	enum gt_config_snat most = GT_CONFIG_SNAT_NONE;
+
+	for (size_t i = 0; i < config->n_vips; i++)
+		if (vip_needs(&config->vips[i]) > most)
+			most = vip_needs(&config->vips[i]);
+	return most;
+}
+
+static void refuse_snat(const struct gt_config *to, enum gt_config_snat there,
+			struct gt_config_messages *messages)
 {
 	for (size_t i = 0; i < to->n_vips; i++) {
 		const struct gt_config_vip *v = &to->vips[i];
 
-		if (v->mode == GT_MODE_SNAT)
+		if (vip_needs(v) > there)
 			gt_config_error(messages, GT_LINE(GT_SECTION_VIP, v, mode),
 					"vip %s: mode = snat needs memory that is taken when "
-					"gantry starts, and no VIP had this mode then: only a "
+					"gantry starts, and no %sVIP had this mode then: only a "
 					"restart begins with it",
-					v->name);
+					v->name, there == GT_CONFIG_SNAT_NONE ? "" : "IPv6 ");
 	}
 }
 
-int gt_config_settled(const struct gt_config *from, const struct gt_config *to, bool snat,
-		      struct gt_config_messages *messages)
+int gt_config_settled(const struct gt_config *from, const struct gt_config *to,
+		      enum gt_config_snat snat, struct gt_config_messages *messages)
 {
 	size_t before = messages->n_errors;
 
 	compare_settled(&gt_schema[GT_SECTION_GANTRY], from, to, to->line, "", messages);
 	compare_interfaces(from, to, messages);
-	if (!snat)
-		refuse_snat(to, messages);
+	refuse_snat(to, snat, messages);
 	gt_config_messages_sort(messages);
 	if (messages->no_memory)
 		return -ENOMEM;

@@ -127,7 +127,7 @@ struct gt_flow_table {
 	uint64_t slots_used;
 };
 
-/* An entry's state and age as the table knows them, and as its owner may know better. */
+/* An entry's state and age. */
 struct gt_flow_view {
 	enum gt_flow_state state;
 	uint32_t idle;	  /* ticks since its last packet */
@@ -136,7 +136,7 @@ struct gt_flow_view {
 
 /* What the table must know to judge whether an entry lives and whether it may yield. */
 struct gt_flow_judge {
-	/* Fills view->timeout, and corrects state and idle. */
+	/* Fills view->timeout; makes idle less where the owner knows of a later packet. */
 	void (*view)(const void *ctx, uint16_t service, uint32_t value, struct gt_flow_view *view);
 	/* Would the scheduler send this connection, if it came as a new one, to the same server? */
 	bool (*rehashes)(const void *ctx, const struct gt_flow_key *key, uint32_t value);

@@ -33,12 +33,9 @@ struct gt_fragment_fate {
 	uint8_t verdict; /* GT_SEND, GT_ANSWER, GT_HAND (`server` is the worker), GT_KERNEL or
 			    GT_DROP */
 	uint8_t reason;
-	/* with GT_SEND: the pipeline's path */
+	/* with GT_SEND: the pipeline's path; the session may be another one by now */
 	uint8_t path;
 	uint16_t server;
-	/* of the session: its index may be another's by now */
-	uint16_t port;
-	uint32_t pair;
 	uint32_t session;
 };
 

@@ -205,7 +205,7 @@ int gt_node_create(struct gt_config *config, const struct gt_mac *macs,
 	if (node == NULL)
 		return ret;
 	node->config = config;
-	node->snat = gt_config_uses_snat(config);
+	node->snat = gt_config_needs_snat(config);
 	node->hooks = *hooks;
 	node->hooks.crew = NULL;
 	node->events = (struct gt_events){hooks->log, hooks->event, hooks->ctx};

@@ -64,11 +64,11 @@ struct gt_node {
 	struct gt_plan *plan;	     /* newest; owned */
 	bool dirty;		     /* something changed since it was built */
 	bool guests_dirty; /* clients became known, moved or went: no hurry, see gt_node_plan_due */
-	uint64_t guests_ms;  /* no plan for clients alone before */
-	uint64_t changes;    /* what neighbours told so far */
-	bool stations_moved; /* servers' or gateways' MACs are not in the states yet */
-	bool snat;	 /* workers have memory for SNAT sessions: a VIP used them at the start */
-	uint64_t now_ms; /* of the frame or tick that is handled */
+	uint64_t guests_ms;	  /* no plan for clients alone before */
+	uint64_t changes;	  /* what neighbours told so far */
+	bool stations_moved;	  /* servers' or gateways' MACs are not in the states yet */
+	enum gt_config_snat snat; /* what SNAT sessions workers have memory for */
+	uint64_t now_ms;	  /* of the frame or tick that is handled */
 	/* MACs that changed in minute `moves_minute`: who spoofs ARP must not fill the log */
 	uint64_t moves_minute;
 	unsigned moves_told;
@@ -158,7 +158,7 @@ struct gt_draft;
 /*
  * Begins: compares it with the one in force, and notes what the servers' states are. One draft at a
  * time. -EXDEV with the reasons in messages (which need not be empty) if it needs a restart:
- * gt_config_settled, or the first VIP of mode snat, whose memory is taken at the start. `config`
+ * gt_config_settled, with the memory for mode snat that is taken at the start. `config`
  * stays the caller's. 0, -EXDEV, -ENOMEM.
  */
 int gt_node_draft(struct gt_node *node, struct gt_config *config,

@@ -27,7 +27,7 @@ const char *gt_burst_name(gt_burst_fn *burst)
 void gt_worker_burst(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms,
 		     struct gt_frame *frames, unsigned n)
 {
-	w->plan = plan;
+	gt_worker_take_plan(w, plan);
 	w->tick = gt_tick(now_ms);
 	w->n_released = 0;
 	if (w->fragments.n_held > 0)

@@ -4,7 +4,9 @@
  * the server lives, so that a connection stays through every other change; a packet of no known
  * connection is scheduled like a new one.
  *
- * An entry's value is the server's number; with `snat` it is a session, which knows the server.
+ * An entry's value is the server's number, or the name of a session of snat. Such an entry and its
+ * session are in the same state. Its time is that of the client's last packet, the session's that
+ * of the server's: the younger one counts.
  */
 #include "pipeline/connection.h"
 
@@ -16,14 +18,15 @@ static inline bool is_session(uint32_t value)
 	return gt_connection_is_session(value);
 }
 
+/* An entry's session lives as long as it does. */
 static inline struct gt_snat_session *session_of(const struct gt_worker *w, uint32_t value)
 {
-	return gt_connection_session(w, value);
+	return gt_snat_session(&w->snat, gt_connection_session(value));
 }
 
 static inline uint16_t server_of(const struct gt_worker *w, uint32_t value)
 {
-	return is_session(value) ? session_of(w, value)->server : (uint16_t)value;
+	return is_session(value) ? gt_connection_session_server(&w->snat, value) : (uint16_t)value;
 }
 
 uint16_t gt_worker_entry_server(const struct gt_worker *w, const struct gt_flow_entry *entry)
@@ -40,16 +43,23 @@ static const struct gt_plan_service *service_of(const struct gt_plan *plan, uint
 	return service < plan->n_services ? &plan->services[service] : &none;
 }
 
+/* Neither side has ended it, and more than a SYN was seen: its packets are the express path's. */
+static bool is_settled(enum gt_flow_state state)
+{
+	return state == GT_FLOW_ESTABLISHED || state == GT_FLOW_UDP;
+}
+
+/* Is it a load to its server, or has either side ended it? */
+static bool is_open(enum gt_flow_state state)
+{
+	return state != GT_FLOW_FIN && state != GT_FLOW_CLOSED;
+}
+
 static void entry_view(const void *ctx, uint16_t service, uint32_t value, struct gt_flow_view *view)
 {
 	const struct gt_worker *w = ctx;
 	uint16_t vip = service_of(w->plan, service)->vip;
 
-	/* A session has seen both sides. */
-	if (is_session(value)) {
-		view->state = (enum gt_flow_state)session_of(w, value)->state;
-		view->idle = gt_flow_idle(session_of(w, value)->tick, w->tick);
-	}
 	/* The service is gone: nothing will ever find the entry. */
 	if (vip == 0)
 		view->timeout = 0;
@@ -63,6 +73,14 @@ static void entry_view(const void *ctx, uint16_t service, uint32_t value, struct
 		view->timeout = GT_TICKS_CLOSED;
 	else
 		view->timeout = w->plan->vips[vip].idle_ticks;
+	/* A session, a line more from memory, is only asked where it matters: not of what lives
+	 * anyway and yields to nobody, nor which of half-open ones is the older. */
+	if (is_session(value) && (view->idle > view->timeout || !is_open(view->state))) {
+		uint32_t idle = gt_flow_idle(session_of(w, value)->tick, w->tick);
+
+		if (idle < view->idle)
+			view->idle = idle;
+	}
 }
 
 static bool entry_rehashes(const void *ctx, const struct gt_flow_key *key, uint32_t value)
@@ -77,12 +95,6 @@ static bool entry_rehashes(const void *ctx, const struct gt_flow_key *key, uint3
 	return gt_schedule_rehashes(w, key, value);
 }
 
-/* Is it a load to its server, or has either side ended it? */
-static bool is_open(enum gt_flow_state state)
-{
-	return state != GT_FLOW_FIN && state != GT_FLOW_CLOSED;
-}
-
 static void entry_gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow_state state,
 		       bool evicted)
 {
@@ -91,8 +103,6 @@ static void entry_gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow
 	(void)service;
 	if (gt_flow_is_source(state))
 		return;
-	if (is_session(value))
-		state = (enum gt_flow_state)session_of(w, value)->state;
 	w->servers[server_of(w, value)].active--;
 	w->servers[server_of(w, value)].open -= is_open(state);
 	w->counters.expired++;
@@ -101,9 +111,9 @@ static void entry_gone(void *ctx, uint16_t service, uint32_t value, enum gt_flow
 		return;
 	/* A half-open one that yields hands its port on; all others rest. */
 	if (evicted && state == GT_FLOW_SYN)
-		gt_snat_cancel(&w->snat, value & ~GT_VALUE_SESSION, w->tick);
+		gt_snat_cancel(&w->snat, gt_connection_session(value), w->tick);
 	else
-		gt_snat_close(&w->snat, value & ~GT_VALUE_SESSION, w->tick);
+		gt_snat_close(&w->snat, gt_connection_session(value), w->tick);
 }
 
 static inline struct gt_flow_judge judge_of(struct gt_worker *w)
@@ -162,21 +172,6 @@ static bool begins_anew(enum gt_flow_state state, const struct gt_packet *p)
 	       (state == GT_FLOW_FIN || state == GT_FLOW_CLOSED);
 }
 
-void gt_connection_reply(struct gt_worker *w, uint32_t session, const struct gt_packet *p)
-{
-	struct gt_snat_session *s = &w->snat.sessions[session];
-
-	s->tick = w->tick;
-	if (p->protocol != GT_PROTO_TCP)
-		return;
-	if ((p->tcp_flags & GT_TCP_RST) == 0)
-		s->answered = true;
-	if ((p->tcp_flags & (GT_TCP_RST | GT_TCP_FIN)) == 0)
-		return;
-	w->servers[s->server].open -= is_open((enum gt_flow_state)s->state);
-	s->state = p->tcp_flags & GT_TCP_RST ? GT_FLOW_CLOSED : GT_FLOW_FIN;
-}
-
 /* ---- keys ---- */
 
 /* wide: the service does not tell the VIP's port, so the key must. */
@@ -204,48 +199,94 @@ static bool server_has(const struct gt_plan *plan, uint16_t server, uint8_t flag
 
 /* ---- SNAT sessions ---- */
 
-/* Ends a half-open connection, to the server of `pair` or to any, so that another one gets its
- * place. False: none was found. */
-static bool yield_half_open(struct gt_worker *w, const struct gt_snat_pair_key *pair)
+/* The entry of a session that lives. Looked up: a session is too small to know where it is, and
+ * this is only asked when it ends. */
+static struct gt_flow_ref entry_of(const struct gt_worker *w, uint32_t session)
 {
-	uint32_t index = gt_snat_half_open(&w->snat, pair, w->tick);
-	const struct gt_snat_session *s = &w->snat.sessions[index];
-	const struct gt_plan_address *address;
-	const struct gt_plan_range *range = NULL;
+	const struct gt_snat_session *s = gt_snat_session(&w->snat, session);
+	const struct gt_addr client = gt_snat_client(&w->snat, s);
 	struct gt_flow_ref ref;
 	struct gt_flow_key key;
 	uint64_t hash;
 
-	if (index == GT_SNAT_NONE)
-		return false;
-	address = gt_plan_find_address(w->plan, &s->vip);
-	if (address != NULL)
-		range = gt_plan_find_range(w->plan, address,
-					   gt_snat_pair(&w->snat, index)->protocol,
-					   rte_be_to_cpu_16(s->vip_port));
-	/* Its service is gone: the sweep will find it. */
-	if (range == NULL)
-		return false;
-	gt_connection_key(range, &s->client, s->client_port, s->vip_port, &key);
+	make_key(s->service, &client, s->client_port, s->vip_port, s->by_port, &key);
 	gt_flow_hash(&w->flows, &key, &hash, 1);
 	ref = gt_flow_find(&w->flows, &key, hash);
-	if (ref.slot == NULL || ref.slot->value != (GT_VALUE_SESSION | index))
+	if (ref.slot != NULL &&
+	    (!is_session(ref.slot->value) || gt_connection_session(ref.slot->value) != session))
+		ref.slot = NULL;
+	return ref;
+}
+
+void gt_connection_reply(struct gt_worker *w, uint32_t session, const struct gt_packet *p)
+{
+	struct gt_snat_session *s = gt_snat_session(&w->snat, session);
+	struct gt_flow_ref ref;
+
+	s->tick = w->tick & GT_TICK_MASK;
+	if (p->protocol != GT_PROTO_TCP)
+		return;
+	if ((p->tcp_flags & GT_TCP_RST) == 0)
+		s->answered = true;
+	if ((p->tcp_flags & (GT_TCP_RST | GT_TCP_FIN)) == 0)
+		return;
+	w->servers[s->server].open -= is_open((enum gt_flow_state)s->state);
+	s->state = p->tcp_flags & GT_TCP_RST ? GT_FLOW_CLOSED : GT_FLOW_FIN;
+	/* The client's next packet is no ordinary one: its entry is to say so. */
+	ref = entry_of(w, session);
+	if (ref.slot != NULL)
+		gt_flow_touch(ref, (enum gt_flow_state)s->state, ref.slot->meta);
+}
+
+/* Ends a half-open connection, to the server of `pair` or to any, so that another one gets its
+ * place. False: none was found. */
+static bool yield_half_open(struct gt_worker *w, const struct gt_snat_pair_key *pair)
+{
+	uint32_t session = gt_snat_half_open(&w->snat, pair, w->tick);
+	struct gt_flow_ref ref;
+
+	if (session == GT_SNAT_NONE)
 		return false;
-	entry_gone(w, key.service, ref.slot->value, GT_FLOW_SYN, true);
+	ref = entry_of(w, session);
+	if (ref.slot == NULL)
+		return false;
+	entry_gone(w, gt_snat_session(&w->snat, session)->service, ref.slot->value, GT_FLOW_SYN,
+		   true);
 	gt_flow_remove(&w->flows, ref);
 	return true;
 }
 
 /* A session with a port for the pair; may_yield: instead of a half-open one, if need be. */
-static uint32_t open_pair(struct gt_worker *w, const struct gt_snat_pair_key *pair, bool may_yield)
+static uint32_t open_pair(struct gt_worker *w, const struct gt_snat_pair_key *pair, uint16_t server,
+			  bool may_yield)
 {
-	uint32_t index = gt_snat_open(&w->snat, pair, w->tick);
+	uint32_t session = gt_snat_open(&w->snat, pair, server, w->tick);
 
-	if (index != GT_SNAT_NONE || !may_yield)
-		return index;
-	if (!yield_half_open(w, w->snat.free_session == GT_SNAT_NONE ? NULL : pair))
+	if (session != GT_SNAT_NONE || !may_yield)
+		return session;
+	if (!yield_half_open(w, gt_snat_is_full(&w->snat) ? NULL : pair))
 		return GT_SNAT_NONE;
-	return gt_snat_open(&w->snat, pair, w->tick);
+	return gt_snat_open(&w->snat, pair, server, w->tick);
+}
+
+/* Whose it is, and of what. The value of its entry, or 0: the client is of IPv6, for which there is
+ * no room. */
+static uint32_t describe(struct gt_worker *w, uint32_t session, const struct gt_packet *p,
+			 const struct gt_flow_key *key)
+{
+	struct gt_snat_session *s = gt_snat_session(&w->snat, session);
+
+	s->client_port = p->src_port;
+	s->vip_port = p->dst_port;
+	s->service = key->service;
+	s->by_port = key->wide && (key->dst_port != 0 || gt_addr_is_v4(&p->src));
+	s->state = first_session_state(p);
+	if (!gt_snat_set_client(&w->snat, s, &p->src)) {
+		gt_snat_cancel(&w->snat, session, w->tick);
+		return 0;
+	}
+	return GT_VALUE_SESSION | session |
+	       (gt_snat_pair(&w->snat, session)->server != s->server ? GT_VALUE_OTHER_SERVER : 0);
 }
 
 /*
@@ -253,8 +294,8 @@ static uint32_t open_pair(struct gt_worker *w, const struct gt_snat_pair_key *pa
  * the load spreads; the others are tried when its ports are used up. anew: for a connection without
  * an entry, to which half-open ones yield. The value of its entry, or 0.
  */
-static uint32_t open_session(struct gt_worker *w, uint16_t vip, uint16_t server,
-			     const struct gt_packet *p, uint64_t hash, bool anew)
+static uint32_t open_session(struct gt_worker *w, uint16_t server, const struct gt_packet *p,
+			     const struct gt_flow_key *flow, uint64_t hash, bool anew)
 {
 	const struct gt_plan_server *s = &w->plan->servers[server];
 	struct gt_snat_pair_key key = {.server = s->addr,
@@ -262,23 +303,13 @@ static uint32_t open_session(struct gt_worker *w, uint16_t vip, uint16_t server,
 				       .protocol = p->protocol};
 
 	for (uint32_t i = 0; i < s->n_sources * (anew ? 2U : 1U); i++) {
-		uint32_t at = (uint32_t)((hash >> 16) + i) % s->n_sources, index;
-		struct gt_snat_session *session;
+		uint32_t at = (uint32_t)((hash >> 16) + i) % s->n_sources, session;
 
 		key.source = w->plan->sources[s->first_source + at];
 		key.shared = gt_plan_find_address(w->plan, &key.source)->kernel;
-		index = open_pair(w, &key, i >= s->n_sources);
-		if (index == GT_SNAT_NONE)
-			continue;
-		session = &w->snat.sessions[index];
-		session->client = p->src;
-		session->client_port = p->src_port;
-		session->vip = p->dst;
-		session->vip_port = p->dst_port;
-		session->server = server;
-		session->vip_number = vip;
-		session->state = (uint8_t)first_session_state(p);
-		return GT_VALUE_SESSION | index;
+		session = open_pair(w, &key, server, i >= s->n_sources);
+		if (session != GT_SNAT_NONE)
+			return describe(w, session, p, flow);
 	}
 	return 0;
 }
@@ -289,7 +320,7 @@ static void set_path(const struct gt_worker *w, uint32_t value, struct gt_path *
 {
 	*path = (struct gt_path){.kind = is_session(value) ? GT_PATH_SESSION : GT_PATH_SERVER,
 				 .server = server_of(w, value),
-				 .session = value & ~GT_VALUE_SESSION};
+				 .session = gt_connection_session(value)};
 }
 
 static void account_new(struct gt_worker *w, uint16_t vip, uint16_t server,
@@ -324,10 +355,10 @@ static enum gt_drop_reason move(struct gt_worker *w, uint16_t vip, enum gt_flow_
 		return GT_PARSE_OK;
 	if (is_session(ref->slot->value)) {
 		/* No other connection yields to one that has its entry: that could be its own. */
-		value = open_session(w, vip, server, p, hash, false);
+		value = open_session(w, server, p, key, hash, false);
 		if (value == 0)
 			return GT_DROP_SNAT_FULL;
-		gt_snat_close(&w->snat, ref->slot->value & ~GT_VALUE_SESSION, w->tick);
+		gt_snat_close(&w->snat, gt_connection_session(ref->slot->value), w->tick);
 	}
 	ref->slot->value = value;
 	w->servers[old].active--;
@@ -359,7 +390,7 @@ static enum gt_drop_reason begin(struct gt_worker *w, uint16_t vip, const struct
 	if (server == GT_NO_SERVER)
 		return GT_DROP_NO_SERVER;
 	if (snat)
-		value = w->snat.sessions != NULL ? open_session(w, vip, server, p, hash, true) : 0;
+		value = w->snat.pairs != NULL ? open_session(w, server, p, key, hash, true) : 0;
 	if (value == 0)
 		return GT_DROP_SNAT_FULL;
 	ref = gt_flow_insert(&w->flows, key, hash, value,
@@ -368,7 +399,7 @@ static enum gt_drop_reason begin(struct gt_worker *w, uint16_t vip, const struct
 		account_new(w, vip, server, snat ? first_session_state(p) : first_state(p));
 	} else if (snat) {
 		/* Without an entry the next packet would get another port. */
-		gt_snat_cancel(&w->snat, value & ~GT_VALUE_SESSION, w->tick);
+		gt_snat_cancel(&w->snat, gt_connection_session(value), w->tick);
 		return GT_DROP_SNAT_FULL;
 	} else {
 		w->vips[vip].untracked++;
@@ -385,6 +416,24 @@ static bool renews_record(const struct gt_worker *w, struct gt_flow_ref ref,
 	if (!is_open(next) || next == GT_FLOW_SYN)
 		return false;
 	return state == GT_FLOW_SYN || gt_connection_record_is_due(w, ref.slot->meta);
+}
+
+/* The state that a client's packet leads a session to, noted. Where it stays open, that is its
+ * entry's business alone. */
+static enum gt_flow_state next_of_session(struct gt_worker *w, uint32_t value,
+					  enum gt_flow_state state, enum gt_flow_state next)
+{
+	struct gt_snat_session *s;
+
+	if (next == state && is_settled(state))
+		return next;
+	s = session_of(w, value);
+	/* An ACK alone proves nothing: the server must have answered. */
+	if (next == GT_FLOW_ESTABLISHED && !s->answered)
+		next = GT_FLOW_SYN;
+	s->state = next;
+	s->tick = w->tick & GT_TICK_MASK;
+	return next;
 }
 
 /* A packet of a connection that lives. */
@@ -411,19 +460,16 @@ static enum gt_drop_reason follow(struct gt_worker *w, uint16_t vip, struct gt_f
 			return bad;
 		if (ref.slot == NULL)
 			return begin(w, vip, p, key, hash, 0, judge, path);
+		/* Of its new session nothing was heard yet. */
+		if (is_session(ref.slot->value) && state == GT_FLOW_ESTABLISHED)
+			state = GT_FLOW_SYN;
 	}
 	next = next_state(state, p);
-	/* An ACK alone proves nothing: the server must have answered. */
-	if (is_session(ref.slot->value) && next == GT_FLOW_ESTABLISHED &&
-	    !session_of(w, ref.slot->value)->answered)
-		next = GT_FLOW_SYN;
+	if (is_session(ref.slot->value))
+		next = next_of_session(w, ref.slot->value, state, next);
 	renews = w->plan->vips[vip].source_service != 0 && renews_record(w, ref, state, next);
 	w->servers[server_of(w, ref.slot->value)].open += is_open(next) - is_open(state);
 	gt_flow_touch(ref, next, w->tick);
-	if (is_session(ref.slot->value)) {
-		session_of(w, ref.slot->value)->state = (uint8_t)next;
-		session_of(w, ref.slot->value)->tick = w->tick;
-	}
 	set_path(w, ref.slot->value, path);
 	/* This may move the connection's own entry: ref is not valid behind it. */
 	if (renews)

@@ -3,22 +3,52 @@
 #ifndef GT_PIPELINE_CONNECTION_H
 #define GT_PIPELINE_CONNECTION_H
 
+#include <rte_branch_prediction.h>
+
 #include "packet/parse.h"
 #include "pipeline/forward.h"
 #include "pipeline/pipeline.h"
 
-/* Tells the session of snat from a server's number, as an entry's value. */
-#define GT_VALUE_SESSION (1U << 31)
+/*
+ * An entry's value is its server's number. With snat it is this bit and the name of its session,
+ * whose server its pair tells; or, where VIPs share a server and so its pairs, this bit too, and
+ * the session tells.
+ */
+#define GT_VALUE_SESSION      (1U << 31)
+#define GT_VALUE_OTHER_SERVER (1U << 30)
 
 static inline bool gt_connection_is_session(uint32_t value)
 {
 	return (value & GT_VALUE_SESSION) != 0;
 }
 
-static inline struct gt_snat_session *gt_connection_session(const struct gt_worker *w,
-							    uint32_t value)
+/* The session that a value names. Any caller. */
+static inline uint32_t gt_connection_session(uint32_t value)
 {
-	return &w->snat.sessions[value & ~GT_VALUE_SESSION];
+	return value & (GT_VALUE_OTHER_SERVER - 1);
+}
+
+/* The number of a session's server, by the value that names it. Any caller: in front of main's eyes
+ * the session may end, and then it is any number. */
+static inline uint16_t gt_connection_session_server(const struct gt_snat *snat, uint32_t value)
+{
+	uint32_t name = gt_connection_session(value);
+	const struct gt_snat_session *s;
+
+	if (likely((value & GT_VALUE_OTHER_SERVER) == 0))
+		return gt_snat_pair(snat, name)->server;
+	s = gt_snat_session(snat, name);
+	return s != NULL ? s->server : GT_NO_SERVER;
+}
+
+/* The VIP of a session, or NULL: its service is gone, and so it can be neither found nor told
+ * about. Worker. */
+static inline const struct gt_plan_vip *gt_connection_session_vip(const struct gt_plan *plan,
+								  const struct gt_snat_session *s)
+{
+	uint16_t vip = s->service < plan->n_services ? plan->services[s->service].vip : 0;
+
+	return vip != 0 ? &plan->vips[vip] : NULL;
 }
 
 /* How often a packet of a known connection renews its client's record: a look-up more. */
@@ -68,7 +98,8 @@ enum gt_drop_reason gt_connection_peek(struct gt_worker *w, uint16_t vip,
 				       rte_be16_t vip_port, const struct gt_flow_key *key,
 				       uint64_t hash, struct gt_path *path);
 
-/* A packet of the server's side belongs to the session: its state and time. Worker. */
+/* A packet of the server's side belongs to the session: its state, which is its entry's too, and
+ * its time. Worker. */
 void gt_connection_reply(struct gt_worker *w, uint32_t session, const struct gt_packet *p);
 
 #endif

@@ -70,7 +70,6 @@ struct burst {
 	/* Where `has_choices`: gt_connection_known's, of connections that begin */
 	uint64_t choices[GT_BURST_MAX];
 	bool has_choices;
-	bool sessions; /* some frames have one */
 	uint64_t pairs_changed;
 };
 
@@ -98,7 +97,6 @@ static struct express_view make_view(const struct gt_worker *w)
 {
 	struct express_view v;
 
-	v.sessions = false;
 	v.w = w;
 	v.plan = w->plan;
 	v.flows = &w->flows;
@@ -308,60 +306,55 @@ static inline bool to_server(struct reach *r, struct gt_frame *f, const struct e
 	return true;
 }
 
-/* Established, which it is only when its server has answered. */
-static inline bool is_ordinary(const struct reach *r, const struct express *x,
-			       const struct gt_snat_session *s)
-{
-	return s->state == (x->kind >> 2 & 7) &&
-	       gt_flow_idle(s->tick, r->tick) <= x->service->idle_ticks;
-}
-
 /* To the server of an entry's session, if translating it and sending it is all. */
-static inline __attribute__((always_inline)) bool
-send_by_session(struct reach *r, struct gt_frame *f, const struct express *x, uint32_t session)
+static inline __attribute__((always_inline)) bool send_by_session(struct reach *r,
+								  struct gt_frame *f,
+								  const struct express *x,
+								  uint32_t session, uint16_t number)
 {
-	const struct gt_snat_session *s = &r->w->snat.sessions[session];
-	const struct gt_snat_pair_key *pair = gt_snat_pair(&r->w->snat, session);
-	const struct gt_plan_server *server = &r->servers[s->server];
+	const struct gt_snat_pair *pair = gt_snat_pair(&r->w->snat, session);
+	const struct gt_plan_server *server = &r->servers[number];
 
-	if (server->express == GT_EXPRESS_NONE || gt_addr_is_v4(&pair->server) == x->v6 ||
+	if (server->express == GT_EXPRESS_NONE || pair->v6 != x->v6 ||
 	    !may_rewrite(f, x, server->mtu))
 		return false;
-	rewrite(f, x, &pair->source, &pair->server,
-		gt_rewrite_ports(rte_cpu_to_be_16(s->port), pair->port));
-	send_to_server(r, f, s->server, f->wire_len, f->wire_len);
+	rewrite(f, x, &pair->key.source, &pair->key.server,
+		gt_rewrite_ports(rte_cpu_to_be_16(gt_snat_port(session)), pair->key.port));
+	send_to_server(r, f, number, f->wire_len, f->wire_len);
 	return true;
 }
 
 static inline bool to_session(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	uint32_t value;
-	struct gt_snat_session *s;
+	uint32_t value, meta;
+	uint16_t server;
 
 	if (unlikely(x->slot == NULL))
 		return false;
 	value = x->slot->value;
-	if (!gt_connection_is_session(value))
+	meta = x->slot->meta;
+	/* Silent for too long may be its client alone: its session knows. */
+	if (unlikely(gt_flow_kind(meta) != x->kind || !gt_connection_is_session(value) ||
+		     gt_flow_idle(meta, r->tick) > x->service->idle_ticks ||
+		     ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
+		      gt_connection_record_is_due(r->w, meta))))
 		return false;
-	s = gt_connection_session(r->w, value);
-	if (!is_ordinary(r, x, s) || s->server >= r->n_servers ||
-	    ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
-	     gt_connection_record_is_due(r->w, x->slot->meta)) ||
-	    !send_by_session(r, f, x, value & ~GT_VALUE_SESSION))
+	server = gt_connection_session_server(&r->w->snat, value);
+	if (unlikely(server >= r->n_servers ||
+		     !send_by_session(r, f, x, gt_connection_session(value), server)))
 		return false;
-	x->slot->meta = (uint32_t)x->kind << 24 | (x->slot->meta & GT_FLOW_META_SPILLED) | r->tick;
-	s->tick = r->tick;
+	x->slot->meta = (meta & ~GT_TICK_MASK) | r->tick;
 	return true;
 }
 
-/* A reply of `server` in its client's eyes, by the route there. dst: NULL, it is that of `client`.
- */
+/* A reply of a VIP's `server` in its client's eyes, by the route there. dst: NULL, it is that of
+ * `client`. */
 static __rte_always_inline bool to_client(struct reach *r, struct gt_frame *f,
 					  const struct express *x, uint16_t server,
-					  const struct gt_addr *client, const struct gt_addr *src,
-					  const struct gt_addr *dst, uint32_t ports)
+					  const struct gt_plan_vip *vip,
+					  const struct gt_addr *client, const struct gt_addr *dst,
+					  uint32_t ports)
 {
-	const struct gt_plan_vip *vip = &r->plan->vips[r->servers[server].vip];
 	const struct gt_plan_route *route = gt_plan_find_route(r->plan, client, vip->interface);
 	const struct gt_plan_interface *out;
 	uint8_t macs[12];
@@ -372,7 +365,7 @@ static __rte_always_inline bool to_client(struct reach *r, struct gt_frame *f,
 	if (out->vlan != 0 || !may_rewrite(f, x, out->mtu) ||
 	    !gt_plan_put_macs(r->plan, route, client, macs))
 		return false;
-	rewrite(f, x, src, dst, ports);
+	rewrite(f, x, &vip->addr, dst, ports);
 	memcpy(f->data, macs, sizeof(macs));
 	r->counts[server].reply_frames++;
 	r->counts[server].reply_bytes += f->wire_len;
@@ -384,35 +377,41 @@ static inline bool nat_reply(struct reach *r, struct gt_frame *f, const struct e
 {
 	const uint8_t *l4 = l4_of(f, x);
 	const struct gt_plan_nat *nat = x->nat;
-	const struct gt_addr *vip = &r->plan->vips[r->servers[nat->number].vip].addr;
+	const struct gt_plan_vip *vip = &r->plan->vips[r->servers[nat->number].vip];
 	rte_be16_t port = nat->port != 0 ? nat->vip_port : gt_copy_be16(l4);
 	struct gt_addr client;
 
-	if (gt_addr_is_v4(vip) == x->v6)
+	if (gt_addr_is_v4(&vip->addr) == x->v6)
 		return false;
 	client = dst_of(f, x);
-	return to_client(r, f, x, nat->number, &client, vip, NULL,
+	return to_client(r, f, x, nat->number, vip, &client, NULL,
 			 gt_rewrite_ports(port, gt_copy_be16(l4 + 2)));
 }
 
 static inline bool session_reply(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	uint32_t session = x->place->session - 1;
-	struct gt_snat_session *s;
+	struct gt_snat_session *s = x->place;
+	const struct gt_plan_vip *vip;
+	struct gt_addr client;
+	uint16_t number;
 
-	if (session == GT_SNAT_NONE || r->w->snat.pairs_changed != r->pairs_changed)
+	/* If the pair is still the packet's, so is its port. */
+	if (!s->live || r->w->snat.pairs_changed != r->pairs_changed || s->server >= r->n_servers ||
+	    s->service >= r->plan->n_services)
 		return false;
-	/* The pair is still the packet's, so this is its session if it is this pair's and port's.
-	 */
-	s = &r->w->snat.sessions[session];
-	if (!s->live || s->pair != x->pair || s->port != gt_read_be16(l4_of(f, x) + 2) ||
-	    !gt_plan_has_server(r->plan, s->server) || gt_addr_is_v4(&s->client) == x->v6)
+	/* Neither is gone, nor another VIP's by now. */
+	number = r->servers[s->server].vip;
+	vip = &r->plan->vips[number];
+	if (number == 0 || r->plan->services[s->service].vip != number ||
+	    gt_addr_is_v4(&vip->addr) == x->v6)
 		return false;
-	if (!to_client(r, f, x, s->server, &s->client, &s->vip, &s->client,
+	client = gt_snat_client(&r->w->snat, s);
+	if (!to_client(r, f, x, s->server, vip, &client, &client,
 		       gt_rewrite_ports(s->vip_port, s->client_port)))
 		return false;
-	s->tick = r->tick;
-	s->answered |= x->protocol == IPPROTO_TCP;
+	s->tick = r->tick & GT_TICK_MASK;
+	if (unlikely(!s->answered))
+		s->answered = x->protocol == IPPROTO_TCP;
 	return true;
 }
 
@@ -547,7 +546,7 @@ static inline bool send_by_path(struct reach *r, struct gt_frame *f, const struc
 	uint32_t came = f->wire_len;
 
 	if (path->kind == GT_PATH_SESSION)
-		return send_by_session(r, f, x, path->session);
+		return send_by_session(r, f, x, path->session, path->server);
 	if (s->express != GT_EXPRESS_DR &&
 	    (s->express == GT_EXPRESS_NONE || !change(r->plan, f, x, s)))
 		return false;
@@ -589,8 +588,8 @@ static void prepare_general(struct gt_worker *w, struct gt_frame *f, struct expr
 }
 
 /* One frame is ordinary and its bucket on its way, or it is the general path's. */
-static inline void prepare_one(struct gt_worker *w, struct express_view *view, struct gt_frame *f,
-			       struct express *x, struct burst *b)
+static inline void prepare_one(struct gt_worker *w, const struct express_view *view,
+			       struct gt_frame *f, struct express *x, struct burst *b)
 {
 	if (likely(express_classify(view, f, x)))
 		return;
@@ -599,7 +598,7 @@ static inline void prepare_one(struct gt_worker *w, struct express_view *view, s
 
 #if defined(__AVX2__)
 /* Those of eight frames, the burst's from `first` on, that were not judged together. */
-static inline void prepare_rest(struct gt_worker *w, struct express_view *view,
+static inline void prepare_rest(struct gt_worker *w, const struct express_view *view,
 				struct gt_frame *frames, struct burst *b, unsigned first,
 				unsigned judged)
 {
@@ -614,7 +613,7 @@ static inline void prepare_rest(struct gt_worker *w, struct express_view *view,
 /* Stages 1 and 2 of all frames. */
 static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n)
 {
-	struct express_view view = make_view(w);
+	const struct express_view view = make_view(w);
 
 	for (unsigned i = 0; i < n;) {
 #if defined(__AVX2__)
@@ -634,7 +633,6 @@ static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *
 		prepare_one(w, &view, &frames[i], &b->express[i], b);
 		i++;
 	}
-	b->sessions = view.sessions;
 	b->pairs_changed = w->snat.pairs_changed;
 }
 
@@ -685,6 +683,12 @@ static bool choose_ahead(const struct gt_worker *w, const struct gt_frame *frame
 #endif
 }
 
+/* Pairs are few, but not so few that the first cache holds them. */
+static inline void prefetch_pair(const struct gt_worker *w, uint32_t value)
+{
+	rte_prefetch0(gt_snat_pair(&w->snat, gt_connection_session(value)));
+}
+
 /* The slot of one connection, if it is in its first bucket. True: there is nothing to be found, or
  * it is. */
 static inline bool locate_one(const struct gt_worker *w, struct express *x)
@@ -692,8 +696,11 @@ static inline bool locate_one(const struct gt_worker *w, struct express *x)
 	if (x->slot == NULL)
 		return true;
 	x->slot = gt_flow_find_in((struct gt_flow_bucket *)x->slot, &x->key);
-	if (likely(x->slot != NULL))
+	if (likely(x->slot != NULL)) {
+		if (x->way == WAY_SESSION)
+			prefetch_pair(w, x->slot->value);
 		return true;
+	}
 	gt_flow_prefetch_second(&w->flows, &x->key, x->hash);
 	return false;
 }
@@ -719,23 +726,6 @@ static void locate(const struct gt_worker *w, const struct gt_frame *frames, str
 			fresh[n_fresh++] = (uint8_t)second[i];
 	}
 	b->has_choices = n_fresh > 0 && choose_ahead(w, frames, b, fresh, n_fresh);
-}
-
-/* Sessions are cache lines of their own, behind entries or ports that must be there first. */
-static void prefetch_sessions(const struct gt_worker *w, const struct burst *b, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		const struct express *x = &b->express[i];
-		uint32_t session = GT_SNAT_NONE;
-
-		if (x->way == WAY_SESSION_REPLY)
-			session = x->place->session - 1;
-		else if (x->way == WAY_SESSION && x->slot != NULL &&
-			 gt_connection_is_session(x->slot->value))
-			session = x->slot->value & ~GT_VALUE_SESSION;
-		if (session != GT_SNAT_NONE)
-			rte_prefetch0(&w->snat.sessions[session]);
-	}
 }
 
 /* One frame that is the general path's, or did not take its way. */
@@ -800,7 +790,5 @@ void GT_EXPRESS_BURST(struct gt_worker *w, uint64_t now_ms, struct gt_frame *fra
 	b.n_works = 0;
 	prepare(w, frames, &b, n);
 	locate(w, frames, &b, n);
-	if (b.sessions)
-		prefetch_sessions(w, &b, n);
 	decide(w, frames, &b, n, now_ms);
 }

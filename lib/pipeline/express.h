@@ -15,11 +15,10 @@
 
 /* Which way a frame goes. */
 enum express_way {
-	WAY_GENERAL,   /* the general path's */
-	WAY_DR,	       /* a client's, of `service`, which asks for nothing but its server's MACs */
-	WAY_SERVER,    /* a client's, of `service`, with nat or a tunnel, or by source */
-	WAY_NAT_REPLY, /* of the server that `nat` names */
-	/* these have a session */
+	WAY_GENERAL,	   /* the general path's */
+	WAY_DR,		   /* a client's, of `service`, which asks for its server's MACs alone */
+	WAY_SERVER,	   /* a client's, of `service`, with nat or a tunnel, or by source */
+	WAY_NAT_REPLY,	   /* of the server that `nat` names */
 	WAY_SESSION,	   /* a client's, of `service`, with snat */
 	WAY_SESSION_REPLY, /* of the session that `place` tells */
 };
@@ -27,17 +26,14 @@ enum express_way {
 /* One frame of a burst: two thirds of a cache line, so that a burst's fit the first cache. */
 struct express {
 	struct gt_flow_key key;
-	union {
-		uint64_t hash;
-		uint64_t pair; /* of a session's reply: index */
-	};
+	uint64_t hash;
 	/* The first bucket of its connection, then the slot; NULL: it has none, or none was found
 	 */
 	struct gt_flow_slot *slot;
 	union {
 		const struct gt_plan_express *service;
 		const struct gt_plan_nat *nat;
-		const struct gt_snat_slot *place; /* of the port that it came to */
+		struct gt_snat_session *place; /* of the port that it came to */
 	};
 	uint32_t l3_len; /* bytes of IP */
 	uint8_t way;	 /* enum express_way */
@@ -76,7 +72,6 @@ struct express_view {
 	const struct gt_worker *w;
 	const struct gt_plan *plan;
 	const struct gt_flow_table *flows;
-	bool sessions; /* some frames have one: what is written here */
 	struct express_head heads[GT_INTERFACES_MAX];
 };
 
@@ -145,36 +140,63 @@ static inline const struct gt_plan_express *find_v6(const struct gt_plan *plan,
 	}
 }
 
-/* Nothing that we serve is its destination: is it a reply? What a NIC brings to this worker is its
- * own (make_view). */
-static inline bool classify_reply(struct express_view *v, struct express *x, const uint64_t src[2],
-				  const uint64_t dst[2], const uint8_t *l4)
+/* Is a pair's source address still one of ours by which replies come? Asked once for each plan. */
+static inline bool is_source(const struct express_view *v, struct gt_snat_bucket *pair)
 {
-	struct gt_snat_pair_key key = {.port = gt_copy_be16(l4), .protocol = x->protocol};
-	const struct gt_plan_address *to = gt_plan_find_words(v->plan, dst);
+	const struct gt_plan_address *to;
+
+	if (likely(pair->checked == v->w->plan_changes))
+		return true;
+	to = gt_plan_find_address(v->plan, &pair->key.source);
+	if (to == NULL || to->vip || !to->source)
+		return false;
+	pair->checked = v->w->plan_changes;
+	return true;
+}
+
+/*
+ * Nothing that we serve is its destination: is it a reply? What a NIC brings to this worker is its
+ * own (make_view). A session's pair is looked for first, as it also tells whose the destination is.
+ */
+static __rte_always_inline bool classify_reply(const struct express_view *v, struct express *x,
+					       const uint64_t src[2], const uint64_t dst[2],
+					       const uint8_t *l4)
+{
+	const struct gt_snat_ends ends = {
+		{src[0], src[1]}, {dst[0], dst[1]}, gt_copy_be16(l4), x->protocol};
 	const struct gt_snat *snat = &v->w->snat;
+	struct gt_snat_bucket *pair = snat->pairs != NULL ? gt_snat_find_bucket(snat, &ends) : NULL;
+	struct gt_addr server;
 
 	x->slot = NULL;
-	memcpy(&key.server, src, 16);
-	if (to == NULL) {
-		x->nat = gt_plan_find_nat(v->plan, &key.server, key.protocol, key.port);
-		x->way = WAY_NAT_REPLY;
-		return x->nat != NULL;
+	if (pair != NULL && pair->number != 0 && is_source(v, pair)) {
+		x->place = gt_snat_bucket_port(snat, pair, gt_read_be16(l4 + 2));
+		x->way = WAY_SESSION_REPLY;
+		rte_prefetch0(x->place);
+		return x->place != NULL && (x->protocol != IPPROTO_TCP || is_ordinary_tcp(l4));
 	}
-	if (to->vip || !to->source || snat->sessions == NULL ||
-	    (x->protocol == IPPROTO_TCP && !is_ordinary_tcp(l4)))
+	if (gt_plan_find_words(v->plan, dst) != NULL)
 		return false;
-	memcpy(&key.source, dst, 16);
-	x->pair = snat->pair_table[gt_snat_find_bucket(snat, &key)] - 1U;
-	if (x->pair == UINT32_MAX)
-		return false;
-	x->place = gt_snat_slot_of(snat, &snat->pairs[x->pair], gt_read_be16(l4 + 2));
-	x->way = WAY_SESSION_REPLY;
-	v->sessions = true;
-	if (x->place == NULL)
-		return false;
-	rte_prefetch0(x->place);
-	return true;
+	memcpy(&server, src, 16);
+	x->nat = gt_plan_find_nat(v->plan, &server, ends.protocol, ends.port);
+	x->way = WAY_NAT_REPLY;
+	return x->nat != NULL;
+}
+
+/* By words in registers: of the others it is known that they are 0. */
+static __rte_always_inline bool classify_reply_v4(const struct express_view *v, struct express *x,
+						  uint64_t from, uint64_t to, const uint8_t *l4)
+{
+	const uint64_t src[2] = {0, from}, dst[2] = {0, to};
+
+	return classify_reply(v, x, src, dst, l4);
+}
+
+static __attribute__((noinline)) bool classify_reply_v6(const struct express_view *v,
+							struct express *x, const uint64_t src[2],
+							const uint64_t dst[2], const uint8_t *l4)
+{
+	return classify_reply(v, x, src, dst, l4);
 }
 
 /* A source that is ours is a forgery, or a loop. */
@@ -184,7 +206,7 @@ static inline bool is_ours(const struct express_view *v, const uint64_t src[2])
 }
 
 /* The way of a client's packet. False: no NIC places a packet by its source alone. */
-static inline bool take_service(struct express_view *v, struct express *x,
+static inline bool take_service(const struct express_view *v, struct express *x,
 				const struct gt_plan_express *service)
 {
 	x->service = service;
@@ -195,7 +217,6 @@ static inline bool take_service(struct express_view *v, struct express *x,
 	x->way = WAY_SERVER;
 	if ((service->flags & GT_EXPRESS_SESSIONS) != 0) {
 		x->way = WAY_SESSION;
-		v->sessions = true;
 	}
 	return (service->flags & GT_EXPRESS_BY_SOURCE) == 0 || v->w->steer.n_workers == 1;
 }
@@ -208,7 +229,7 @@ static inline uint8_t express_kind(uint32_t type, uint8_t protocol, const uint8_
 	return is_ordinary_tcp(l4) ? gt_flow_make_kind(type, GT_FLOW_ESTABLISHED) : NO_KIND;
 }
 
-static inline bool classify_ipv4(struct express_view *v, const struct gt_frame *f,
+static inline bool classify_ipv4(const struct express_view *v, const struct gt_frame *f,
 				 struct express *x)
 {
 	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 20;
@@ -232,7 +253,7 @@ static inline bool classify_ipv4(struct express_view *v, const struct gt_frame *
 	service = find_v4(v->plan->express_v4, v->plan->express_v4_shift,
 			  gt_plan_express_v4_home(wanted, v->plan->express_v4_shift), wanted);
 	if (unlikely(service == NULL))
-		return classify_reply(v, x, src, dst, l4);
+		return classify_reply_v4(v, x, src[1], dst[1], l4);
 	x->kind = express_kind(GT_FLOW_TYPE_NARROW, x->protocol, l4);
 	x->key.lo = (uint64_t)from | (uint64_t)gt_copy_be16(l4) << 32 |
 		    (uint64_t)service->service << 48;
@@ -242,7 +263,7 @@ static inline bool classify_ipv4(struct express_view *v, const struct gt_frame *
 }
 
 /* What it is of, with x's protocol, kind and l3_len. */
-static inline bool find_ipv6(struct express_view *v, const uint8_t *ip, const uint8_t *l4,
+static inline bool find_ipv6(const struct express_view *v, const uint8_t *ip, const uint8_t *l4,
 			     struct express *x)
 {
 	const struct gt_plan_express *service;
@@ -255,7 +276,7 @@ static inline bool find_ipv6(struct express_view *v, const uint8_t *ip, const ui
 	service =
 		find_v6(v->plan, dst, (uint32_t)gt_copy_be16(l4 + 2) | (uint32_t)x->protocol << 16);
 	if (unlikely(service == NULL))
-		return classify_reply(v, x, src, dst, l4);
+		return classify_reply_v6(v, x, src, dst, l4);
 	x->key = (struct gt_flow_key){.lo = src[0],
 				      .hi = src[1],
 				      .port = gt_copy_be16(l4),
@@ -265,7 +286,7 @@ static inline bool find_ipv6(struct express_view *v, const uint8_t *ip, const ui
 	return take_service(v, x, service);
 }
 
-static inline bool classify_ipv6(struct express_view *v, const struct gt_frame *f,
+static inline bool classify_ipv6(const struct express_view *v, const struct gt_frame *f,
 				 struct express *x)
 {
 	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + 40;
@@ -289,7 +310,7 @@ static inline bool classify_ipv6(struct express_view *v, const struct gt_frame *
  * Is it one? Fills x, with the key, the hash and the prefetched bucket of a client's connection.
  * Nothing is changed.
  */
-static inline bool express_classify(struct express_view *v, const struct gt_frame *f,
+static inline bool express_classify(const struct express_view *v, const struct gt_frame *f,
 				    struct express *x)
 {
 	const struct express_head *head = &v->heads[f->in_if];

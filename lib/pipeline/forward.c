@@ -8,6 +8,7 @@
 
 #include "packet/icmp.h"
 #include "packet/translate.h"
+#include "pipeline/connection.h"
 #include "pipeline/internal.h"
 #include "pipeline/tunnel.h"
 
@@ -231,26 +232,28 @@ static uint16_t next_ipv4_id(struct gt_worker *w, const struct gt_addr *from,
 
 static void session_to_server(struct gt_worker *w, uint32_t session, struct gt_translation *t)
 {
-	const struct gt_snat_session *s = &w->snat.sessions[session];
-	const struct gt_snat_pair_key *pair = gt_snat_pair(&w->snat, session);
+	const struct gt_snat_session *s = gt_snat_session(&w->snat, session);
+	const struct gt_snat_pair_key *pair = &gt_snat_pair(&w->snat, session)->key;
+	const struct gt_addr client = gt_snat_client(&w->snat, s);
 
 	*t = (struct gt_translation){.src = pair->source,
 				     .dst = pair->server,
-				     .src_port = rte_cpu_to_be_16(s->port),
+				     .src_port = rte_cpu_to_be_16(gt_snat_port(session)),
 				     .dst_port = pair->port,
-				     .ipv4_id = next_ipv4_id(w, &s->client, &pair->server)};
+				     .ipv4_id = next_ipv4_id(w, &client, &pair->server)};
 }
 
 static void session_to_client(struct gt_worker *w, uint32_t session, struct gt_translation *t)
 {
-	const struct gt_snat_session *s = &w->snat.sessions[session];
-	const struct gt_snat_pair_key *pair = gt_snat_pair(&w->snat, session);
+	const struct gt_snat_session *s = gt_snat_session(&w->snat, session);
+	const struct gt_snat_pair_key *pair = &gt_snat_pair(&w->snat, session)->key;
+	const struct gt_addr client = gt_snat_client(&w->snat, s);
 
-	*t = (struct gt_translation){.src = s->vip,
-				     .dst = s->client,
+	*t = (struct gt_translation){.src = gt_connection_session_vip(w->plan, s)->addr,
+				     .dst = client,
 				     .src_port = s->vip_port,
 				     .dst_port = s->client_port,
-				     .ipv4_id = next_ipv4_id(w, &pair->server, &s->client)};
+				     .ipv4_id = next_ipv4_id(w, &pair->server, &client)};
 }
 
 /* What a nat server's packet from `port` (its own) looks like to the client at `to`. */

@@ -17,7 +17,7 @@ enum gt_path_kind {
 struct gt_path {
 	uint8_t kind; /* enum gt_path_kind */
 	uint16_t server;
-	/* A session's index. With GT_PATH_SERVER, what the outer headers of a tunnel vary by: a
+	/* A session's name. With GT_PATH_SERVER, what the outer headers of a tunnel vary by: a
 	 * datagram's fragments share it with their fate. */
 	uint32_t session;
 };

@@ -32,6 +32,14 @@ void gt_worker_to_kernel(struct gt_worker *w, struct gt_frame *frame, const stru
 void gt_worker_miss(struct gt_worker *w, struct gt_frame *frame, uint8_t interface,
 		    const struct gt_addr *hop);
 
+/* Goes on by this plan. A later one may lie where an earlier one lay that was freed. */
+static inline void gt_worker_take_plan(struct gt_worker *w, const struct gt_plan *plan)
+{
+	w->plan_changes += w->plan != plan || w->plan_generation != plan->generation;
+	w->plan = plan;
+	w->plan_generation = plan->generation;
+}
+
 /* May another ICMP error be made in this tick? If so it counts as made. */
 static inline bool gt_worker_may_tell(struct gt_worker *w)
 {

@@ -264,7 +264,8 @@ static __rte_noinline unsigned lanes_judge_v6(const struct express_view *v,
 
 /* The rest of classify_ipv4, of frame i. `services` and `ours` are v->plan's, at hand: what is
  * written to an express might be any pointer, as far as a compiler knows. */
-static __rte_always_inline bool lanes_take_v4(struct express_view *v, const struct gt_frame *f,
+static __rte_always_inline bool lanes_take_v4(const struct express_view *v,
+					      const struct gt_frame *f,
 					      const struct lanes_found *found, unsigned i,
 					      const struct gt_plan_express_v4 *services,
 					      const uint64_t *ours, struct express *x)
@@ -276,12 +277,10 @@ static __rte_always_inline bool lanes_take_v4(struct express_view *v, const stru
 		return false;
 	service = find_v4(services, v->plan->express_v4_shift, found->homes[i], wanted);
 	memcpy(&x->l3_len, &found->ends[i], sizeof(found->ends[i]));
-	if (unlikely(service == NULL)) {
-		const uint64_t src[2] = {0, gt_addr_word_v4((rte_be32_t)key)};
-		const uint64_t dst[2] = {0, gt_addr_word_v4((rte_be32_t)wanted)};
-
-		return classify_reply(v, x, src, dst, f->data + IP_OFF + 20);
-	}
+	if (unlikely(service == NULL))
+		return classify_reply_v4(v, x, gt_addr_word_v4((rte_be32_t)key),
+					 gt_addr_word_v4((rte_be32_t)wanted),
+					 f->data + IP_OFF + 20);
 	x->key.lo = key | (uint64_t)service->service << 48;
 	x->key.wide = false;
 	x->hash = gt_flow_hash_narrow(v->flows, x->key.lo);
@@ -289,8 +288,9 @@ static __rte_always_inline bool lanes_take_v4(struct express_view *v, const stru
 }
 
 /* The rest of classify_ipv6. */
-static __rte_always_inline bool lanes_take_v6(struct express_view *v, const struct gt_frame *f,
-					      uint64_t end, struct express *x)
+static __rte_always_inline bool lanes_take_v6(const struct express_view *v,
+					      const struct gt_frame *f, uint64_t end,
+					      struct express *x)
 {
 	const uint8_t *ip = f->data + IP_OFF;
 
@@ -313,7 +313,7 @@ static inline bool lanes_are_v6(const struct express_view *v, const struct gt_fr
 
 /* Of eight frames in a row those, a bit for each, that it could judge, and that are on the express
  * path; the others are express_classify's. */
-static inline unsigned lanes_classify_v4(struct express_view *v, const struct gt_frame *f,
+static inline unsigned lanes_classify_v4(const struct express_view *v, const struct gt_frame *f,
 					 struct express *x)
 {
 	const struct gt_plan_express_v4 *services = v->plan->express_v4;
@@ -329,7 +329,7 @@ static inline unsigned lanes_classify_v4(struct express_view *v, const struct gt
 	return good;
 }
 
-static inline unsigned lanes_classify_v6(struct express_view *v, const struct gt_frame *f,
+static inline unsigned lanes_classify_v6(const struct express_view *v, const struct gt_frame *f,
 					 struct express *x)
 {
 	struct lanes_found found;

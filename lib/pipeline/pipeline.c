@@ -56,17 +56,23 @@ static void hand(struct gt_worker *worker, struct gt_frame *f, uint16_t owner, u
 static bool is_session_of(const struct gt_worker *worker, const struct gt_packet *p,
 			  const struct gt_fragment_fate *fate)
 {
-	const struct gt_snat_session *s = &worker->snat.sessions[fate->session];
-	const struct gt_snat_pair_key *pair;
+	const struct gt_snat_session *s = gt_snat_session(&worker->snat, fate->session);
+	const struct gt_snat_pair_key *pair = &gt_snat_pair(&worker->snat, fate->session)->key;
+	const struct gt_plan_vip *vip;
+	struct gt_addr client;
 
-	/* A port of a pair rests longer than a fragment is waited for; another pair has the same
-	 * numbers, and a session's index is used again at once. */
-	if (!s->live || s->port != fate->port || s->pair != fate->pair)
+	/* A port of a pair rests longer than a fragment is waited for, but one that its server
+	 * never answered, or a whole pair, may be another's. */
+	if (s == NULL || !s->live)
 		return false;
-	if (fate->path == GT_PATH_SESSION)
-		return gt_addr_equal(&s->client, &p->src) && gt_addr_equal(&s->vip, &p->dst);
-	pair = gt_snat_pair(&worker->snat, fate->session);
-	return gt_addr_equal(&pair->server, &p->src) && gt_addr_equal(&pair->source, &p->dst);
+	vip = gt_connection_session_vip(worker->plan, s);
+	if (vip == NULL)
+		return false;
+	if (fate->path == GT_PATH_SESSION_REPLY)
+		return gt_addr_equal(&pair->server, &p->src) &&
+		       gt_addr_equal(&pair->source, &p->dst);
+	client = gt_snat_client(&worker->snat, s);
+	return gt_addr_equal(&client, &p->src) && gt_addr_equal(&vip->addr, &p->dst);
 }
 
 /* Is the server's mode still the one that such a path is of? */
@@ -151,11 +157,6 @@ static void settle_fragments(struct gt_worker *worker, const struct gt_frame *fi
 		fate = (struct gt_fragment_fate){.verdict = GT_DROP, .reason = GT_DROP_TOO_BIG};
 	else if (fate.verdict == GT_ANSWER && w->task != TASK_ECHO)
 		fate.verdict = GT_SEND;
-	if (fate.verdict == GT_SEND &&
-	    (fate.path == GT_PATH_SESSION || fate.path == GT_PATH_SESSION_REPLY)) {
-		fate.port = worker->snat.sessions[fate.session].port;
-		fate.pair = worker->snat.sessions[fate.session].pair;
-	}
 	fragment_key(p, &key);
 	gt_fragments_decide(&worker->fragments, &key, fate, now_ms);
 	if (worker->fragments.n_held == 0)
@@ -191,13 +192,14 @@ static void decide_later_fragment(struct gt_worker *worker, struct gt_frame *f,
 /* ---- stage 3: which path ---- */
 
 /* The path of a reply, or of an error about one: of `nat` it is known. False: there is no such
- * session, or a reload took its server, and its VIP, away. */
+ * session, or a reload took its server or its service away. */
 static bool find_reply_path(const struct gt_worker *worker, struct gt_work *w)
 {
 	const struct gt_packet *p = &w->packet, *e = &w->embedded;
 	struct gt_snat_pair_key key = {
 		.server = p->src, .source = p->dst, .port = p->src_port, .protocol = p->protocol};
 	rte_be16_t port = p->dst_port;
+	const struct gt_snat_session *s;
 	uint32_t session;
 
 	if (w->path.kind != GT_PATH_SESSION_REPLY)
@@ -210,10 +212,13 @@ static bool find_reply_path(const struct gt_worker *worker, struct gt_work *w)
 		port = e->src_port;
 	}
 	session = gt_snat_find(&worker->snat, &key, rte_be_to_cpu_16(port));
-	if (session == GT_SNAT_NONE ||
-	    !gt_plan_has_server(worker->plan, worker->snat.sessions[session].server))
+	if (session == GT_SNAT_NONE)
 		return false;
-	w->path.server = worker->snat.sessions[session].server;
+	s = gt_snat_session(&worker->snat, session);
+	if (!gt_plan_has_server(worker->plan, s->server) ||
+	    gt_connection_session_vip(worker->plan, s) == NULL)
+		return false;
+	w->path.server = s->server;
 	w->path.session = session;
 	return true;
 }

@@ -15,6 +15,7 @@
 #include "base/counters.h"
 #include "base/frame.h"
 #include "base/memory.h"
+#include "config/compare.h"
 #include "flow/flow.h"
 #include "flow/fragments.h"
 #include "flow/snat.h"
@@ -76,10 +77,12 @@ struct gt_worker {
 	struct gt_flow_table flows;
 	struct gt_fragments fragments;
 	struct gt_steer steer;	    /* which worker it is, of how many */
-	struct gt_snat snat;	    /* sessions NULL: no VIP of mode snat */
+	struct gt_snat snat;	    /* pairs NULL: no VIP of mode snat */
 	const struct gt_plan *plan; /* of the burst that runs */
-	uint32_t tick;		    /* of the burst that runs */
-	uint16_t ipv4_id;	    /* of the last IPv4 header that was made anew */
+	uint64_t plan_generation;
+	uint32_t plan_changes; /* how often it was another one than before */
+	uint32_t tick;	       /* of the burst that runs */
+	uint16_t ipv4_id;      /* of the last IPv4 header that was made anew */
 	/* How many more ICMP errors may be made in tick `told_tick`. */
 	uint32_t told_tick;
 	uint16_t may_tell;
@@ -96,8 +99,8 @@ struct gt_worker {
 
 struct gt_worker_params {
 	uint32_t connections;
-	bool wide; /* room for IPv6 connections: see gt_flow_create */
-	bool snat; /* there is, or may be, a VIP of mode snat */
+	bool wide;		  /* room for IPv6 connections: see gt_flow_create */
+	enum gt_config_snat snat; /* for what VIPs of mode snat that there are, or may be */
 	struct gt_steer steer;
 	const struct gt_loads *loads; /* what the other workers' servers have; NULL: one worker */
 	/* Workers of one thread (replay) may take turns together; NULL: each by itself */

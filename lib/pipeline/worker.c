@@ -21,11 +21,10 @@ static bool is_wide(const struct gt_config_vip *vip)
 void gt_worker_params_init(struct gt_worker_params *params, const struct gt_config *config)
 {
 	*params = (struct gt_worker_params){.connections = config->connections,
+					    .snat = gt_config_needs_snat(config),
 					    .steer = {.n_workers = config->workers}};
-	for (size_t i = 0; i < config->n_vips; i++) {
+	for (size_t i = 0; i < config->n_vips; i++)
 		params->wide |= is_wide(&config->vips[i]);
-		params->snat |= config->vips[i].mode == GT_MODE_SNAT;
-	}
 }
 
 struct gt_worker *gt_worker_create(const struct gt_worker_params *params)
@@ -48,8 +47,9 @@ struct gt_worker *gt_worker_create(const struct gt_worker_params *params)
 	if (w->servers == NULL || w->vips == NULL || w->turns == NULL ||
 	    gt_flow_create(&w->flows, params->connections, params->wide, params->random, m) != 0 ||
 	    gt_fragments_create(&w->fragments, params->random, m) != 0 ||
-	    (params->snat && gt_snat_create(&w->snat, params->connections, w->steer.worker,
-					    w->steer.n_workers, params->random, m) != 0)) {
+	    (params->snat != GT_CONFIG_SNAT_NONE &&
+	     gt_snat_create(&w->snat, params->connections, params->snat == GT_CONFIG_SNAT_V6,
+			    w->steer.worker, w->steer.n_workers, params->random, m) != 0)) {
 		gt_worker_destroy(w);
 		return NULL;
 	}
@@ -83,14 +83,20 @@ uint64_t gt_worker_bytes(const struct gt_worker_params *params)
 	return sizeof(struct gt_worker) + GT_SERVERS_MAX * sizeof(struct gt_server_counters) +
 	       GT_VIPS_MAX * sizeof(struct gt_vip_counters) + sizeof(struct gt_turns) +
 	       gt_flow_bytes(params->connections, params->wide) + gt_fragments_bytes() +
-	       (params->snat ? gt_snat_bytes(params->connections, count_workers(params)) : 0);
+	       (params->snat != GT_CONFIG_SNAT_NONE
+			? gt_snat_bytes(params->connections, params->snat == GT_CONFIG_SNAT_V6,
+					count_workers(params))
+			: 0);
 }
 
 uint64_t gt_worker_piece_bytes(const struct gt_worker_params *params)
 {
 	uint64_t flows = gt_flow_bytes(params->connections, params->wide);
-	uint64_t snat =
-		params->snat ? gt_snat_piece_bytes(params->connections, count_workers(params)) : 0;
+	uint64_t snat = params->snat == GT_CONFIG_SNAT_NONE
+				? 0
+				: gt_snat_piece_bytes(params->connections,
+						      params->snat == GT_CONFIG_SNAT_V6,
+						      count_workers(params));
 
 	return flows > snat ? flows : snat;
 }
@@ -127,7 +133,7 @@ static void sweep(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_
 {
 	struct gt_flow_judge judge = gt_worker_judge(w);
 
-	w->plan = plan;
+	gt_worker_take_plan(w, plan);
 	w->tick = gt_tick(now_ms);
 	gt_flow_sweep(&w->flows, n, gt_tick(now_ms), &judge);
 }

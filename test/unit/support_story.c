@@ -280,7 +280,7 @@ void support_story_open(struct support_story *s, const struct support_story_para
 	s->params = (struct gt_worker_params){
 		.connections = params->connections,
 		.wide = true,
-		.snat = true,
+		.snat = GT_CONFIG_SNAT_V6,
 		.random = "0123456789abcde",
 		.memory = {.alloc = pool_alloc, .free = pool_free, .ctx = s->pool}};
 	s->destinations = params->destinations;
@@ -382,14 +382,18 @@ static void check_sessions(struct gt_worker *w)
 				       .source = support_addr("192.0.2.3"),
 				       .port = rte_cpu_to_be_16(8080),
 				       .protocol = 6};
-	uint32_t n = w->snat.n_sessions;
+	uint32_t n = w->snat.n_sessions, *sessions = malloc(n * sizeof(*sessions));
 
-	DIE_UNLESS(w->snat.live == 0 && gt_snat_fullest_percent(&w->snat, w->tick, NULL) == 0);
+	DIE_UNLESS(sessions != NULL && w->snat.live == 0 &&
+		   gt_snat_fullest_percent(&w->snat, w->tick, NULL) == 0);
+	for (uint32_t i = 0; i < n; i++) {
+		sessions[i] = gt_snat_open(&w->snat, &key, 1, w->tick);
+		DIE_UNLESS(sessions[i] != GT_SNAT_NONE);
+	}
+	DIE_UNLESS(gt_snat_open(&w->snat, &key, 1, w->tick) == GT_SNAT_NONE);
 	for (uint32_t i = 0; i < n; i++)
-		DIE_UNLESS(gt_snat_open(&w->snat, &key, w->tick) != GT_SNAT_NONE);
-	DIE_UNLESS(gt_snat_open(&w->snat, &key, w->tick) == GT_SNAT_NONE);
-	for (uint32_t i = 0; i < n; i++)
-		gt_snat_cancel(&w->snat, i, w->tick);
+		gt_snat_cancel(&w->snat, sessions[i], w->tick);
+	free(sessions);
 }
 
 void support_story_end(struct support_story *s)

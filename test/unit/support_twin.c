@@ -32,23 +32,29 @@ static void same_frame(const struct gt_frame *f, struct gt_frame *copy)
 		support_frame_free(copy);
 }
 
+/* All that is known of every port, and whose blocks they are in. */
 static void same_sessions(const struct gt_snat *a, const struct gt_snat *b)
 {
 	DIE_UNLESS(a->live == b->live && a->n_pairs == b->n_pairs &&
-		   a->free_session == b->free_session);
-	for (uint32_t i = 0; a->sessions != NULL && i < a->n_sessions; i++) {
-		const struct gt_snat_session *x = &a->sessions[i], *y = &b->sessions[i];
+		   a->fresh_pair == b->fresh_pair && a->free_pair == b->free_pair &&
+		   a->fresh_block == b->fresh_block && a->free_block == b->free_block &&
+		   a->pairs_changed == b->pairs_changed);
+	if (a->pairs == NULL)
+		return;
+	for (uint32_t i = 0; i < a->fresh_pair; i++) {
+		const struct gt_snat_pair *x = &a->pairs[i], *y = &b->pairs[i];
 
-		DIE_UNLESS(x->live == y->live);
-		DIE_UNLESS(x->live || x->next == y->next);
-		DIE_UNLESS(gt_addr_equal(&x->client, &y->client) &&
-			   gt_addr_equal(&x->vip, &y->vip));
-		DIE_UNLESS(x->client_port == y->client_port && x->vip_port == y->vip_port);
-		DIE_UNLESS(x->server == y->server && x->vip_number == y->vip_number &&
-			   x->pair == y->pair && x->port == y->port);
-		DIE_UNLESS(x->state == y->state && x->answered == y->answered &&
-			   x->tick == y->tick);
+		DIE_UNLESS(x->used == y->used && memcmp(&x->key, &y->key, sizeof(x->key)) == 0);
+		DIE_UNLESS(x->server == y->server && x->live == y->live &&
+			   x->resting == y->resting && x->fresh == y->fresh);
+		DIE_UNLESS(x->rest_head == y->rest_head && x->rest_tail == y->rest_tail &&
+			   x->rest_next == y->rest_next && x->look == y->look);
+		DIE_UNLESS(memcmp(x->blocks, y->blocks, sizeof(x->blocks)) == 0);
 	}
+	DIE_UNLESS(memcmp(a->block_owner, b->block_owner,
+			  a->fresh_block * sizeof(*a->block_owner)) == 0);
+	DIE_UNLESS(memcmp(a->sessions, b->sessions,
+			  (size_t)a->fresh_block * a->block_sessions << a->session_shift) == 0);
 }
 
 static void same_memory(const struct gt_worker *a, const struct gt_worker *b,

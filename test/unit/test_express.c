@@ -37,8 +37,11 @@ static const struct {
 };
 #define SERVICES (sizeof(services) / sizeof(services[0]))
 
-static const struct gt_worker_params params = {
-	.connections = 500, .wide = true, .snat = true, .random = "0123456789abcde", .memory = {0}};
+static const struct gt_worker_params params = {.connections = 500,
+					       .wide = true,
+					       .snat = GT_CONFIG_SNAT_V6,
+					       .random = "0123456789abcde",
+					       .memory = {0}};
 
 /* No tags, and no service of too many ports: everything may go by the express path. */
 static struct gt_config *make_config(void)
@@ -538,6 +541,85 @@ static void express_source_address_given_up_knows_no_sessions(void **state)
 	support_pipe_close(&p);
 }
 
+/* The server's number of a request that leaves, by whose frames are counted; and the VIP from which
+ * the reply comes. */
+static void speak_as(struct support_pipe *p, const struct talk *t, const char *vip)
+{
+	uint16_t server = support_server_number(p->plan, vip, "a");
+	struct gt_server_counters before = p->worker->servers[server];
+	const struct support_left *l;
+	struct support_view v;
+
+	speak(p, t);
+	assert_true(p->worker->servers[server].frames == before.frames + 1);
+	assert_true(p->worker->servers[server].reply_frames == before.reply_frames + 1);
+	l = &p->left[(p->n_left - 1) % 16];
+	assert_true(support_view(l->bytes, l->len, &v));
+	assert_true(gt_addr_equal(&v.src, &t->request.dst));
+}
+
+static int64_t active(const struct support_pipe *p, const char *vip)
+{
+	return p->worker->servers[support_server_number(p->plan, vip, "a")].active;
+}
+
+/* Two VIPs have the same server, and so its pair of addresses: whichever had it first, each session
+ * is its own VIP's. */
+static void express_vips_that_share_a_server_share_its_ports_alone(void **state)
+{
+	static const char *const vips[2] = {"192.0.2.107", "192.0.2.109"};
+	static const char *const names[2] = {"snat", "more"};
+	struct gt_worker_params own = params;
+	struct gt_config *c = make_config();
+	const struct gt_config_vip *snat;
+	struct support_pipe p;
+	size_t v;
+
+	(void)state;
+	v = support_vip(c, "more", vips[1], GT_PROTO_TCP, "80");
+	for (snat = c->vips; strcmp(snat->name, "snat") != 0;)
+		snat++;
+	c->vips[v].mode = GT_MODE_SNAT;
+	c->vips[v].snat_addresses = snat->snat_addresses;
+	c->vips[v].n_snat_addresses = 1;
+	support_server(c, v, "a", "192.0.2.170", 100)->port = 8080;
+	own.memory = gt_memory_heap;
+	support_pipe_open_with(&p, c, 1, &own);
+	support_pipe_twin_workers(&p, &own);
+	support_state(c, p.states, "snat", "b")->weight = 0;
+	support_pipe_replan(&p);
+	for (unsigned round = 0; round < 4; round++) {
+		struct talk talks[8];
+
+		/* They begin in turns, and who is first differs. */
+		for (unsigned i = 0; i < 8; i++) {
+			struct support_packet s;
+
+			talks[i] = open_talk(&p, 11, (uint16_t)(100 * round + i));
+			if ((i + round) % 2 == 0)
+				continue;
+			s = talks[i].request;
+			s.dst = support_addr(vips[1]);
+			s.flags = GT_TCP_SYN;
+			send_packet(&p, &s, 0);
+			talks[i].request = s;
+			learn_reply(&p, &talks[i]);
+			s = talks[i].reply;
+			s.flags = GT_TCP_SYN | GT_TCP_ACK;
+			send_packet(&p, &s, talks[i].reply_if);
+			talks[i].request.flags = GT_TCP_ACK;
+			send_packet(&p, &talks[i].request, 0);
+		}
+		for (unsigned i = 0; i < 16; i++)
+			speak_as(&p, &talks[i % 8], names[(i + round) % 2]);
+		assert_true(active(&p, "more") == 4 && active(&p, "snat") == 8);
+		p.now_ms += 3 * 3600 * 1000;
+		support_pipe_flush(&p);
+		assert_true(active(&p, "more") == 0 && active(&p, "snat") == 0);
+	}
+	support_pipe_close(&p);
+}
+
 /*
  * IPv6 clients whose address has, in either half, the very bytes of an IPv4 connection's key, in a
  * table so small that they share buckets: neither may be taken for the other.
@@ -594,6 +676,7 @@ int main(void)
 		cmocka_unit_test(express_changes_of_servers_are_seen),
 		cmocka_unit_test(express_source_that_became_ours_is_dropped),
 		cmocka_unit_test(express_source_address_given_up_knows_no_sessions),
+		cmocka_unit_test(express_vips_that_share_a_server_share_its_ports_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,7 +87,7 @@ static uint32_t count_ports(struct gt_snat *snat, const struct gt_snat_pair_key 
 {
 	uint32_t n = 0, session;
 
-	while ((session = gt_snat_open(snat, key, tick)) != GT_SNAT_NONE) {
+	while ((session = gt_snat_open(snat, key, 1, tick)) != GT_SNAT_NONE) {
 		gt_snat_close(snat, session, tick);
 		n++;
 	}

@@ -78,7 +78,7 @@ static void open_bench(struct bench *b, uint32_t connections)
 {
 	struct gt_worker_params params = {.connections = connections,
 					  .wide = true,
-					  .snat = true,
+					  .snat = GT_CONFIG_SNAT_V6,
 					  .random = "0123456789abcde",
 					  .memory = gt_memory_heap};
 
@@ -209,7 +209,7 @@ static void later_fragment_of_a_session_that_ended_is_dropped(void **state)
 	f = go(&b, p);
 	assert_int_equal(f.verdict, GT_SEND);
 	support_frame_free(&f);
-	gt_snat_close(&b.worker->snat, 0, b.worker->tick);
+	gt_snat_close(&b.worker->snat, gt_snat_name(0, 1024), b.worker->tick);
 	memset(b.worker->flows.buckets, 0,
 	       b.worker->flows.n_buckets * sizeof(*b.worker->flows.buckets));
 	b.worker->flows.entries = 0;
@@ -217,7 +217,7 @@ static void later_fragment_of_a_session_that_ended_is_dropped(void **state)
 	for (unsigned i = 1; i < 64; i++)
 		b.worker->servers[i].active = 0;
 	ask.src = support_addr("198.51.100.99");
-	assert_int_equal(port_of(&b, ask), 1025); /* in the same place */
+	assert_int_equal(port_of(&b, ask), 1025);
 	p.piece_offset = 64;
 	p.piece_len = 44;
 	p.more = false;
@@ -326,6 +326,100 @@ static void timeouts_follow_both_sides(void **state)
 	b.now_ms += 10000;
 	assert_int_equal(lives(&b), 1);
 	b.now_ms += 500;
+	assert_int_equal(lives(&b), 0);
+	close_bench(&b);
+}
+
+/* What the table says of the only connection. */
+static enum gt_flow_state state_of(const struct bench *b)
+{
+	const struct gt_flow_table *t = &b->worker->flows;
+	struct gt_flow_entry entries[GT_FLOW_BUCKET_SLOTS];
+
+	assert_int_equal(t->entries, 1);
+	for (uint32_t i = 0; i < t->n_buckets; i++)
+		if (gt_flow_read(t, i, b->worker->tick, entries) == 1)
+			return entries[0].state;
+	fail();
+	return GT_FLOW_STATES;
+}
+
+static int64_t open_of(const struct bench *b)
+{
+	return b->worker->servers[support_server_number(b->plan, "snat", "a")].open;
+}
+
+/* The table's entry and the session know each one side's time: the younger one counts, whichever
+ * it is, and however often only that side speaks. */
+static void timeouts_are_judged_by_the_younger_side(void **state)
+{
+	struct support_packet ask = {.src = support_addr(CLIENT),
+				     .dst = support_addr(VIP),
+				     .protocol = IPPROTO_UDP,
+				     .sport = 7,
+				     .dport = 53};
+	struct support_packet tell = {.src = support_addr(SERVER),
+				      .dst = support_addr(OWN),
+				      .protocol = IPPROTO_UDP,
+				      .sport = 53,
+				      .dport = 1024};
+	struct bench b;
+
+	(void)state;
+	open_bench(&b, 1000);
+	for (unsigned side = 0; side < 2; side++) {
+		uint16_t port = (uint16_t)port_of(&b, ask);
+
+		tell.dport = port;
+		for (unsigned i = 0; i < 5; i++) {
+			b.now_ms += 179000;
+			assert_int_equal(port_of(&b, side == 0 ? ask : tell),
+					 side == 0 ? port : 53);
+			assert_int_equal(lives(&b), 1);
+		}
+		b.now_ms += 180000;
+		assert_int_equal(lives(&b), 1);
+		/* The other side has been silent for a quarter of an hour. */
+		assert_int_equal(port_of(&b, side == 0 ? tell : ask), side == 0 ? 53 : port);
+		b.now_ms += 180250;
+		assert_int_equal(lives(&b), 0);
+	}
+	close_bench(&b);
+}
+
+/* A server's end of a connection is its entry's at once, so that the client's next ACK, an ordinary
+ * packet before, is judged. */
+static void ends_by_the_server_are_seen_by_the_clients_next_packet(void **state)
+{
+	struct support_packet ack = tcp(CLIENT, 1000, VIP, 80, GT_TCP_ACK);
+	struct bench b;
+
+	(void)state;
+	open_bench(&b, 1000);
+	port_of(&b, tcp(CLIENT, 1000, VIP, 80, GT_TCP_SYN));
+	port_of(&b, tcp(SERVER, 80, OWN, 1024, GT_TCP_SYN | GT_TCP_ACK));
+	assert_int_equal(state_of(&b), GT_FLOW_SYN);
+	assert_int_equal(port_of(&b, ack), 1024);
+	assert_int_equal(port_of(&b, ack), 1024);
+	assert_int_equal(state_of(&b), GT_FLOW_ESTABLISHED);
+	assert_int_equal(open_of(&b), 1);
+	/* A RST only shortens: an ACK behind it restores. */
+	port_of(&b, tcp(SERVER, 80, OWN, 1024, GT_TCP_RST));
+	assert_int_equal(state_of(&b), GT_FLOW_CLOSED);
+	assert_int_equal(open_of(&b), 0);
+	assert_int_equal(port_of(&b, ack), 1024);
+	assert_int_equal(state_of(&b), GT_FLOW_ESTABLISHED);
+	assert_int_equal(open_of(&b), 1);
+	/* A FIN does not go away. */
+	port_of(&b, tcp(SERVER, 80, OWN, 1024, GT_TCP_FIN | GT_TCP_ACK));
+	assert_int_equal(state_of(&b), GT_FLOW_FIN);
+	for (unsigned i = 0; i < 3; i++) {
+		b.now_ms += 100000;
+		assert_int_equal(port_of(&b, ack), 1024);
+		assert_int_equal(state_of(&b), GT_FLOW_FIN);
+		assert_int_equal(open_of(&b), 0);
+	}
+	b.now_ms += 120250;
 	assert_int_equal(lives(&b), 0);
 	close_bench(&b);
 }
@@ -539,6 +633,8 @@ int main(void)
 		cmocka_unit_test(later_fragment_of_a_session_to_another_server_is_dropped),
 		cmocka_unit_test(reload_without_the_server_leaves_its_session_unreachable),
 		cmocka_unit_test(timeouts_follow_both_sides),
+		cmocka_unit_test(timeouts_are_judged_by_the_younger_side),
+		cmocka_unit_test(ends_by_the_server_are_seen_by_the_clients_next_packet),
 		cmocka_unit_test(established_ports_run_out_and_the_table_is_intact),
 		cmocka_unit_test(flood_yields_to_new_connections_and_spares_the_established),
 		cmocka_unit_test(flood_of_sessions_yields_too),

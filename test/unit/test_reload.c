@@ -242,13 +242,29 @@ static void reload_settled_keys_all_told_at_once(void **state)
 	struct gt_config_messages m = {0};
 
 	(void)state;
-	assert_int_equal(gt_config_settled(from, to, false, &m), -EXDEV);
+	assert_int_equal(gt_config_settled(from, to, GT_CONFIG_SNAT_NONE, &m), -EXDEV);
 	assert_int_equal(m.n_errors, 4);
 	for (size_t i = 1; i < m.n; i++)
 		assert_true(m.list[i - 1].line < m.list[i].line);
 	gt_config_messages_free(&m);
 	gt_config_free(from);
 	gt_config_free(to);
+}
+
+/* Sessions of IPv6 clients are larger. */
+static void reload_snat_for_ipv6_refused_where_memory_is_for_ipv4(void **state)
+{
+	static const char six[] = GANTRY LAN
+		"[vip six]\ninterface = lan\naddress = 2001:db8::100\nport = 104\ncheck = none\n"
+		"mode = snat\n[server six/a]\naddress = 2001:db8::11\n";
+	struct gt_node *node = make(GANTRY LAN PACS "mode = snat\n" A);
+
+	(void)state;
+	reload_is(node, six, -EXDEV, 12, "no IPv6 VIP had this mode");
+	gt_node_destroy(node);
+	node = make(six);
+	reload_is(node, GANTRY LAN PACS "mode = snat\n" A, 0, 0, NULL);
+	gt_node_destroy(node);
 }
 
 /* ---- what stays ---- */
@@ -651,6 +667,7 @@ int main(void)
 		cmocka_unit_test(reload_ports_across_256_warned),
 		cmocka_unit_test(reload_what_is_settled_refused_and_nothing_changed),
 		cmocka_unit_test(reload_settled_keys_all_told_at_once),
+		cmocka_unit_test(reload_snat_for_ipv6_refused_where_memory_is_for_ipv4),
 		cmocka_unit_test(reload_operators_word_kept_unless_the_file_changed_it),
 		cmocka_unit_test(revert_one_or_all_as_in_the_file),
 		cmocka_unit_test(reload_another_address_another_server),

@@ -27,7 +27,8 @@ static struct gt_snat make(uint32_t sessions, uint16_t worker, uint16_t n_worker
 	struct gt_snat s;
 
 	assert_int_equal(
-		gt_snat_create(&s, sessions, worker, n_workers, random_key, &gt_memory_heap), 0);
+		gt_snat_create(&s, sessions, false, worker, n_workers, random_key, &gt_memory_heap),
+		0);
 	return s;
 }
 
@@ -40,21 +41,26 @@ static struct gt_snat_pair_key pair(uint32_t server, uint16_t port)
 		.protocol = 6};
 }
 
-/* Its ports are one in 16, so a block of ports holds few of its sessions: more blocks than 16 bits
- * can number, and all sessions are to be had. */
-static void open_fills_all_sessions_of_one_worker_of_sixteen(void **state)
+static uint32_t open_one(struct gt_snat *s, const struct gt_snat_pair_key *key, uint32_t tick)
 {
-	enum { SESSIONS = 600000 };
-	struct gt_snat s = make(SESSIONS, 3, 16);
+	return gt_snat_open(s, key, 1, tick);
+}
+
+/* Its ports are one in 64, so a block of ports holds few of its sessions: more blocks than 16 bits
+ * can number, and all sessions are to be had. */
+static void open_fills_all_sessions_of_one_worker_of_sixty_four(void **state)
+{
+	enum { SESSIONS = 300000 };
+	struct gt_snat s = make(SESSIONS, 3, 64);
 	uint32_t last = 0;
 
 	(void)state;
 	for (uint32_t i = 0; i < SESSIONS; i++) {
-		struct gt_snat_pair_key key = pair(i / 4000, 104);
+		struct gt_snat_pair_key key = pair(i / 1000, 104);
 
-		last = gt_snat_open(&s, &key, 1);
+		last = open_one(&s, &key, 1);
 		assert_int_not_equal(last, GT_SNAT_NONE);
-		assert_int_equal(gt_snat_find(&s, &key, s.sessions[last].port), last);
+		assert_int_equal(gt_snat_find(&s, &key, gt_snat_port(last)), last);
 	}
 	assert_true(s.fresh_block > UINT16_MAX);
 	gt_snat_close(&s, last, 1);
@@ -70,17 +76,17 @@ static void open_gives_each_port_of_a_pair_once(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 64512; i++) {
-		uint32_t n = gt_snat_open(&s, &a, 7);
+		uint32_t n = open_one(&s, &a, 7);
 
 		assert_true(n != GT_SNAT_NONE);
-		assert_true(s.sessions[n].port >= 1024);
-		assert_int_equal(seen[s.sessions[n].port]++, 0);
-		assert_int_equal(gt_snat_find(&s, &a, s.sessions[n].port), n);
-		assert_int_equal(s.sessions[n].tick, 7);
+		assert_true(gt_snat_port(n) >= 1024);
+		assert_int_equal(seen[gt_snat_port(n)]++, 0);
+		assert_int_equal(gt_snat_find(&s, &a, gt_snat_port(n)), n);
+		assert_int_equal(gt_snat_session(&s, n)->tick, 7);
 	}
-	assert_int_equal(gt_snat_open(&s, &a, 7), GT_SNAT_NONE);
+	assert_int_equal(open_one(&s, &a, 7), GT_SNAT_NONE);
 	/* another port of the server has all of its own */
-	assert_true(gt_snat_open(&s, &b, 7) != GT_SNAT_NONE);
+	assert_true(open_one(&s, &b, 7) != GT_SNAT_NONE);
 	assert_int_equal(s.live, 64513);
 	free(seen);
 	gt_snat_destroy(&s);
@@ -95,12 +101,12 @@ static void open_leaves_the_kernels_ports_of_a_shared_address(void **state)
 	(void)state;
 	a.shared = true;
 	for (unsigned i = 0; i < 31744; i++) {
-		uint32_t n = gt_snat_open(&s, &a, 7);
+		uint32_t n = open_one(&s, &a, 7);
 
 		assert_true(n != GT_SNAT_NONE);
-		assert_in_range(s.sessions[n].port, 1024, 32767);
+		assert_in_range(gt_snat_port(n), 1024, 32767);
 	}
-	assert_int_equal(gt_snat_open(&s, &a, 7), GT_SNAT_NONE);
+	assert_int_equal(open_one(&s, &a, 7), GT_SNAT_NONE);
 	assert_int_equal(gt_snat_fullest_percent(&s, 7, &found), 100);
 	gt_snat_destroy(&s);
 }
@@ -116,12 +122,12 @@ static void open_pairs_differ_in_each_part_of_the_key(void **state)
 	keys[3].protocol = 17;
 	keys[4].source = keys[1].server;
 	for (unsigned i = 0; i < 5; i++) {
-		n[i] = gt_snat_open(&s, &keys[i], 0);
-		assert_int_equal(s.sessions[n[i]].port, 1024);
+		n[i] = open_one(&s, &keys[i], 0);
+		assert_int_equal(gt_snat_port(n[i]), 1024);
 	}
 	for (unsigned i = 0; i < 5; i++) {
 		assert_int_equal(gt_snat_find(&s, &keys[i], 1024), n[i]);
-		assert_memory_equal(gt_snat_pair(&s, n[i]), &keys[i], sizeof(keys[i]));
+		assert_memory_equal(&gt_snat_pair(&s, n[i])->key, &keys[i], sizeof(keys[i]));
 		for (unsigned j = 0; j < 5; j++)
 			assert_int_equal(gt_snat_find(&s, &keys[j], 1024) == n[i], i == j);
 		assert_int_not_equal(gt_snat_find(&s, &keys[i], 1025), n[i]);
@@ -133,7 +139,7 @@ static void find_unknown_gives_none(void **state)
 {
 	struct gt_snat s = make(10, 0, 1);
 	struct gt_snat_pair_key a = pair(1, 104), b = pair(2, 104);
-	uint32_t n = gt_snat_open(&s, &a, 0);
+	uint32_t n = open_one(&s, &a, 0);
 
 	(void)state;
 	assert_int_equal(gt_snat_find(&s, &b, 1024), GT_SNAT_NONE);
@@ -154,17 +160,17 @@ static void close_port_rests_120_seconds_first_in_first_out(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 64512; i++)
-		n[i] = gt_snat_open(&s, &a, 0);
+		n[i] = open_one(&s, &a, 0);
 	/* in an order of their own, a tick between */
 	for (unsigned i = 0; i < 100; i++)
 		gt_snat_close(&s, n[(i * 37) % 100], 1000 + i);
-	assert_int_equal(gt_snat_open(&s, &a, 1000 + GT_TICKS(120) - 1), GT_SNAT_NONE);
+	assert_int_equal(open_one(&s, &a, 1000 + GT_TICKS(120) - 1), GT_SNAT_NONE);
 	for (unsigned i = 0; i < 100; i++) {
-		uint32_t m = gt_snat_open(&s, &a, 1000 + GT_TICKS(120) + i);
+		uint32_t m = open_one(&s, &a, 1000 + GT_TICKS(120) + i);
 
 		assert_true(m != GT_SNAT_NONE);
-		assert_int_equal(s.sessions[m].port, 1024 + (i * 37) % 100);
-		assert_int_equal(gt_snat_open(&s, &a, 1000 + GT_TICKS(120) + i), GT_SNAT_NONE);
+		assert_int_equal(gt_snat_port(m), 1024 + (i * 37) % 100);
+		assert_int_equal(open_one(&s, &a, 1000 + GT_TICKS(120) + i), GT_SNAT_NONE);
 	}
 	free(n);
 	gt_snat_destroy(&s);
@@ -177,12 +183,11 @@ static void close_rest_passes_the_wrap_of_ticks(void **state)
 	uint32_t late = GT_TICK_MASK - 3;
 
 	(void)state;
-	gt_snat_close(&s, gt_snat_open(&s, &a, late), late);
-	assert_int_equal(
-		s.sessions[gt_snat_open(&s, &a, (late + GT_TICKS(120) - 1) & GT_TICK_MASK)].port,
-		1025);
-	assert_int_equal(
-		s.sessions[gt_snat_open(&s, &a, (late + GT_TICKS(120)) & GT_TICK_MASK)].port, 1024);
+	gt_snat_close(&s, open_one(&s, &a, late), late);
+	assert_int_equal(gt_snat_port(open_one(&s, &a, (late + GT_TICKS(120) - 1) & GT_TICK_MASK)),
+			 1025);
+	assert_int_equal(gt_snat_port(open_one(&s, &a, (late + GT_TICKS(120)) & GT_TICK_MASK)),
+			 1024);
 	gt_snat_destroy(&s);
 }
 
@@ -194,17 +199,17 @@ static void cancel_port_is_given_at_once(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
-		n[i] = gt_snat_open(&s, &a, 5);
+		n[i] = open_one(&s, &a, 5);
 	gt_snat_close(&s, n[0], 5);
 	gt_snat_cancel(&s, n[1], 5);
 	gt_snat_cancel(&s, n[2], 5);
 	gt_snat_close(&s, n[3], 6);
-	assert_int_equal(s.sessions[gt_snat_open(&s, &a, 6)].port, 1026);
-	assert_int_equal(s.sessions[gt_snat_open(&s, &a, 6)].port, 1025);
-	assert_int_equal(s.sessions[gt_snat_open(&s, &a, 6)].port, 1028);
+	assert_int_equal(gt_snat_port(open_one(&s, &a, 6)), 1026);
+	assert_int_equal(gt_snat_port(open_one(&s, &a, 6)), 1025);
+	assert_int_equal(gt_snat_port(open_one(&s, &a, 6)), 1028);
 	/* what rests is still behind, in its order */
-	assert_int_equal(s.sessions[gt_snat_open(&s, &a, 5 + GT_TICKS(120))].port, 1024);
-	assert_int_equal(s.sessions[gt_snat_open(&s, &a, 6 + GT_TICKS(120))].port, 1027);
+	assert_int_equal(gt_snat_port(open_one(&s, &a, 5 + GT_TICKS(120))), 1024);
+	assert_int_equal(gt_snat_port(open_one(&s, &a, 6 + GT_TICKS(120))), 1027);
 	gt_snat_destroy(&s);
 }
 
@@ -242,8 +247,8 @@ static uint32_t use_up(struct gt_snat *s, const struct gt_snat_pair_key *key, ui
 	static uint32_t sessions[GT_SNAT_PORTS];
 	uint32_t n = 0, i;
 
-	while ((i = gt_snat_open(s, key, tick)) != GT_SNAT_NONE) {
-		uint16_t port = s->sessions[i].port;
+	while ((i = open_one(s, key, tick)) != GT_SNAT_NONE) {
+		uint16_t port = gt_snat_port(i);
 
 		assert_int_equal(queue_of_reply(key, port, s->n_workers), s->worker);
 		assert_int_equal(gt_snat_find(s, key, port), i);
@@ -285,7 +290,7 @@ static void open_workers_share_the_ports_as_a_nic_places_the_replies(void **stat
 			for (uint32_t port = 0; port < 65536; port++)
 				assert_int_equal(seen[port], port >= 1024);
 			/* all rest; when they have, all come again */
-			assert_int_equal(gt_snat_open(&s[0], &key, tick + GT_TICKS(120) - 1),
+			assert_int_equal(open_one(&s[0], &key, tick + GT_TICKS(120) - 1),
 					 GT_SNAT_NONE);
 			use_up(&s[0], &key, tick + GT_TICKS(120), seen);
 		}
@@ -293,6 +298,105 @@ static void open_workers_share_the_ports_as_a_nic_places_the_replies(void **stat
 			gt_snat_destroy(&s[w]);
 	}
 	free(seen);
+}
+
+/* Each port of a worker's has a place of its own, and keeps what is written there. */
+static void session_places_are_no_two_ports(void **state)
+{
+	static const uint16_t counts[] = {1, 2, 3, 7, 64};
+	uint64_t random = 4;
+
+	(void)state;
+	for (unsigned c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
+		for (unsigned pairs = 0; pairs < 4; pairs++) {
+			struct gt_snat s = make(70000, counts[c] - 1, counts[c]);
+			struct gt_snat_pair_key key = random_pair(&random);
+			uint32_t n = gt_snat_ports(&s), first = open_one(&s, &key, 1);
+
+			for (uint32_t i = 1, session = first; i <= n; i++) {
+				assert_int_not_equal(session, GT_SNAT_NONE);
+				gt_snat_session(&s, session)->client_port = gt_snat_port(session);
+				if (i < n)
+					session = open_one(&s, &key, 1);
+			}
+			for (uint32_t port = 1024; port < 65536; port++) {
+				uint32_t session = gt_snat_find(&s, &key, (uint16_t)port);
+
+				if (session == GT_SNAT_NONE)
+					continue;
+				assert_int_equal(gt_snat_port(session), port);
+				assert_int_equal(gt_snat_session(&s, session)->client_port, port);
+				n--;
+			}
+			assert_int_equal(n, 0);
+			gt_snat_destroy(&s);
+		}
+	}
+}
+
+static void session_clients_of_both_families_are_known(void **state)
+{
+	struct gt_addr v4 = gt_addr_from_v4(rte_cpu_to_be_32(0xcb007107)), v6, got;
+	struct gt_snat_pair_key a = pair(1, 104);
+	struct gt_snat s;
+	uint32_t n[2];
+
+	(void)state;
+	assert_int_equal(gt_addr_parse("2001:db8:1:2:3:4:5:6", &v6), 0);
+	assert_int_equal(gt_snat_create(&s, 10, true, 0, 1, random_key, &gt_memory_heap), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		n[i] = open_one(&s, &a, 0);
+		assert_true(gt_snat_set_client(&s, gt_snat_session(&s, n[i]), i ? &v6 : &v4));
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		got = gt_snat_client(&s, gt_snat_session(&s, n[i]));
+		assert_true(gt_addr_equal(&got, i ? &v6 : &v4));
+	}
+	gt_snat_destroy(&s);
+	/* IPv4 alone */
+	s = make(10, 0, 1);
+	n[0] = open_one(&s, &a, 0);
+	assert_false(gt_snat_set_client(&s, gt_snat_session(&s, n[0]), &v6));
+	assert_true(gt_snat_set_client(&s, gt_snat_session(&s, n[0]), &v4));
+	got = gt_snat_client(&s, gt_snat_session(&s, n[0]));
+	assert_true(gt_addr_equal(&got, &v4));
+	gt_snat_destroy(&s);
+}
+
+static struct {
+	uint64_t all, largest;
+} taken;
+
+static void *count_alloc(void *ctx, size_t bytes)
+{
+	taken.all += bytes;
+	taken.largest = bytes > taken.largest ? bytes : taken.largest;
+	return gt_memory_heap.alloc(ctx, bytes);
+}
+
+/* What is told is what is taken, and for each session as docs/scale.md has it. */
+static void bytes_are_those_that_are_taken(void **state)
+{
+	const struct gt_memory counting = {count_alloc, gt_memory_heap.free, NULL};
+	static const uint16_t counts[] = {1, 2, 3, 4, 16, 64};
+
+	(void)state;
+	for (unsigned c = 0; c < sizeof(counts) / sizeof(counts[0]) * 2; c++) {
+		uint16_t n = counts[c / 2];
+		bool v6 = c % 2;
+		uint64_t more = gt_snat_bytes(3000000, v6, n) - gt_snat_bytes(2000000, v6, n);
+		struct gt_snat s;
+
+		taken.all = taken.largest = 0;
+		assert_int_equal(
+			gt_snat_create(&s, 100000, v6, (uint16_t)(n / 2), n, random_key, &counting),
+			0);
+		assert_int_equal(taken.all, gt_snat_bytes(100000, v6, n));
+		assert_int_equal(taken.largest, gt_snat_piece_bytes(100000, v6, n));
+		gt_snat_destroy(&s);
+		/* and two for what tells whose a block is, at 64 workers */
+		assert_in_range(more, v6 ? 64000000 : 32000000, v6 ? 66010000 : 34010000);
+	}
 }
 
 static void open_without_a_free_session_gives_none_and_changes_nothing(void **state)
@@ -303,11 +407,13 @@ static void open_without_a_free_session_gives_none_and_changes_nothing(void **st
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
-		n[i] = gt_snat_open(&s, &a, 0);
-	assert_int_equal(gt_snat_open(&s, &a, 0), GT_SNAT_NONE);
+		n[i] = open_one(&s, &a, 0);
+	assert_int_equal(open_one(&s, &a, 0), GT_SNAT_NONE);
 	gt_snat_close(&s, n[1], 0);
-	assert_int_equal(gt_snat_open(&s, &a, 0), n[1]);
-	assert_int_equal(s.sessions[n[1]].port, 1027);
+	n[1] = open_one(&s, &a, 0);
+	assert_int_equal(gt_snat_port(n[1]), 1027);
+	assert_int_equal(gt_snat_find(&s, &a, 1027), n[1]);
+	assert_int_equal(open_one(&s, &a, 0), GT_SNAT_NONE);
 	gt_snat_destroy(&s);
 }
 
@@ -321,20 +427,20 @@ static void open_pairs_are_reclaimed(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < GT_SNAT_PAIRS_MAX; i++) {
 		key = pair(i, 104);
-		n = gt_snat_open(&s, &key, tick);
+		n = open_one(&s, &key, tick);
 		assert_true(n != GT_SNAT_NONE);
 		if (i % 2 == 0)
 			gt_snat_close(&s, n, tick);
 	}
 	key = pair(GT_SNAT_PAIRS_MAX, 104);
-	assert_int_equal(gt_snat_open(&s, &key, tick + GT_TICKS(120) - 1), GT_SNAT_NONE);
+	assert_int_equal(open_one(&s, &key, tick + GT_TICKS(120) - 1), GT_SNAT_NONE);
 	tick += GT_TICKS(120);
 	for (uint32_t i = 0; i < GT_SNAT_PAIRS_MAX / 2; i++) {
 		key = pair(GT_SNAT_PAIRS_MAX + i, 104);
-		assert_true(gt_snat_open(&s, &key, tick) != GT_SNAT_NONE);
+		assert_true(open_one(&s, &key, tick) != GT_SNAT_NONE);
 	}
 	key = pair(1000000, 104);
-	assert_int_equal(gt_snat_open(&s, &key, tick), GT_SNAT_NONE);
+	assert_int_equal(open_one(&s, &key, tick), GT_SNAT_NONE);
 	/* all that live are found, by the pairs that moved up in the table too */
 	for (uint32_t i = 0; i < GT_SNAT_PAIRS_MAX * 3 / 2; i++) {
 		bool live = i >= GT_SNAT_PAIRS_MAX || i % 2 == 1;
@@ -360,7 +466,7 @@ static void open_to_ever_other_servers_goes_on(void **state)
 		uint32_t n;
 
 		key = pair(i, 104);
-		n = gt_snat_open(&s, &key, tick);
+		n = open_one(&s, &key, tick);
 		if (n == GT_SNAT_NONE)
 			refused++;
 		else
@@ -372,7 +478,7 @@ static void open_to_ever_other_servers_goes_on(void **state)
 	tick += GT_TICKS(120);
 	for (uint32_t i = 0; i < 3000; i++) {
 		key = pair(200000 + i, 104);
-		assert_true(gt_snat_open(&s, &key, tick) != GT_SNAT_NONE || s.live == 1000);
+		assert_true(open_one(&s, &key, tick) != GT_SNAT_NONE || s.live == 1000);
 	}
 	assert_int_equal(s.live, 1000);
 	gt_snat_destroy(&s);
@@ -386,10 +492,10 @@ static void half_open_finds_silent_syns_alone(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 600; i++) {
-		n[i] = gt_snat_open(&s, i % 2 ? &a : &b, 100);
-		s.sessions[n[i]].state = GT_FLOW_ESTABLISHED;
+		n[i] = open_one(&s, i % 2 ? &a : &b, 100);
+		gt_snat_session(&s, n[i])->state = GT_FLOW_ESTABLISHED;
 	}
-	s.sessions[n[301]].state = GT_FLOW_SYN;
+	gt_snat_session(&s, n[301])->state = GT_FLOW_SYN;
 	for (unsigned i = 0; i < 2000; i++)
 		assert_int_equal(
 			gt_snat_half_open(&s, i % 2 ? &a : NULL, 100 + GT_SNAT_YIELD_TICKS - 1),
@@ -440,11 +546,11 @@ static void a_million_openings_and_closings_agree_with_a_model(void **state)
 
 		tick += r % 64 == 0;
 		if ((r >> 40) % 2 == 0 && n < SESSIONS) {
-			uint32_t x = gt_snat_open(&s, &keys[p], tick);
+			uint32_t x = open_one(&s, &keys[p], tick);
 			uint16_t port;
 
 			assert_true(x != GT_SNAT_NONE);
-			port = s.sessions[x].port;
+			port = gt_snat_port(x);
 			assert_int_equal(m->session[p][port], 0);
 			assert_true(m->rests_until[p][port] <= tick);
 			m->session[p][port] = x + 1;
@@ -452,7 +558,7 @@ static void a_million_openings_and_closings_agree_with_a_model(void **state)
 			live[n++].pair = p;
 		} else if (n > 0) {
 			unsigned at = (unsigned)(r >> 20) % n;
-			uint16_t port = s.sessions[live[at].session].port;
+			uint16_t port = gt_snat_port(live[at].session);
 
 			p = live[at].pair;
 			assert_int_equal(gt_snat_find(&s, &keys[p], port), live[at].session);
@@ -476,7 +582,7 @@ static void a_million_openings_and_closings_agree_with_a_model(void **state)
 	assert_int_equal(s.live, 0);
 	/* nothing leaked: all sessions can be opened */
 	for (unsigned i = 0; i < SESSIONS; i++)
-		assert_true(gt_snat_open(&s, &keys[0], tick) != GT_SNAT_NONE);
+		assert_true(open_one(&s, &keys[0], tick) != GT_SNAT_NONE);
 	gt_snat_destroy(&s);
 	free(m);
 }
@@ -491,9 +597,9 @@ static void fullest_percent_counts_what_lives_and_rests(void **state)
 
 	(void)state;
 	assert_int_equal(gt_snat_fullest_percent(&s, 0, &key), 0);
-	gt_snat_open(&s, &b, 0);
+	open_one(&s, &b, 0);
 	for (unsigned i = 0; i < 32256; i++)
-		n[i] = gt_snat_open(&s, &a, 0);
+		n[i] = open_one(&s, &a, 0);
 	assert_int_equal(gt_snat_fullest_percent(&s, 0, &key), 50);
 	assert_memory_equal(&key, &a, sizeof(key));
 	for (unsigned i = 0; i < 32256; i++)
@@ -503,14 +609,14 @@ static void fullest_percent_counts_what_lives_and_rests(void **state)
 	assert_int_equal(gt_snat_fullest_percent(&s, 100 + GT_TICKS(120), NULL), 0);
 	/* and with traffic they are counted ripe bit by bit */
 	for (unsigned i = 0; i < 9000; i++)
-		gt_snat_close(&s, gt_snat_open(&s, &a, 100 + GT_TICKS(120)), 100 + GT_TICKS(120));
+		gt_snat_close(&s, open_one(&s, &a, 100 + GT_TICKS(120)), 100 + GT_TICKS(120));
 	assert_in_range(gt_snat_fullest_percent(&s, 101 + GT_TICKS(120), NULL), 13, 14);
 	gt_snat_destroy(&s);
 }
 
 static void fullest_percent_without_snat_is_0(void **state)
 {
-	struct gt_snat none = {.sessions = NULL};
+	struct gt_snat none = {.pairs = NULL};
 
 	(void)state;
 	assert_int_equal(gt_snat_fullest_percent(&none, 7, NULL), 0);
@@ -568,7 +674,7 @@ static void alarm_tells_changes_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(open_fills_all_sessions_of_one_worker_of_sixteen),
+		cmocka_unit_test(open_fills_all_sessions_of_one_worker_of_sixty_four),
 		cmocka_unit_test(open_gives_each_port_of_a_pair_once),
 		cmocka_unit_test(open_leaves_the_kernels_ports_of_a_shared_address),
 		cmocka_unit_test(open_pairs_differ_in_each_part_of_the_key),
@@ -577,6 +683,9 @@ int main(void)
 		cmocka_unit_test(close_rest_passes_the_wrap_of_ticks),
 		cmocka_unit_test(cancel_port_is_given_at_once),
 		cmocka_unit_test(open_workers_share_the_ports_as_a_nic_places_the_replies),
+		cmocka_unit_test(session_places_are_no_two_ports),
+		cmocka_unit_test(session_clients_of_both_families_are_known),
+		cmocka_unit_test(bytes_are_those_that_are_taken),
 		cmocka_unit_test(open_without_a_free_session_gives_none_and_changes_nothing),
 		cmocka_unit_test(open_pairs_are_reclaimed),
 		cmocka_unit_test(open_to_ever_other_servers_goes_on),

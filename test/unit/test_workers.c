@@ -79,7 +79,7 @@ static void open_team(struct team *t, uint16_t n, bool exact)
 					 {support_addr("2001:db8::1"), {{2, 9, 9, 9, 9, 6}}, 0}};
 	struct gt_worker_params params = {.connections = 2000,
 					  .wide = true,
-					  .snat = true,
+					  .snat = GT_CONFIG_SNAT_V6,
 					  .steer = {.n_workers = n, .exact = {exact}},
 					  .random = "0123456789abcde",
 					  .memory = gt_memory_heap};
