@@ -149,14 +149,14 @@ int gt_lcore_create(unsigned index, const struct gt_config *config, const struct
 	params.memory = *memory;
 	if (l == NULL)
 		goto no_memory;
-	if (getrandom(params.random, sizeof(params.random), 0) != sizeof(params.random)) {
-		gt_log(log, LOG_ERR, "the kernel gives no random numbers");
-		return -EIO;
-	}
 	l->index = index;
 	l->id = index + 1;
 	l->cpu = cpus->workers[index];
 	l->shared = shared;
+	if (getrandom(params.random, sizeof(params.random), 0) != sizeof(params.random)) {
+		gt_log(log, LOG_ERR, "the kernel gives no random numbers");
+		return -EIO;
+	}
 	l->wait_tsc = rte_get_tsc_hz() / 1000000 * GT_TX_WAIT_US;
 	l->n_ports = ports->n;
 	for (unsigned i = 0; i < ports->n; i++)
