@@ -57,10 +57,11 @@ static uint64_t hash_members(const struct gt_plan_table *t)
 	return h;
 }
 
-/* Notes whose table each one's can be copied from. 0, -ENOMEM. */
+/* Notes whose table each one's can be copied from. How many can, or -ENOMEM. */
 static int find_alike(struct gt_plan_jobs *jobs)
 {
 	uint32_t room = gt_plan_table_size(jobs->n), *places;
+	int n_alike = 0;
 
 	places = gt_plan_array(room, sizeof(*places)); /* index of a job + 1; 0: free */
 	if (places == NULL)
@@ -71,13 +72,15 @@ static int find_alike(struct gt_plan_jobs *jobs)
 
 		while (places[at] != 0 && !is_alike(jobs->list[places[at] - 1].table, job->table))
 			at = (at + 1) & (room - 1);
-		if (places[at] != 0)
-			job->like = jobs->list[places[at] - 1].table;
-		else
+		if (places[at] == 0) {
 			places[at] = (uint32_t)i + 1;
+			continue;
+		}
+		job->like = jobs->list[places[at] - 1].table;
+		n_alike++;
 	}
 	free(places);
-	return 0;
+	return n_alike;
 }
 
 /* ---- filling ---- */
@@ -141,12 +144,11 @@ static int run(struct gt_plan_jobs *jobs, const struct gt_plan_crew *crew,
 
 int gt_plan_do_jobs(struct gt_plan_jobs *jobs, const struct gt_plan_crew *crew)
 {
-	int ret = jobs->n > 1 ? find_alike(jobs) : 0;
+	int n_alike = jobs->n > 1 ? find_alike(jobs) : 0;
+	int ret = n_alike < 0 ? n_alike : run(jobs, crew, fill_own);
 
-	/* First what others are copied from. */
-	if (ret == 0)
-		ret = run(jobs, crew, fill_own);
-	if (ret == 0)
+	/* What others are copied from is there. */
+	if (ret == 0 && n_alike > 0)
 		ret = run(jobs, crew, fill_alike);
 	free(jobs->list);
 	jobs->list = NULL;

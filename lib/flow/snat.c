@@ -230,6 +230,7 @@ static void free_pair(struct gt_snat *s, struct gt_snat_pair *p)
 		       (size_t)s->block_sessions << s->session_shift);
 		s->block_owner[p->blocks[i]] = s->free_block;
 		s->free_block = p->blocks[i];
+		p->blocks[i] = NO_BLOCK;
 	}
 	s->pairs_changed++;
 	p->used = false;

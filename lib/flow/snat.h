@@ -43,8 +43,8 @@
 
 /* What is known of a port: it has a session (live), it rests, or it is fresh (all zero). */
 struct gt_snat_session {
-	uint32_t tick : 24; /* live: of the last packet of the server's side, or, while half-open,
-			       of either side; resting: since then */
+	uint32_t tick : 24; /* live: of the last packet of the server's side, or, while half-open
+			       and once it ends, of either side; resting: since then */
 	uint32_t state : 3; /* enum gt_flow_state, the same as in the entry of the table */
 	uint32_t live : 1;
 	uint32_t answered : 1; /* its server has sent something other than a RST */
@@ -116,7 +116,7 @@ struct gt_snat {
 	uint32_t n_sessions;		   /* that may be in use */
 	uint32_t live;			   /* that are */
 	struct gt_snat_pair *pairs;	   /* NULL: no VIP of mode snat */
-	struct gt_snat_bucket *pair_table; /* open addressing: index + 1, 0 free */
+	struct gt_snat_bucket *pair_table; /* open addressing; free: number 0 */
 	uint8_t *sessions;		   /* block by block */
 	uint8_t session_shift;		   /* bytes of one: 16 or 32 */
 	uint8_t block_shift;		   /* ports of a block: 128 or 256 */

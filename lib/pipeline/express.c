@@ -273,7 +273,7 @@ static void locate(const struct gt_worker *w, const struct gt_frame *frames, str
 
 		x->slot = gt_flow_search(&w->flows, &x->key, x->hash).slot;
 		if (x->slot == NULL)
-			fresh[n_fresh++] = (uint8_t)second[i];
+			fresh[n_fresh++] = second[i];
 	}
 	b->has_choices = n_fresh > 0 && choose_ahead(w, frames, b, fresh, n_fresh);
 }
@@ -290,8 +290,8 @@ static __rte_noinline void decide_one(struct gt_worker *w, struct reach *r, stru
 	} else if (is_client(x)) {
 		settle(r, f, x, choice);
 	} else {
+		/* A reply, which is about no entry of the table: nobody asks for its hash. */
 		gt_general_begin(w, f, &fallen);
-		fallen.hash = x->hash;
 		gt_general_decide(w, f, &fallen, now_ms);
 	}
 }

@@ -23,7 +23,7 @@ enum express_way {
 	WAY_SESSION_REPLY, /* of the session that `place` tells */
 };
 
-/* One frame of a burst: two thirds of a cache line, so that a burst's fit the first cache. */
+/* One frame of a burst: less than a cache line, so that a burst's fit the first cache. */
 struct express {
 	struct gt_flow_key key;
 	uint64_t hash;
@@ -215,9 +215,8 @@ static inline bool take_service(const struct express_view *v, struct express *x,
 	if (likely(service->flags == 0))
 		return true;
 	x->way = WAY_SERVER;
-	if ((service->flags & GT_EXPRESS_SESSIONS) != 0) {
+	if ((service->flags & GT_EXPRESS_SESSIONS) != 0)
 		x->way = WAY_SESSION;
-	}
 	return (service->flags & GT_EXPRESS_BY_SOURCE) == 0 || v->w->steer.n_workers == 1;
 }
 
@@ -316,7 +315,8 @@ static inline bool express_classify(const struct express_view *v, const struct g
 	const struct express_head *head = &v->heads[f->in_if];
 	uint64_t first, second;
 
-	if (f->len < IP_OFF + 28 || f->steered != GT_STEERED_NOT)
+	/* Longer ones only a capture tells of: struct sums has no room for them. */
+	if (f->len < IP_OFF + 28 || f->wire_len > UINT16_MAX || f->steered != GT_STEERED_NOT)
 		return false;
 	first = gt_rewrite_load(f->data);
 	second = gt_rewrite_load(f->data + 8);

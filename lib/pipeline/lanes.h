@@ -167,9 +167,11 @@ static __rte_always_inline bool lanes_begin(const struct express_view *v, const 
 		return false;
 	b->wire_len = w[1];
 	lanes_turn(b->data, 0, first);
-	/* the interface; not handed over by another worker */
+	/* the interface; not handed over by another worker; no longer than express_classify allows
+	 */
 	d = lanes_differ(_mm256_setzero_si256(), w[2], f->in_if, 0xff);
 	d = lanes_differ(d, w[3], 0, 0xff00);
+	d = _mm256_or_si256(d, _mm256_srli_epi32(w[1], 16));
 	d = lanes_differ(d, first[0], (uint32_t)head->mac, UINT32_MAX);
 	d = lanes_differ(d, first[1], (uint32_t)(head->mac >> 32), (uint32_t)(HEAD_MAC_MASK >> 32));
 	b->differs = lanes_differ(d, first[3], (uint32_t)(type >> 32), (uint32_t)(type_mask >> 32));
