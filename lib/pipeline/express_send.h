@@ -230,8 +230,8 @@ static inline bool to_server(struct reach *r, struct gt_frame *f, const struct e
 	value = x->slot->value;
 	meta = x->slot->meta;
 	if (unlikely(gt_flow_kind(meta) != x->kind || value >= r->n_servers ||
-		     gt_flow_idle(meta, r->tick) > x->service->idle_ticks ||
-		     ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
+		     gt_flow_idle(meta, r->tick) > x->service.idle_ticks ||
+		     ((x->service.flags & GT_EXPRESS_BY_SOURCE) != 0 &&
 		      gt_connection_record_is_due(r->w, meta))))
 		return false;
 	s = &r->servers[value];
@@ -274,8 +274,8 @@ static inline bool to_session(struct reach *r, struct gt_frame *f, const struct 
 	meta = x->slot->meta;
 	/* Silent for too long may be its client alone: its session knows. */
 	if (unlikely(gt_flow_kind(meta) != x->kind || !gt_connection_is_session(value) ||
-		     gt_flow_idle(meta, r->tick) > x->service->idle_ticks ||
-		     ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
+		     gt_flow_idle(meta, r->tick) > x->service.idle_ticks ||
+		     ((x->service.flags & GT_EXPRESS_BY_SOURCE) != 0 &&
 		      gt_connection_record_is_due(r->w, meta))))
 		return false;
 	server = gt_connection_session_server(&r->w->snat, value);
@@ -415,7 +415,7 @@ static __rte_noinline unsigned run_dr(struct reach *reach, struct gt_frame *fram
 		value = x->slot->value;
 		meta = x->slot->meta;
 		if (unlikely(gt_flow_kind(meta) != x->kind || value >= n_servers ||
-			     gt_flow_idle(meta, tick) > x->service->idle_ticks))
+			     gt_flow_idle(meta, tick) > x->service.idle_ticks))
 			break;
 		to = &servers[value];
 		if (unlikely(to->express != GT_EXPRESS_DR))
