@@ -22,10 +22,10 @@ struct chunk {
 	uint64_t hashes[GT_LANES];
 	uint64_t services[GT_LANES];	      /* struct gt_plan_express */
 	struct gt_flow_slot *slots[GT_LANES]; /* as of struct express */
-	/* in the frames' order */
-	uint32_t l3_len[GT_LANES];
-	uint32_t acks; /* a bit for each: it is ordinary_tcp */
-	bool closed;   /* this is what counts, not the frames' struct express */
+	struct lanes_v4 words; /* in the frames' order, as the next ones */
+	unsigned good;	       /* a bit for each: what words say counts */
+	unsigned acks;	       /* a bit for each: it is_ordinary_tcp */
+	bool closed;	       /* this is what counts, not the frames' struct express */
 } __attribute__((aligned(32)));
 
 #define CHUNK_AT(i) ((const uint8_t[GT_LANES]){0, 1, 4, 5, 2, 3, 6, 7}[i])
@@ -201,9 +201,9 @@ static inline unsigned chunk_flags(struct chunk_words services)
 }
 
 /* Fills the chunk, if it is one. */
-static __rte_always_inline bool chunk_take(const struct express_view *v, const struct lanes_v4 *p,
-					   struct chunk *c)
+static __rte_always_inline bool chunk_take(const struct express_view *v, struct chunk *c)
 {
+	const struct lanes_v4 *p = &c->words;
 	const __m256i service = _mm256_set1_epi64x((long long)(0xffffULL << 48));
 	struct chunk_words services, keys, hashes;
 	unsigned flags;
@@ -226,7 +226,6 @@ static __rte_always_inline bool chunk_take(const struct express_view *v, const s
 	chunk_store(hashes, c->hashes);
 	chunk_store(services, c->services);
 	chunk_fetch(v->flows, hashes, c->slots);
-	lanes_store(p->l3_len, c->l3_len);
 	c->acks = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(p->acks));
 	c->closed = flags == 0 && c->acks == GT_LANES_ALL;
 	return true;
@@ -235,6 +234,9 @@ static __rte_always_inline bool chunk_take(const struct express_view *v, const s
 /* What the lanes know, told to each frame's express. */
 static inline void chunk_open(struct chunk *c, struct express *express)
 {
+	uint32_t l3_len[GT_LANES] __attribute__((aligned(32)));
+
+	lanes_store(c->words.l3_len, l3_len);
 	c->closed = false;
 #pragma GCC unroll 8
 	for (unsigned i = 0; i < GT_LANES; i++) {
@@ -246,7 +248,7 @@ static inline void chunk_open(struct chunk *c, struct express *express)
 		x->hash = c->hashes[at];
 		x->slot = c->slots[at];
 		memcpy(&x->service, &c->services[at], sizeof(x->service));
-		x->l3_len = c->l3_len[i];
+		x->l3_len = l3_len[i];
 		x->way = (uint8_t)way_of(x->service.flags);
 		x->kind = (c->acks >> i & 1) != 0
 				  ? gt_flow_make_kind(GT_FLOW_TYPE_NARROW, GT_FLOW_ESTABLISHED)
@@ -286,19 +288,22 @@ static __rte_noinline unsigned chunk_take_each(const struct express_view *v,
 	return good;
 }
 
+static __rte_noinline void chunk_judge_v4(const struct express_view *v, const struct gt_frame *f,
+					  struct chunk *c)
+{
+	c->good = lanes_judge_v4(v, f, &c->words);
+}
+
 /* Of eight frames those, a bit for each, that it could judge, and that are on the express path; the
  * others are express_classify's. */
 static __rte_noinline unsigned chunk_classify_v4(const struct express_view *v,
 						 const struct gt_frame *f, struct chunk *c,
 						 struct express *x)
 {
-	struct lanes_v4 p;
-	unsigned good = lanes_judge_v4(v, f, &p);
-
-	if (good == 0)
+	if (c->good == 0)
 		return 0;
-	if (unlikely(good != GT_LANES_ALL) || !chunk_take(v, &p, c))
-		return chunk_take_each(v, f, &p, good, x);
+	if (unlikely(c->good != GT_LANES_ALL) || !chunk_take(v, c))
+		return chunk_take_each(v, f, &c->words, c->good, x);
 	if (!c->closed)
 		chunk_open(c, x);
 	return GT_LANES_ALL;

@@ -29,6 +29,12 @@
 #include "pipeline/internal.h"
 #include "pipeline/schedule.h"
 
+/* Frames whose connections are not in their first bucket. */
+struct missing {
+	uint8_t frames[GT_BURST_MAX];
+	unsigned n;
+};
+
 /* A burst's frames, each on the express path or the general one. */
 struct burst {
 	struct express express[GT_BURST_MAX];
@@ -36,7 +42,8 @@ struct burst {
 	struct chunk chunks[GT_BURST_MAX / GT_LANES];
 #endif
 	struct gt_work works[GT_BURST_MAX]; /* of the general path's, in their order */
-	unsigned n_works;
+	unsigned n_works, works_done;
+	struct missing missing;
 	/* Where `has_choices`: gt_connection_known's, of connections that begin */
 	uint64_t choices[GT_BURST_MAX];
 	bool has_choices;
@@ -159,9 +166,10 @@ static inline void prepare_chunk(struct gt_worker *w, const struct express_view 
 	unsigned judged = 0;
 
 	c->closed = false;
-	if (lanes_are_v4(view, frames))
+	if (lanes_are_v4(view, frames)) {
+		chunk_judge_v4(view, frames, c);
 		judged = chunk_classify_v4(view, frames, c, x);
-	else if (lanes_are_v6(view, frames))
+	} else if (lanes_are_v6(view, frames))
 		judged = lanes_classify_v6(view, frames, x);
 	for (unsigned left = judged ^ GT_LANES_ALL; unlikely(left != 0); left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctz(left);
@@ -171,22 +179,22 @@ static inline void prepare_chunk(struct gt_worker *w, const struct express_view 
 }
 #endif
 
-/* Stages 1 and 2 of all frames. */
-static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n)
+/* Stages 1 and 2 of frames from i on, to n. */
+static void prepare(struct gt_worker *w, const struct express_view *view, struct gt_frame *frames,
+		    struct burst *b, unsigned i, unsigned n)
 {
-	const struct express_view view = make_view(w);
-	unsigned i = 0;
-
 #if defined(__AVX2__)
 	for (; n - i >= GT_LANES; i += GT_LANES)
-		prepare_chunk(w, &view, &frames[i], b, i);
+		prepare_chunk(w, view, &frames[i], b, i);
 	if (i < n)
 		b->chunks[i / GT_LANES].closed = false;
 #endif
 	for (; i < n; i++)
-		prepare_one(w, &view, &frames[i], &b->express[i], b);
-	b->pairs_changed = w->snat.pairs_changed;
+		prepare_one(w, view, &frames[i], &b->express[i], b);
 }
+
+_Static_assert(GT_RECEIVE_PART % GT_LANES == 0 && GT_BURST_MAX % GT_RECEIVE_PART == 0,
+	       "no chunk is of two parts, and no part of two bursts");
 
 /*
  * Hashes by which the servers of connections that begin are chosen, of four at once, and fetches
@@ -258,12 +266,6 @@ static inline bool locate_one(const struct gt_worker *w, struct express *x)
 }
 
 /* ---- chunks (chunk.h), of which a build without lanes has none ---- */
-
-/* Frames whose connections are not in their first bucket. */
-struct missing {
-	uint8_t frames[GT_BURST_MAX];
-	unsigned n;
-};
 
 /* The chunk of a frame, if it is closed. */
 static inline struct chunk *closed_chunk(struct burst *b, unsigned i)
@@ -368,32 +370,35 @@ static inline bool search(const struct gt_worker *w, struct burst *b, unsigned i
 	return x->slot != NULL;
 }
 
-/*
- * Stage 3: the slots of all connections, of which a few are in their second bucket, a line more
- * from memory.
- */
-static void locate(const struct gt_worker *w, const struct gt_frame *frames, struct burst *b,
-		   unsigned n)
+/* Stage 3 of frames from i on, to n: the slots of connections, or that they are missing. */
+static void locate(const struct gt_worker *w, struct burst *b, unsigned i, unsigned n)
 {
-	struct missing missing = {.n = 0};
-	uint8_t fresh[GT_BURST_MAX];
-	unsigned n_fresh = 0;
-
-	for (unsigned i = 0, end; i < n;) {
+	while (i < n) {
 		struct chunk *c = closed_chunk(b, i);
+		unsigned end;
 
 		if (likely(c != NULL)) {
-			locate_chunk(w, c, i, &missing);
+			locate_chunk(w, c, i, &b->missing);
 			i += GT_LANES;
 			continue;
 		}
 		for (end = next_closed(b, i, n); i < end; i++)
 			if (unlikely(!locate_one(w, &b->express[i])))
-				missing.frames[missing.n++] = (uint8_t)i;
+				b->missing.frames[b->missing.n++] = (uint8_t)i;
 	}
-	for (unsigned i = 0; i < missing.n; i++)
-		if (!search(w, b, missing.frames[i]))
-			fresh[n_fresh++] = missing.frames[i];
+}
+
+/* ... and of those that were missing: a few are in their second bucket, a line more from memory. */
+static void locate_missing(const struct gt_worker *w, const struct gt_frame *frames,
+			   struct burst *b)
+{
+	uint8_t fresh[GT_BURST_MAX];
+	unsigned n_fresh = 0;
+
+	for (unsigned i = 0; i < b->missing.n; i++)
+		if (!search(w, b, b->missing.frames[i]))
+			fresh[n_fresh++] = b->missing.frames[i];
+	b->missing.n = 0;
 	b->has_choices = n_fresh > 0 && choose_ahead(w, frames, b, fresh, n_fresh);
 }
 
@@ -415,9 +420,9 @@ static __rte_noinline void decide_one(struct gt_worker *w, struct reach *r, stru
 	}
 }
 
-/* Stage 4, in the order of the frames' arrival, whichever path they take. */
-static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n,
-		   uint64_t now_ms)
+/* Stage 4 of frames from i on, to n, in the order of their arrival, whichever path they take. */
+static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned i,
+		   unsigned n, uint64_t now_ms)
 {
 	struct reach reach = {.w = w,
 			      .plan = w->plan,
@@ -427,8 +432,7 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 			      .counts = w->servers,
 			      .pairs_changed = b->pairs_changed};
 	uint64_t changes = w->flows.changes;
-	struct gt_work *work = b->works;
-	unsigned i = 0;
+	struct gt_work *work = &b->works[b->works_done];
 
 	while (i < n) {
 		bool moved = w->flows.changes != changes, changed;
@@ -459,14 +463,44 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 		account(w, reach.requests);
 	if (reach.replies.in > 0)
 		account(w, reach.replies);
+	b->works_done = (unsigned)(work - b->works);
 }
 
-void GT_EXPRESS_BURST(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames, unsigned n)
+/* How many frames the next part has, from n on. */
+static inline unsigned next_part(struct gt_frame *frames, unsigned n, unsigned given,
+				 gt_receive_fn *receive, void *ctx)
 {
+	if (n < given)
+		return RTE_MIN(given - n, GT_RECEIVE_PART);
+	if (receive == NULL || n % GT_RECEIVE_PART != 0 || n >= GT_BURST_MAX)
+		return 0;
+	return receive(ctx, &frames[n], GT_RECEIVE_PART);
+}
+
+/*
+ * Part by part: while the memory brings the buckets of one, the next one's frames are received and
+ * judged, so that they come at the same time. So the last part's are waited for behind what is
+ * decided of the others.
+ */
+unsigned GT_EXPRESS_BURST(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames, unsigned n,
+			  gt_receive_fn *receive, void *ctx)
+{
+	const struct express_view view = make_view(w);
+	unsigned located = 0, prepared = 0, part;
 	struct burst b;
 
-	b.n_works = 0;
-	prepare(w, frames, &b, n);
-	locate(w, frames, &b, n);
-	decide(w, frames, &b, n, now_ms);
+	b.n_works = b.works_done = b.missing.n = 0;
+	while ((part = next_part(frames, prepared, n, receive, ctx)) > 0) {
+		prepare(w, &view, frames, &b, prepared, prepared + part);
+		locate(w, &b, located, prepared);
+		located = prepared;
+		prepared += part;
+	}
+	b.pairs_changed = w->snat.pairs_changed;
+	locate_missing(w, frames, &b);
+	decide(w, frames, &b, 0, located, now_ms);
+	locate(w, &b, located, prepared);
+	locate_missing(w, frames, &b);
+	decide(w, frames, &b, located, prepared, now_ms);
+	return prepared;
 }
