@@ -179,29 +179,44 @@ static inline uint32_t variation_of(const struct gt_frame *f, const struct expre
 	return gt_tunnel_variation(&client, gt_copy_be16(l4), gt_copy_be16(l4 + 2));
 }
 
-static inline void to_tunnel(const struct gt_plan *plan, struct gt_frame *f,
-			     const struct express *x, const struct gt_plan_server *s)
+/* What is not the plain case of to_tunnel. */
+static __rte_noinline uint8_t *to_tunnel_rest(const struct gt_plan *plan, struct gt_frame *f,
+					      const struct express *x,
+					      const struct gt_plan_server *s)
 {
-	bool outer_v4 = gt_addr_is_v4(&s->addr);
-	bool varies = s->encapsulation == GT_ENCAP_GUE || s->n_sources > 1 || !outer_v4;
-	uint32_t variation = varies ? variation_of(f, x) : 0;
+	uint32_t variation = variation_of(f, x);
+	const struct gt_addr *src = gt_tunnel_source(plan, s, variation);
+	bool outer_v6 = (s->outer.flags & GT_OUTER_V6) != 0;
+	uint8_t *ip;
 
-	if (outer_v4) {
-		gt_wrap_v4(f, x->l3_len, x->v6, s->encapsulation,
-			   gt_addr_v4(gt_tunnel_source(plan, s, variation)), gt_addr_v4(&s->addr),
-			   variation);
-	} else {
+	if (outer_v6 && s->encapsulation == GT_ENCAP_GUE) {
 		struct gt_packet p = {.kind = x->v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
 				      .l3_off = IP_OFF,
 				      .l3_end = IP_OFF + x->l3_len};
 
 		gt_tunnel_wrap_for(plan, f, &p, s, variation);
+		return f->data + IP_OFF;
 	}
+	ip = outer_v6 ? gt_wrap_v6(f, x->l3_len, x->v6, &s->outer, src, &s->addr, variation)
+		      : gt_wrap_v4(f, x->l3_len, x->v6, &s->outer,
+				   s->n_sources > 1 ? gt_addr_v4(src) : 0, gt_addr_v4(&s->addr));
+	if ((s->outer.flags & GT_OUTER_SHIM) != 0)
+		gt_wrap_shim(ip + (outer_v6 ? 40 : 20), s->encapsulation, x->v6, variation,
+			     x->l3_len);
+	return ip;
 }
 
-static inline bool fits_tunnel(const struct express *x, const struct gt_plan_server *s)
+/* In place what IP in IP from one source is. Returns the outer header. */
+static __rte_always_inline uint8_t *to_tunnel(const struct gt_plan *plan, struct gt_frame *f,
+					      const struct express *x,
+					      const struct gt_plan_server *s)
 {
-	return x->l3_len + gt_tunnel_overhead(s->encapsulation, gt_addr_is_v4(&s->addr)) <= s->mtu;
+	if (s->outer.flags == 0)
+		return gt_wrap_v4(f, x->l3_len, x->v6, &s->outer, 0, gt_addr_v4(&s->addr));
+	if (s->outer.flags == GT_OUTER_V6)
+		return gt_wrap_v6(f, x->l3_len, x->v6, &s->outer, &plan->sources[s->first_source],
+				  &s->addr, variation_of(f, x));
+	return to_tunnel_rest(plan, f, x, s);
 }
 
 /* What a mode other than dr does with a packet to its server. An entry of snat would name a
@@ -213,8 +228,8 @@ static inline __attribute__((always_inline)) bool change(const struct gt_plan *p
 {
 	if (s->mode == GT_MODE_NAT && may_rewrite(f, x, s->mtu))
 		to_nat_server(f, x, s);
-	else if (s->mode == GT_MODE_TUNNEL && fits_tunnel(x, s))
-		to_tunnel(plan, f, x, s);
+	else if (s->mode == GT_MODE_TUNNEL && gt_outer_fits(&s->outer, x->l3_len, x->v6))
+		to_tunnel_rest(plan, f, x, s);
 	else
 		return false;
 	return true;
