@@ -195,7 +195,8 @@ struct gt_plan_express {
 	uint16_t service;
 };
 #define GT_EXPRESS_SESSIONS 0x01 /* mode = snat */
-#define GT_EXPRESS_CHANGES  0x04 /* nat and tunnel: more than the MACs */
+#define GT_EXPRESS_CHANGES  0x04 /* nat: more than the MACs */
+#define GT_EXPRESS_WRAPS    0x08 /* tunnel */
 #define GT_EXPRESS_BY_SOURCE                                                                       \
 	0x02 /* persistence = source: its clients' records are to be renewed                       \
 	      */

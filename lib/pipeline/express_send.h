@@ -374,7 +374,7 @@ static inline bool session_reply(struct reach *r, struct gt_frame *f, const stru
  * from here on that are its and take their way: how many. The first that is not is not changed.
  */
 
-/* nat, tunnels, and dr by source; of nat both ways. */
+/* nat, and dr and tunnels by source; of nat both ways. */
 static __rte_noinline unsigned run_server(struct reach *r, struct gt_frame *frames,
 					  const struct express *express, unsigned n)
 {
@@ -445,12 +445,50 @@ static __rte_noinline unsigned run_dr(struct reach *reach, struct gt_frame *fram
 	return i;
 }
 
+/* Those of tunnels, as to_server forwards them. */
+static __rte_noinline unsigned run_tunnel(struct reach *reach, struct gt_frame *frames,
+					  const struct express *express, unsigned n)
+{
+	const struct gt_plan_server *servers = reach->servers;
+	struct gt_server_counters *counts = reach->counts;
+	uint32_t n_servers = reach->n_servers, tick = reach->tick;
+	const struct express *x = express, *end = express + n;
+	struct sums s = reach->requests;
+	struct gt_frame *f = frames;
+
+	for (; x < end; x++, f++) {
+		uint32_t value, meta, came = f->wire_len;
+		const struct gt_plan_server *to;
+
+		if (unlikely(x->way != WAY_TUNNEL || x->slot == NULL))
+			break;
+		value = x->slot->value;
+		meta = x->slot->meta;
+		if (unlikely(gt_flow_kind(meta) != x->kind || value >= n_servers ||
+			     gt_flow_idle(meta, tick) > x->service.idle_ticks))
+			break;
+		to = &servers[value];
+		if (unlikely(to->express != GT_EXPRESS_TUNNEL ||
+			     !gt_outer_fits(&to->outer, x->l3_len, x->v6)))
+			break;
+		x->slot->meta = (meta & ~GT_TICK_MASK) | tick;
+		memcpy(to_tunnel(reach->plan, f, x, to) - IP_OFF, to->macs, sizeof(to->macs));
+		counts[value].frames++;
+		counts[value].bytes += came;
+		depart(reach->w, f, &s, vip_out_of(to), came, f->wire_len);
+	}
+	reach->requests = s;
+	return (unsigned)(x - express);
+}
+
 static inline unsigned run_way(struct reach *r, struct gt_frame *frames,
 			       const struct express *express, unsigned n)
 {
 	switch ((enum express_way)express->way) {
 	case WAY_DR:
 		return run_dr(r, frames, express, n);
+	case WAY_TUNNEL:
+		return run_tunnel(r, frames, express, n);
 	case WAY_SERVER:
 	case WAY_NAT_REPLY:
 		return run_server(r, frames, express, n);
@@ -465,7 +503,8 @@ static inline unsigned run_way(struct reach *r, struct gt_frame *frames,
 
 static inline bool is_client(const struct express *x)
 {
-	return x->way == WAY_DR || x->way == WAY_SERVER || x->way == WAY_SESSION;
+	return x->way == WAY_DR || x->way == WAY_TUNNEL || x->way == WAY_SERVER ||
+	       x->way == WAY_SESSION;
 }
 
 #endif
