@@ -171,52 +171,54 @@ static inline struct gt_addr dst_of(const struct gt_frame *f, const struct expre
 	return a;
 }
 
-static inline uint32_t variation_of(const struct gt_frame *f, const struct express *x)
+static inline uint32_t variation_of(const struct gt_frame *f, bool v6)
 {
-	const uint8_t *l4 = l4_of(f, x);
-	const struct gt_addr client = src_of(f, x);
+	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + (v6 ? 40 : 20);
+	struct gt_addr client;
 
+	if (v6)
+		memcpy(client.b, ip + 8, sizeof(client.b));
+	else
+		client = gt_addr_from_v4(gt_copy_be32(ip + 12));
 	return gt_tunnel_variation(&client, gt_copy_be16(l4), gt_copy_be16(l4 + 2));
 }
 
 /* What is not the plain case of to_tunnel. */
 static __rte_noinline uint8_t *to_tunnel_rest(const struct gt_plan *plan, struct gt_frame *f,
-					      const struct express *x,
-					      const struct gt_plan_server *s)
+					      uint32_t len, bool v6, const struct gt_plan_server *s)
 {
-	uint32_t variation = variation_of(f, x);
+	uint32_t variation = variation_of(f, v6);
 	const struct gt_addr *src = gt_tunnel_source(plan, s, variation);
 	bool outer_v6 = (s->outer.flags & GT_OUTER_V6) != 0;
 	uint8_t *ip;
 
 	if (outer_v6 && s->encapsulation == GT_ENCAP_GUE) {
-		struct gt_packet p = {.kind = x->v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
+		struct gt_packet p = {.kind = v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
 				      .l3_off = IP_OFF,
-				      .l3_end = IP_OFF + x->l3_len};
+				      .l3_end = IP_OFF + len};
 
 		gt_tunnel_wrap_for(plan, f, &p, s, variation);
 		return f->data + IP_OFF;
 	}
-	ip = outer_v6 ? gt_wrap_v6(f, x->l3_len, x->v6, &s->outer, src, &s->addr, variation)
-		      : gt_wrap_v4(f, x->l3_len, x->v6, &s->outer,
-				   s->n_sources > 1 ? gt_addr_v4(src) : 0, gt_addr_v4(&s->addr));
+	ip = outer_v6 ? gt_wrap_v6(f, len, v6, &s->outer, src, &s->addr, variation)
+		      : gt_wrap_v4(f, len, v6, &s->outer, s->n_sources > 1 ? gt_addr_v4(src) : 0,
+				   gt_addr_v4(&s->addr));
 	if ((s->outer.flags & GT_OUTER_SHIM) != 0)
-		gt_wrap_shim(ip + (outer_v6 ? 40 : 20), s->encapsulation, x->v6, variation,
-			     x->l3_len);
+		gt_wrap_shim(ip + (outer_v6 ? 40 : 20), s->encapsulation, v6, variation, len);
 	return ip;
 }
 
-/* In place what IP in IP from one source is. Returns the outer header. */
+/* A packet of `len` bytes that fits. In place what IP in IP from one source is. Returns the outer
+ * header. */
 static __rte_always_inline uint8_t *to_tunnel(const struct gt_plan *plan, struct gt_frame *f,
-					      const struct express *x,
-					      const struct gt_plan_server *s)
+					      uint32_t len, bool v6, const struct gt_plan_server *s)
 {
 	if (s->outer.flags == 0)
-		return gt_wrap_v4(f, x->l3_len, x->v6, &s->outer, 0, gt_addr_v4(&s->addr));
+		return gt_wrap_v4(f, len, v6, &s->outer, 0, gt_addr_v4(&s->addr));
 	if (s->outer.flags == GT_OUTER_V6)
-		return gt_wrap_v6(f, x->l3_len, x->v6, &s->outer, &plan->sources[s->first_source],
-				  &s->addr, variation_of(f, x));
-	return to_tunnel_rest(plan, f, x, s);
+		return gt_wrap_v6(f, len, v6, &s->outer, &plan->sources[s->first_source], &s->addr,
+				  variation_of(f, v6));
+	return to_tunnel_rest(plan, f, len, v6, s);
 }
 
 /* What a mode other than dr does with a packet to its server. An entry of snat would name a
@@ -229,7 +231,7 @@ static inline __attribute__((always_inline)) bool change(const struct gt_plan *p
 	if (s->mode == GT_MODE_NAT && may_rewrite(f, x, s->mtu))
 		to_nat_server(f, x, s);
 	else if (s->mode == GT_MODE_TUNNEL && gt_outer_fits(&s->outer, x->l3_len, x->v6))
-		to_tunnel_rest(plan, f, x, s);
+		to_tunnel_rest(plan, f, x->l3_len, x->v6, s);
 	else
 		return false;
 	return true;
@@ -472,7 +474,8 @@ static __rte_noinline unsigned run_tunnel(struct reach *reach, struct gt_frame *
 			     !gt_outer_fits(&to->outer, x->l3_len, x->v6)))
 			break;
 		x->slot->meta = (meta & ~GT_TICK_MASK) | tick;
-		memcpy(to_tunnel(reach->plan, f, x, to) - IP_OFF, to->macs, sizeof(to->macs));
+		memcpy(to_tunnel(reach->plan, f, x->l3_len, x->v6, to) - IP_OFF, to->macs,
+		       sizeof(to->macs));
 		counts[value].frames++;
 		counts[value].bytes += came;
 		depart(reach->w, f, &s, vip_out_of(to), came, f->wire_len);
