@@ -22,6 +22,7 @@
 #include "base/frame.h"
 #include "base/hash.h"
 #include "config/config.h"
+#include "packet/outer.h"
 
 /* Highest number + 1 of each kind; number 0 of services and servers is never given. */
 #define GT_SERVICES_MAX 65536
@@ -100,7 +101,8 @@ struct gt_plan_server {
 	uint16_t mtu;	     /* of out_if */
 	uint16_t group_name; /* number of its name in its VIP's persistence group; 0: none */
 	uint8_t flags;
-	uint8_t reserved[17];
+	uint8_t reserved;
+	struct gt_outer outer; /* of tunnels: what outer headers are, ready made */
 };
 _Static_assert(sizeof(struct gt_plan_server) == 64, "a server is a cache line");
 
@@ -193,7 +195,8 @@ struct gt_plan_express {
 	uint16_t service;
 };
 #define GT_EXPRESS_SESSIONS 0x01 /* mode = snat */
-#define GT_EXPRESS_CHANGES  0x04 /* nat and tunnel: more than the MACs */
+#define GT_EXPRESS_CHANGES  0x04 /* nat: more than the MACs */
+#define GT_EXPRESS_WRAPS    0x08 /* tunnel */
 #define GT_EXPRESS_BY_SOURCE                                                                       \
 	0x02 /* persistence = source: its clients' records are to be renewed                       \
 	      */

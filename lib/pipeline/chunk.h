@@ -26,6 +26,7 @@ struct chunk {
 	unsigned good;	       /* a bit for each: what words say counts */
 	unsigned acks;	       /* a bit for each: it is_ordinary_tcp */
 	bool closed;	       /* this is what counts, not the frames' struct express */
+	bool wraps;	       /* all are of tunnels, else of dr */
 } __attribute__((aligned(32)));
 
 #define CHUNK_AT(i) ((const uint8_t[GT_LANES]){0, 1, 4, 5, 2, 3, 6, 7}[i])
@@ -187,17 +188,23 @@ static inline void chunk_fetch(const struct gt_flow_table *t, struct chunk_words
 		rte_prefetch0(slots[i]);
 }
 
+/* Beside a service's flags: not all have the same. */
+#define CHUNK_MIXED 0x100
+
 /* Do services ask for more than their servers' MACs, and for what? GT_EXPRESS_... of any of them. */
 static inline unsigned chunk_flags(struct chunk_words services)
 {
-	uint32_t high[GT_LANES] __attribute__((aligned(32))), flags = 0;
+	uint32_t high[GT_LANES] __attribute__((aligned(32))), flags = 0, common = 0xff;
 
 	if (likely(_mm256_testz_si256(chunk_high(services), LANES(0xff))))
 		return 0;
 	lanes_store(chunk_high(services), high);
-	for (unsigned i = 0; i < GT_LANES; i++)
+	for (unsigned i = 0; i < GT_LANES; i++) {
 		flags |= high[i];
-	return flags & 0xff;
+		common &= high[i];
+	}
+	flags &= 0xff;
+	return flags | (flags != common ? CHUNK_MIXED : 0);
 }
 
 /* Fills the chunk, if it is one. */
@@ -227,7 +234,8 @@ static __rte_always_inline bool chunk_take(const struct express_view *v, struct 
 	chunk_store(services, c->services);
 	chunk_fetch(v->flows, hashes, c->slots);
 	c->acks = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(p->acks));
-	c->closed = flags == 0 && c->acks == GT_LANES_ALL;
+	c->wraps = flags == GT_EXPRESS_WRAPS;
+	c->closed = (flags == 0 || c->wraps) && c->acks == GT_LANES_ALL;
 	return true;
 }
 
@@ -378,8 +386,8 @@ static inline void chunk_sum(struct sums *s, unsigned n, uint64_t bytes)
 
 /* run_dr for a closed chunk: how many of its frames, from the first on, were forwarded. If not all
  * it has to be opened. */
-static __rte_noinline unsigned run_chunk(struct reach *reach, struct gt_frame *frames,
-					 const struct chunk *c)
+static __rte_noinline unsigned run_chunk_dr(struct reach *reach, struct gt_frame *frames,
+					    const struct chunk *c)
 {
 	const uint8_t *servers = (const uint8_t *)reach->servers;
 	uint8_t *counts = (uint8_t *)reach->counts;

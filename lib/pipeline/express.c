@@ -22,7 +22,7 @@
  * parsed and looked up is not done again (settle).
  */
 #include "pipeline/burst.h"
-#include "pipeline/chunk.h"
+#include "pipeline/chunk_tunnel.h"
 #include "pipeline/connection.h"
 #include "pipeline/express_send.h"
 #include "pipeline/general.h"

@@ -17,7 +17,8 @@
 enum express_way {
 	WAY_GENERAL,	   /* the general path's */
 	WAY_DR,		   /* a client's, of `service`, which asks for its server's MACs alone */
-	WAY_SERVER,	   /* a client's, of `service`, with nat or a tunnel, or by source */
+	WAY_TUNNEL,	   /* a client's, of `service`, with a tunnel */
+	WAY_SERVER,	   /* a client's, of `service`, with nat, or by source */
 	WAY_NAT_REPLY,	   /* of the server that `nat` names */
 	WAY_SESSION,	   /* a client's, of `service`, with snat */
 	WAY_SESSION_REPLY, /* of the session that `place` tells */
@@ -209,6 +210,8 @@ static inline enum express_way way_of(uint8_t flags)
 {
 	if (likely(flags == 0))
 		return WAY_DR;
+	if (flags == GT_EXPRESS_WRAPS)
+		return WAY_TUNNEL;
 	return (flags & GT_EXPRESS_SESSIONS) != 0 ? WAY_SESSION : WAY_SERVER;
 }
 
