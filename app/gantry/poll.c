@@ -154,14 +154,15 @@ static unsigned receive_part(void *ctx, struct gt_frame *frames, unsigned most)
 {
 	const struct source *s = ctx;
 	const struct gt_lcore *l = s->l;
+	uint8_t in_if = (uint8_t)s->in_if;
 	struct rte_mbuf *mbufs[GT_RECEIVE_PART];
-	unsigned n = rte_eth_rx_burst(l->ports[s->in_if], (uint16_t)l->index, mbufs, (uint16_t)most);
+	unsigned n = rte_eth_rx_burst(l->ports[in_if], (uint16_t)l->index, mbufs, (uint16_t)most);
 
 	for (unsigned i = 0; i < n; i++) {
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
-		gt_mbuf_frame(mbufs[i], (uint8_t)s->in_if, &frames[i]);
+		gt_mbuf_frame(mbufs[i], in_if, &frames[i]);
 	}
-	if (l->checks_ipv4[s->in_if])
+	if (l->checks_ipv4[in_if])
 		take_checks(mbufs, frames, n);
 	return n;
 }

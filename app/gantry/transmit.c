@@ -52,16 +52,30 @@ void gt_transmit_one(struct gt_lcore *l, unsigned out_if, struct rte_mbuf *m, ui
 	t->verdicts[t->n++] = verdict;
 }
 
+/* What becomes of a frame, as one word: out_if, verdict and in_place beside in_if. */
+static inline uint32_t fate(const struct gt_frame *f)
+{
+	uint32_t word;
+
+	memcpy(&word, &f->in_if, sizeof(word));
+	return word;
+}
+
 unsigned gt_transmit_run(struct gt_lcore *l, struct gt_frame *frames, unsigned n)
 {
-	uint8_t out_if = frames[0].out_if;
-	struct gt_tx *t = &l->tx[out_if];
+	struct gt_tx *t = &l->tx[frames[0].out_if];
 	struct rte_mbuf **to = &t->mbufs[t->n];
+	uint32_t first = fate(&frames[0]);
 	unsigned i = 0;
 
-	for (; i < n && frames[i].verdict == GT_SEND && frames[i].out_if == out_if; i++) {
-		to[i] = frames[i].owner;
-		gt_mbuf_sync(to[i], &frames[i]);
+	if (likely(frames[0].in_place != 0)) {
+		for (; i < n && fate(&frames[i]) == first; i++)
+			to[i] = frames[i].owner;
+	} else {
+		for (; i < n && fate(&frames[i]) == first; i++) {
+			to[i] = frames[i].owner;
+			gt_mbuf_sync(to[i], &frames[i]);
+		}
 	}
 	memset(&t->verdicts[t->n], GT_SEND, i);
 	t->n += i;

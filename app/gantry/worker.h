@@ -135,13 +135,17 @@ static inline void gt_mbuf_sync(struct rte_mbuf *m, const struct gt_frame *f)
 /* A frame of an mbuf's first segment. Any caller. */
 static inline void gt_mbuf_frame(struct rte_mbuf *m, uint8_t in_if, struct gt_frame *f)
 {
-	*f = (struct gt_frame){
-		.data = rte_pktmbuf_mtod(m, uint8_t *),
-		.len = m->data_len,
-		.wire_len = m->pkt_len,
-		.in_if = in_if,
-		.owner = m,
-	};
+	/* From in_if on: by one store, which compilers do not find. */
+	uint64_t fresh = rte_cpu_to_le_64(in_if);
+
+	_Static_assert(offsetof(struct gt_frame, owner) ==
+			       offsetof(struct gt_frame, in_if) + sizeof(fresh),
+		       "in_if is the first of eight bytes");
+	f->data = rte_pktmbuf_mtod(m, uint8_t *);
+	f->len = m->data_len;
+	f->wire_len = m->pkt_len;
+	memcpy(&f->in_if, &fresh, sizeof(fresh));
+	f->owner = m;
 }
 
 #endif

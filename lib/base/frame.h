@@ -43,8 +43,12 @@ struct gt_frame {
 	uint8_t in_if;	   /* index of the interface it came in by */
 	uint8_t out_if;	   /* out: with GT_SEND and GT_ANSWER */
 	uint8_t verdict;   /* out: enum gt_verdict */
+	union {
+		uint8_t to_worker; /* out: with GT_HAND */
+		uint8_t in_place;  /* out: with GT_SEND: not 0: data, len and wire_len are as
+				    * they were. 0 as it comes from a device */
+	};
 	uint8_t reason;	   /* out: enum gt_drop_reason, with GT_DROP */
-	uint8_t to_worker; /* out: with GT_HAND */
 	uint8_t steered;   /* enum gt_steered: 0 as it comes from a device; the core's while it is
 			      handed */
 	uint8_t yields;	   /* out: with GT_KERNEL: what a flood is made of, so that it yields to the

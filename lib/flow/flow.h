@@ -274,9 +274,18 @@ static inline bool gt_flow_is_wide(const struct gt_flow_slot *s, __m256i wanted)
 {
 	const __m256i mask = _mm256_set_epi64x(0, -1, ~((long long)GT_FLOW_META_SPILLED << 32), -1);
 	__m256i both = _mm256_load_si256((const __m256i *)(const void *)s);
-	__m256i differs = _mm256_and_si256(_mm256_xor_si256(both, wanted), mask);
 
-	return _mm256_testz_si256(differs, differs) != 0;
+	return _mm256_testz_si256(_mm256_xor_si256(both, wanted), mask) != 0;
+}
+
+/* The second of the two slots that hold a wide key, given as they are to be. */
+static inline struct gt_flow_slot *gt_flow_find_words(struct gt_flow_bucket *b, __m256i wanted)
+{
+	struct gt_flow_slot *s = b->slots;
+	/* Both are compared before the first branch, as in gt_flow_match. */
+	unsigned first = gt_flow_is_wide(s, wanted), second = gt_flow_is_wide(s + 2, wanted);
+
+	return (first | second) == 0 ? NULL : s + 1 + 2 * second;
 }
 #endif
 
@@ -284,18 +293,15 @@ static inline bool gt_flow_is_wide(const struct gt_flow_slot *s, __m256i wanted)
 static inline struct gt_flow_slot *gt_flow_find_wide(struct gt_flow_bucket *b,
 						     const struct gt_flow_key *key)
 {
-	struct gt_flow_slot *s = b->slots;
-
 #if defined(__AVX2__)
 	uint64_t rest = (uint64_t)key->port | (uint64_t)key->service << 16 |
 			(uint64_t)key->dst_port << 32 | (uint64_t)GT_FLOW_TYPE_WIDE_FIRST << 62;
-	__m256i wanted =
-		_mm256_set_epi64x(0, (long long)key->hi, (long long)rest, (long long)key->lo);
-	/* Both are compared before the first branch, as in gt_flow_match. */
-	unsigned first = gt_flow_is_wide(s, wanted), second = gt_flow_is_wide(s + 2, wanted);
 
-	return (first | second) == 0 ? NULL : s + 1 + 2 * second;
+	return gt_flow_find_words(b, _mm256_set_epi64x(0, (long long)key->hi, (long long)rest,
+						       (long long)key->lo));
 #else
+	struct gt_flow_slot *s = b->slots;
+
 	for (unsigned i = 0; i < GT_FLOW_BUCKET_SLOTS; i += 2, s += 2)
 		if (s[0].key == key->lo && s[1].key == key->hi && s->port == key->port &&
 		    s->service == key->service && s->dst_port == key->dst_port &&

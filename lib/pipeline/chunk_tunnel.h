@@ -25,8 +25,8 @@ static inline void chunk_touch(const struct chunk *c, const uint32_t metas[GT_LA
 }
 
 /* How many of its frames, from the first on, were forwarded. If not all it has to be opened. */
-static __rte_noinline unsigned run_chunk_tunnel(struct reach *reach, struct gt_frame *frames,
-						const struct chunk *c)
+static __rte_always_inline unsigned run_chunk_wraps(struct reach *reach, struct gt_frame *frames,
+						    const struct chunk *c, bool v6)
 {
 	const uint8_t *servers = (const uint8_t *)reach->servers;
 	uint32_t at[GT_LANES] __attribute__((aligned(32)));
@@ -50,12 +50,12 @@ static __rte_noinline unsigned run_chunk_tunnel(struct reach *reach, struct gt_f
 			(const struct gt_plan_server *)(const void *)(servers + at[i]);
 		struct gt_server_counters *count = (struct gt_server_counters *)(counts + at[i]);
 		struct gt_frame *f = &frames[i];
-		uint32_t came = f->wire_len, len = gt_read_be16(f->data + IP_OFF + 2), its;
-		uint16_t verdict;
+		uint32_t came = f->wire_len, len = c->l3_len[i], its;
+		uint32_t verdict;
 
 		memcpy(&its, &to->vip, sizeof(its));
 		if (unlikely(its >> 24 != GT_EXPRESS_TUNNEL ||
-			     !gt_outer_fits(&to->outer, len, false)))
+			     !gt_outer_fits(&to->outer, len, v6)))
 			break;
 		if (unlikely(its != way)) {
 			tunnel_sum(&s, i - since, in, out);
@@ -66,19 +66,25 @@ static __rte_noinline unsigned run_chunk_tunnel(struct reach *reach, struct gt_f
 			since = i;
 			in = out = 0;
 		}
-		memcpy(to_tunnel(reach->plan, f, len, false, to) - IP_OFF, to->macs,
+		memcpy(to_tunnel(reach->plan, f, len, v6, to) - IP_OFF, to->macs,
 		       sizeof(to->macs));
 		count->frames++;
 		count->bytes += came;
 		in += came;
 		out += f->wire_len;
-		verdict = (uint16_t)((way >> 16 & 0xff) | GT_SEND << 8);
-		memcpy(&f->out_if, &verdict, sizeof(verdict));
+		verdict = f->in_if | (way >> 8 & 0xff00) | GT_SEND << 16;
+		memcpy(&f->in_if, &verdict, sizeof(verdict));
 	}
 	chunk_touch(c, metas, i);
 	tunnel_sum(&s, i - since, in, out);
 	reach->requests = s;
 	return i;
+}
+
+static __rte_noinline unsigned run_chunk_tunnel(struct reach *r, struct gt_frame *frames,
+						const struct chunk *c)
+{
+	return c->v6 ? run_chunk_wraps(r, frames, c, true) : run_chunk_wraps(r, frames, c, false);
 }
 
 static inline unsigned run_chunk(struct reach *r, struct gt_frame *frames, const struct chunk *c)

@@ -22,6 +22,7 @@
  * parsed and looked up is not done again (settle).
  */
 #include "pipeline/burst.h"
+#include "pipeline/chunk_take.h"
 #include "pipeline/chunk_tunnel.h"
 #include "pipeline/connection.h"
 #include "pipeline/express_send.h"
@@ -166,11 +167,10 @@ static inline void prepare_chunk(struct gt_worker *w, const struct express_view 
 	unsigned judged = 0;
 
 	c->closed = false;
-	if (lanes_are_v4(view, frames)) {
-		chunk_judge_v4(view, frames, c);
+	if (lanes_are_v4(view, frames))
 		judged = chunk_classify_v4(view, frames, c, x);
-	} else if (lanes_are_v6(view, frames))
-		judged = lanes_classify_v6(view, frames, x);
+	else if (lanes_are_v6(view, frames))
+		judged = chunk_classify_v6(view, frames, c, x);
 	for (unsigned left = judged ^ GT_LANES_ALL; unlikely(left != 0); left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctz(left);
 
@@ -296,7 +296,7 @@ static inline void locate_chunk(const struct gt_worker *w, struct chunk *c, unsi
 {
 	for (unsigned left = chunk_locate(c); unlikely(left != 0); left &= left - 1) {
 		unsigned at = (unsigned)__builtin_ctz(left);
-		const struct gt_flow_key key = {.lo = c->keys[at]};
+		const struct gt_flow_key key = chunk_key(c, at);
 
 		gt_flow_prefetch_second(&w->flows, &key, c->hashes[at]);
 		m->frames[m->n++] = (uint8_t)(first + CHUNK_AT(at));
@@ -314,7 +314,7 @@ static inline struct gt_flow_slot *search_in_chunk(const struct gt_worker *w, st
 						   unsigned i)
 {
 	unsigned at = CHUNK_AT(i % GT_LANES);
-	const struct gt_flow_key key = {.lo = c->keys[at]};
+	const struct gt_flow_key key = chunk_key(c, at);
 
 	c->slots[at] = gt_flow_search(&w->flows, &key, c->hashes[at]).slot;
 	return c->slots[at];

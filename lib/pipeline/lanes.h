@@ -280,10 +280,15 @@ static inline void lanes_tell_v4(const struct express_view *v, const struct lane
 	lanes_end(p->l3_len, p->acks, GT_FLOW_TYPE_NARROW, false, found->ends);
 }
 
-static __rte_noinline unsigned lanes_judge_v6(const struct express_view *v,
-					      const struct gt_frame *f, struct lanes_found *found)
+/* What frames of TCP over IPv6 say, as far as it is turned. */
+struct lanes_v6 {
+	lanes l3_len, acks;
+};
+
+static __rte_always_inline unsigned lanes_judge_v6(const struct express_view *v,
+						   const struct gt_frame *f, struct lanes_v6 *p)
 {
-	lanes ip[4], l4[4], payload, first, bad, l3_len;
+	lanes ip[4], l4[4], payload, first, bad;
 	struct lanes_begun b;
 
 	if (!lanes_begin(v, f, LANES(LANE_BYTES_V6), LANES((uint32_t)(HEAD_V6 >> 32)),
@@ -295,14 +300,14 @@ static __rte_noinline unsigned lanes_judge_v6(const struct express_view *v,
 	/* ... | ... | acknowledgment, offset, flags | ...: so that nothing behind them is read */
 	lanes_turn(b.data, 56, l4);
 	payload = lanes_be16(_mm256_srli_epi32(ip[0], 16));
-	l3_len = _mm256_add_epi32(payload, LANES(40));
+	p->l3_len = _mm256_add_epi32(payload, LANES(40));
+	p->acks = lanes_acks(l4[2]);
 	/* Sources: see classify_ipv6. */
 	first = _mm256_and_si256(ip[1], LANES(0xff0000));
 	bad = _mm256_or_si256(_mm256_cmpeq_epi32(first, _mm256_setzero_si256()),
 			      _mm256_cmpeq_epi32(first, LANES(0xff0000)));
 	bad = _mm256_or_si256(bad, lanes_tcp_bad(l4[2], payload));
-	lanes_end(l3_len, lanes_acks(l4[2]), GT_FLOW_TYPE_WIDE_SECOND, true, found->ends);
-	return lanes_good(&b, bad, l3_len);
+	return lanes_good(&b, bad, p->l3_len);
 }
 
 /* The rest of classify_ipv4, of frame i. `services` and `ours` are v->plan's, at hand: what is
@@ -352,19 +357,6 @@ static inline bool lanes_are_v6(const struct express_view *v, const struct gt_fr
 {
 	return f->len >= LANE_BYTES_V6 &&
 	       ((gt_rewrite_load(f->data + 8) ^ v->heads[f->in_if].v6) & HEAD_V6_MASK) == 0;
-}
-
-static inline unsigned lanes_classify_v6(const struct express_view *v, const struct gt_frame *f,
-					 struct express *x)
-{
-	struct lanes_found found;
-	unsigned good = lanes_judge_v6(v, f, &found);
-
-	for (unsigned i = 0; i < GT_LANES; i++)
-		if (unlikely((good >> i & 1) == 0) ||
-		    !lanes_take_v6(v, &f[i], found.ends[i], &x[i]))
-			good &= ~(1U << i);
-	return good;
 }
 
 #endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Stages 1 and 2 of eight frames together: see chunk.h. */
+#ifndef GT_PIPELINE_CHUNK_TAKE_H
+#define GT_PIPELINE_CHUNK_TAKE_H
+
+#include "pipeline/chunk.h"
+
+#if defined(__AVX2__)
+
+/* Is a source one of our addresses? `ours`: which bits of the plan's to ask. */
+static inline bool chunk_asks_ours(const uint64_t *ours, lanes at)
+{
+	uint32_t words[GT_LANES] __attribute__((aligned(32))),
+		bits[GT_LANES] __attribute__((aligned(32)));
+	uint64_t any = 0;
+
+	lanes_store(_mm256_srli_epi32(at, 6), words);
+	lanes_store(at, bits);
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < GT_LANES; i++)
+		any |= ours[words[i]] >> (bits[i] & 63);
+	return (any & 1) != 0;
+}
+
+/* What seems to be ours mostly is not: of many addresses one in 32 strangers has a bit of them. */
+static __rte_noinline bool chunk_is_ours(const struct express_view *v, lanes source)
+{
+	uint32_t from[GT_LANES] __attribute__((aligned(32)));
+
+	lanes_store(source, from);
+	for (unsigned i = 0; i < GT_LANES; i++) {
+		const uint64_t words[2] = {0, gt_addr_word_v4(from[i])};
+
+		if (gt_plan_find_words(v->plan, words) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Two records, at so many bytes. */
+static inline __m256i chunk_records(const struct gt_plan_express_v4 *table, uint32_t low,
+				    uint32_t high)
+{
+	const uint8_t *base = (const uint8_t *)table;
+	__m128i first = _mm_loadu_si128((const __m128i *)(const void *)(base + low));
+	__m128i second = _mm_loadu_si128((const __m128i *)(const void *)(base + high));
+
+	return _mm256_inserti128_si256(_mm256_castsi128_si256(first), second, 1);
+}
+
+/* Services that are not at home. False: there is none of a frame's destination. */
+static __rte_noinline bool chunk_seek(const struct express_view *v, struct chunk_words wanted,
+				      struct chunk_words *services)
+{
+	const struct gt_plan *plan = v->plan;
+	uint64_t keys[GT_LANES] __attribute__((aligned(32))), to[GT_LANES] __attribute__((aligned(32)));
+
+	chunk_store(wanted, keys);
+	for (unsigned i = 0; i < GT_LANES; i++) {
+		unsigned shift = plan->express_v4_shift;
+		const struct gt_plan_express *e =
+			find_v4(plan->express_v4, shift, gt_plan_express_v4_home(keys[i], shift),
+				keys[i]);
+
+		if (e == NULL)
+			return false;
+		memcpy(&to[i], e, sizeof(to[i]));
+	}
+	*services = chunk_load(to);
+	return true;
+}
+
+/* The services of all destinations. False: of one there is none. */
+static __rte_always_inline bool chunk_find(const struct express_view *v, const struct lanes_v4 *p,
+					   struct chunk_words *services)
+{
+	const struct gt_plan_express_v4 *table = v->plan->express_v4;
+	struct chunk_words wanted = chunk_words(p->to, p->to_port);
+	uint32_t at[GT_LANES] __attribute__((aligned(32)));
+	__m256i r04, r15, r26, r37, same;
+
+	lanes_store(_mm256_slli_epi32(lanes_homes(v, p->to, p->to_port), 4), at);
+	r04 = chunk_records(table, at[0], at[4]);
+	r15 = chunk_records(table, at[1], at[5]);
+	r26 = chunk_records(table, at[2], at[6]);
+	r37 = chunk_records(table, at[3], at[7]);
+	services->a = _mm256_unpackhi_epi64(r04, r15);
+	services->b = _mm256_unpackhi_epi64(r26, r37);
+	same = _mm256_and_si256(_mm256_cmpeq_epi64(_mm256_unpacklo_epi64(r04, r15), wanted.a),
+				_mm256_cmpeq_epi64(_mm256_unpacklo_epi64(r26, r37), wanted.b));
+	return likely(_mm256_movemask_pd(_mm256_castsi256_pd(same)) == 0xf) ||
+	       chunk_seek(v, wanted, services);
+}
+
+/* The buckets of all hashes, fetched. */
+static inline void chunk_fetch(const struct gt_flow_table *t, struct chunk_words hashes,
+			       struct gt_flow_slot *slots[GT_LANES])
+{
+	const __m256i n = _mm256_set1_epi64x(t->n_buckets);
+	const __m256i base = _mm256_set1_epi64x((long long)(uintptr_t)t->buckets);
+	const __m256i lines = _mm256_set1_epi64x(-(long long)sizeof(*t->buckets));
+	struct chunk_words to;
+
+	/* gt_flow_bucket_first, times 64 */
+	to.a = _mm256_and_si256(_mm256_srli_epi64(_mm256_mul_epu32(hashes.a, n), 26), lines);
+	to.b = _mm256_and_si256(_mm256_srli_epi64(_mm256_mul_epu32(hashes.b, n), 26), lines);
+	to.a = _mm256_add_epi64(to.a, base);
+	to.b = _mm256_add_epi64(to.b, base);
+	chunk_store(to, slots);
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < GT_LANES; i++)
+		rte_prefetch0(slots[i]);
+}
+
+/* Beside a service's flags: not all have the same. */
+#define CHUNK_MIXED 0x100
+
+/* Do services ask for more than their servers' MACs, and for what? GT_EXPRESS_... of any of them. */
+static inline unsigned chunk_flags(struct chunk_words services)
+{
+	uint32_t high[GT_LANES] __attribute__((aligned(32))), flags = 0, common = 0xff;
+
+	if (likely(_mm256_testz_si256(chunk_high(services), LANES(0xff))))
+		return 0;
+	lanes_store(chunk_high(services), high);
+	for (unsigned i = 0; i < GT_LANES; i++) {
+		flags |= high[i];
+		common &= high[i];
+	}
+	flags &= 0xff;
+	return flags | (flags != common ? CHUNK_MIXED : 0);
+}
+
+/* See take_service. */
+static inline bool chunk_may_have(const struct express_view *v, unsigned flags)
+{
+	return likely((flags & GT_EXPRESS_BY_SOURCE) == 0) || v->w->steer.n_workers == 1;
+}
+
+/* What else there is to know of it. Not closed it has to be opened at once. */
+static inline void chunk_close(struct chunk *c, lanes l3_len, lanes acks, unsigned flags, bool v6)
+{
+	lanes_store(l3_len, c->l3_len);
+	c->acks = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(acks));
+	c->wraps = flags == GT_EXPRESS_WRAPS;
+	c->v6 = v6;
+	c->closed = (flags == 0 || c->wraps) && c->acks == GT_LANES_ALL;
+}
+
+/* Fills the chunk, if it is one. */
+static __rte_always_inline bool chunk_take_v4(const struct express_view *v,
+					      const struct lanes_v4 *p, struct chunk *c)
+{
+	const __m256i service = _mm256_set1_epi64x((long long)(0xffffULL << 48));
+	struct chunk_words services, keys, hashes;
+	unsigned flags;
+
+	if (unlikely(chunk_asks_ours(v->plan->ours, lanes_ours(v, p->source))) &&
+	    chunk_is_ours(v, p->source))
+		return false;
+	if (!chunk_find(v, p, &services))
+		return false;
+	flags = chunk_flags(services);
+	if (unlikely(!chunk_may_have(v, flags)))
+		return false;
+	keys = chunk_words(p->source, p->source_port);
+	keys.a = _mm256_or_si256(keys.a, _mm256_and_si256(services.a, service));
+	keys.b = _mm256_or_si256(keys.b, _mm256_and_si256(services.b, service));
+	hashes.a = gt_aeshash_words(&v->flows->key, keys.a);
+	hashes.b = gt_aeshash_words(&v->flows->key, keys.b);
+	chunk_store(keys, c->keys);
+	chunk_store(hashes, c->hashes);
+	chunk_store(services, c->services);
+	chunk_fetch(v->flows, hashes, c->slots);
+	chunk_close(c, p->l3_len, p->acks, flags, false);
+	return true;
+}
+
+/* Not all of them are ordinary, or clients': those that are `good`, one by one. */
+static __rte_noinline unsigned chunk_take_each_v4(const struct express_view *v,
+					       const struct gt_frame *f, const struct lanes_v4 *p,
+					       unsigned good, struct express *x)
+{
+	const struct gt_plan_express_v4 *services = v->plan->express_v4;
+	const uint64_t *ours = v->plan->ours;
+	struct lanes_found found;
+
+	lanes_tell_v4(v, p, &found);
+	for (unsigned i = 0; i < GT_LANES; i++)
+		if ((good >> i & 1) != 0 &&
+		    !lanes_take_v4(v, &f[i], &found, i, services, ours, &x[i]))
+			good &= ~(1U << i);
+	return good;
+}
+
+/* Of eight frames those, a bit for each, that it could judge, and that are on the express path; the
+ * others are express_classify's. */
+static __rte_noinline unsigned chunk_classify_v4(const struct express_view *v,
+						 const struct gt_frame *f, struct chunk *c,
+						 struct express *x)
+{
+	struct lanes_v4 p;
+	unsigned good = lanes_judge_v4(v, f, &p);
+
+	if (good == 0)
+		return 0;
+	if (unlikely(good != GT_LANES_ALL) || !chunk_take_v4(v, &p, c))
+		return chunk_take_each_v4(v, f, &p, good, x);
+	if (!c->closed)
+		chunk_open(c, x);
+	return GT_LANES_ALL;
+}
+
+/* ---- IPv6: what its frames say is too long to be turned: from the addresses on one by one ---- */
+
+/* One frame's, by CHUNK_AT. False: it is no client's. */
+static __rte_always_inline bool chunk_take_one(const struct express_view *v, const uint8_t *ip,
+					       struct chunk *c, unsigned at)
+{
+	const struct gt_plan_express *service;
+	uint32_t ports = gt_copy_be32(ip + 40);
+	uint64_t src[2], dst[2], half;
+
+	memcpy(src, ip + 8, sizeof(src));
+	memcpy(dst, ip + 24, sizeof(dst));
+	if (unlikely(ip[24] == 0 || is_ours(v, src)))
+		return false;
+	service = find_v6(v->plan, dst, ports >> 16 | IPPROTO_TCP << 16);
+	if (unlikely(service == NULL))
+		return false;
+	memcpy(&c->services[at], service, sizeof(c->services[at]));
+	c->wide[at][0] = src[0];
+	c->wide[at][1] = (ports & 0xffff) | (uint64_t)service->service << 16 |
+			 (uint64_t)GT_FLOW_TYPE_WIDE_FIRST << 62;
+	c->wide[at][2] = src[1];
+	c->wide[at][3] = 0;
+	/* gt_flow_hash_wide */
+	half = gt_flow_hash_block(v->flows, src[0], src[1]);
+	c->hashes[at] = gt_flow_hash_block(v->flows, half,
+					   (ports & 0xffff) | (uint64_t)service->service << 32 |
+						   1ULL << 63);
+	c->slots[at] = gt_flow_prefetch(v->flows, c->hashes[at])->slots;
+	return true;
+}
+
+/* Fills the chunk, if it is one. */
+static __rte_always_inline bool chunk_take_v6(const struct express_view *v,
+					      const struct gt_frame *f, const struct lanes_v6 *p,
+					      struct chunk *c)
+{
+	unsigned flags;
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < GT_LANES; i++)
+		if (!chunk_take_one(v, f[i].data + IP_OFF, c, CHUNK_AT(i)))
+			return false;
+	flags = chunk_flags(chunk_load(c->services));
+	if (unlikely(!chunk_may_have(v, flags)))
+		return false;
+	chunk_close(c, p->l3_len, p->acks, flags, true);
+	return true;
+}
+
+static __rte_noinline unsigned chunk_take_each_v6(const struct express_view *v,
+						  const struct gt_frame *f,
+						  const struct lanes_v6 *p, unsigned good,
+						  struct express *x)
+{
+	uint64_t ends[GT_LANES] __attribute__((aligned(32)));
+
+	lanes_end(p->l3_len, p->acks, GT_FLOW_TYPE_WIDE_SECOND, true, ends);
+	for (unsigned i = 0; i < GT_LANES; i++)
+		if ((good >> i & 1) != 0 && !lanes_take_v6(v, &f[i], ends[i], &x[i]))
+			good &= ~(1U << i);
+	return good;
+}
+
+static __rte_noinline unsigned chunk_classify_v6(const struct express_view *v,
+						 const struct gt_frame *f, struct chunk *c,
+						 struct express *x)
+{
+	struct lanes_v6 p;
+	unsigned good = lanes_judge_v6(v, f, &p);
+
+	if (good == 0)
+		return 0;
+	if (unlikely(good != GT_LANES_ALL) || !chunk_take_v6(v, f, &p, c))
+		return chunk_take_each_v6(v, f, &p, good, x);
+	if (!c->closed)
+		chunk_open(c, x);
+	return GT_LANES_ALL;
+}
+
+#endif
+#endif
