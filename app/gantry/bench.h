@@ -34,7 +34,8 @@ struct gt_bench_options {
 
 /* One line of the result. */
 struct gt_bench_row {
-	/* "hit", "insert", "both ways", "1 % new", "look-up", "rte_hash", "loop" */
+	/* "hit", "insert", "both ways", "1 % new", "look-up", "rte_hash", "loop",
+	 * "loop, both ways" */
 	const char *what;
 	const char *vip; /* its name; NULL: no VIP, the table alone */
 	const char *mode;
@@ -47,8 +48,8 @@ struct gt_bench_row {
 	double least_ns, most_ns; /* of all rounds */
 	double floor_ns;	  /* the same without the core, swapping MACs instead */
 	double floor_least_ns, floor_most_ns;
-	/* What hits of the first `dr` VIP over IPv4 took in the same rounds; of two workers, what
-	 * one of them takes alone. 0: none */
+	/* What hits of the first `dr` VIP over IPv4 took in the same rounds, in a loop if this is
+	 * one; of two workers, what one of them takes alone. 0: none */
 	double base_ns;
 	double share;	       /* base_ns / ns of the same round, their median; 0: none */
 	double of_floor;       /* floor_ns / ns of the same round, their median */

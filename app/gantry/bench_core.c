@@ -180,7 +180,8 @@ static bool create_subject(const struct gt_bench *b, const struct gt_config_vip 
 		snprintf(why, size, "not enough memory: %" PRIu64 " MB of %s are needed",
 			 gt_worker_bytes(&params) >> 20,
 			 b->config->hugepages ? "hugepages" : "memory");
-	else if (gt_traffic_establish(&s->traffic, s->worker, b->plan, n_flows, why, size))
+	else if (gt_traffic_establish(&s->traffic, s->worker, b->plan, GT_TRAFFIC_NOW_MS, n_flows,
+				      why, size))
 		return true;
 	destroy_subject(s);
 	return false;
@@ -246,16 +247,6 @@ static void measure_kinds(const struct gt_bench *b, struct subject *base, struct
 	}
 }
 
-/* So many connections a VIP can have: its source ports limit `snat`. */
-static uint32_t most_flows(const struct gt_config_vip *vip)
-{
-	size_t sources = vip->n_snat_addresses > 0 ? vip->n_snat_addresses : 1;
-	/* Not each server gets the same share of them. */
-	uint64_t ports = vip->n_servers * sources * GT_SNAT_PORTS * 9 / 10;
-
-	return vip->mode != GT_MODE_SNAT || ports > UINT32_MAX ? UINT32_MAX : (uint32_t)ports;
-}
-
 static void measure_vip(const struct gt_bench *b, const struct gt_config_vip *vip, uint32_t flows,
 			struct subject *base)
 {
@@ -264,9 +255,9 @@ static void measure_vip(const struct gt_bench *b, const struct gt_config_vip *vi
 	char why[sizeof(row.failed)];
 	struct subject s;
 
-	if (flows > most_flows(vip)) {
+	if (flows > gt_bench_most_flows(vip)) {
 		snprintf(why, sizeof(why), "its source ports are enough for %u connections",
-			 most_flows(vip));
+			 gt_bench_most_flows(vip));
 		gt_bench_tell(b, &row, why);
 	} else if (!create_subject(b, vip, flows, gt_bench_room(flows), &s, why, sizeof(why))) {
 		gt_bench_tell(b, &row, why);
@@ -282,7 +273,7 @@ static void measure_vip(const struct gt_bench *b, const struct gt_config_vip *vi
 static void measure_insertion(const struct gt_bench *b, const struct gt_config_vip *vip,
 			      uint32_t room)
 {
-	uint32_t flows = RTE_MIN(room, most_flows(vip));
+	uint32_t flows = RTE_MIN(room, gt_bench_most_flows(vip));
 	struct gt_bench_row row = gt_bench_begin_row(vip, "insert", flows);
 	struct gt_bench_samples samples = {0};
 	char why[sizeof(row.failed)] = "";
@@ -338,7 +329,7 @@ static uint64_t largest_bytes(const struct gt_bench *b, uint32_t room, uint32_t 
 		const struct gt_config_vip *vip = &b->config->vips[i];
 		struct gt_worker_params params = make_params(b, vip, room);
 
-		if (gt_bench_is_wanted(b, i) && flows <= most_flows(vip))
+		if (gt_bench_is_wanted(b, i) && flows <= gt_bench_most_flows(vip))
 			most = RTE_MAX(most, gt_worker_bytes(&params));
 	}
 	return most;

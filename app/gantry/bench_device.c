@@ -24,13 +24,14 @@
 
 static void make_text(struct gt_bench_device *d, unsigned i, bool of_vip)
 {
+	unsigned id = d->number * GT_INTERFACES_MAX + i;
 	size_t size = sizeof(d->text[i]), used;
 
 	if (!of_vip) {
-		snprintf(d->text[i], size, "net_null%u,no-rx=1", i);
+		snprintf(d->text[i], size, "net_null%u,no-rx=1", id);
 		return;
 	}
-	used = (size_t)snprintf(d->text[i], size, "net_pcap%u,infinite_rx=1", i);
+	used = (size_t)snprintf(d->text[i], size, "net_pcap%u,infinite_rx=1", id);
 	for (unsigned q = 0; q < d->n_queues; q++)
 		used += (size_t)snprintf(d->text[i] + used, size - used,
 					 ",rx_pcap=/proc/self/fd/%d", d->files[q]);
@@ -38,15 +39,17 @@ static void make_text(struct gt_bench_device *d, unsigned i, bool of_vip)
 
 /* Servers may be behind other interfaces: those bring no frame. */
 static void make_config(struct gt_bench_device *d, const struct gt_config *config,
-			const struct gt_config_vip *vip, uint32_t room)
+			const struct gt_bench_wire *wire)
 {
+	d->number = wire->number;
+	d->n_queues = wire->n_queues;
 	d->config = *config;
-	d->vip = *vip;
+	d->vip = *wire->vip;
 	d->config.vips = &d->vip;
 	d->config.n_vips = 1;
 	d->config.interfaces = d->interfaces;
 	d->config.workers = (uint16_t)d->n_queues;
-	d->config.connections = room;
+	d->config.connections = wire->room;
 	d->config.idle = GT_IDLE_POLL;
 	d->config.buffer_size = BUFFER_BYTES;
 	for (unsigned i = 0; i < config->n_interfaces; i++) {
@@ -56,32 +59,38 @@ static void make_config(struct gt_bench_device *d, const struct gt_config *confi
 		d->interfaces[i].has_mac = false;
 		d->interfaces[i].mtu = MTU;
 		d->interfaces[i].kernel = NULL;
-		make_text(d, i, i == vip->interface);
+		make_text(d, i, i == wire->vip->interface);
 		d->interfaces[i].device = d->text[i];
 	}
 }
 
 /* As much as `gantry run` would, and a buffer for each frame of the files. */
-static void plan_buffers(struct gt_bench_device *d, uint32_t n_flows, struct gt_budget *budget)
+static void plan_buffers(struct gt_bench_device *d, uint32_t n_frames, struct gt_budget *budget)
 {
 	d->config.buffers = 0;
 	gt_budget_plan(&d->config, d->devices, budget);
-	d->config.buffers = budget->buffers_held + n_flows;
+	d->config.buffers = budget->buffers_held + n_frames;
 	gt_budget_plan(&d->config, d->devices, budget);
 }
 
-uint64_t gt_bench_device_bytes(const struct gt_bench *b, const struct gt_config_vip *vip,
-			       uint32_t n_flows, unsigned n_queues, uint32_t room)
+/* Of all queues together. */
+static uint32_t count_frames(const struct gt_bench_wire *wire)
+{
+	return wire->n_flows * (wire->twice ? 2 : 1);
+}
+
+uint64_t gt_bench_device_bytes(const struct gt_bench *b, const struct gt_bench_wire *wire)
 {
 	static struct gt_bench_device d;
+	uint64_t a_queue = count_frames(wire) / wire->n_queues;
 	struct gt_budget budget;
 
-	d.n_queues = n_queues;
-	make_config(&d, b->config, vip, room);
-	plan_buffers(&d, n_flows, &budget);
+	make_config(&d, b->config, wire);
+	plan_buffers(&d, count_frames(wire), &budget);
+	if (wire->n_queues > 1)
+		a_queue = a_queue * 9 / 8;
 	/* The driver keeps a file's frames in a ring: a power of two of pointers. */
-	return budget.total_bytes +
-	       n_queues * sizeof(void *) * rte_align64pow2(n_flows / n_queues * 9 / 8 + 1);
+	return budget.total_bytes + wire->n_queues * sizeof(void *) * rte_align64pow2(a_queue + 1);
 }
 
 /* ---- the files ---- */
@@ -94,24 +103,42 @@ static bool write_frame(FILE *f, const struct gt_frame *frame)
 	       fwrite(frame->data, frame->len, 1, f) == 1;
 }
 
+static bool write_request(struct gt_bench_device *d, FILE *files[], struct gt_traffic *t,
+			  uint32_t flow)
+{
+	uint8_t entry = gt_toeplitz_entry(gt_traffic_rss(t, flow));
+	uint16_t q = gt_toeplitz_worker(entry, (uint16_t)d->n_queues);
+
+	gt_traffic_request(t, 0, flow, RTE_TCP_ACK_FLAG);
+	d->n_frames[q]++;
+	return write_frame(files[q], &t->frames[0]);
+}
+
+/* A connection's second frame. */
+static bool write_second(struct gt_bench_device *d, FILE *files[], struct gt_traffic *t,
+			 uint32_t flow)
+{
+	if (t->flows == NULL)
+		return write_request(d, files, t, flow);
+	gt_traffic_reply(t, 0, flow);
+	d->n_frames[0]++;
+	return write_frame(files[0], &t->frames[0]);
+}
+
 /* So many connections, one of which is not next to the one before. A step that has no divisor in
  * common with their number meets each once. */
 static bool write_frames(struct gt_bench_device *d, FILE *files[], struct gt_traffic *t,
-			 uint32_t n_flows)
+			 const struct gt_bench_wire *wire)
 {
-	uint64_t step = n_flows % 7919 != 0 ? 7919 : 7907;
+	uint64_t n = wire->n_flows, step = n % 7919 != 0 ? 7919 : 7907;
+	bool good = true;
 
-	for (uint64_t i = 0; i < n_flows; i++) {
-		uint32_t flow = (uint32_t)(i * step % n_flows);
-		uint8_t entry = gt_toeplitz_entry(gt_traffic_rss(t, flow));
-		uint16_t q = gt_toeplitz_worker(entry, (uint16_t)d->n_queues);
-
-		gt_traffic_request(t, 0, flow, RTE_TCP_ACK_FLAG);
-		if (!write_frame(files[q], &t->frames[0]))
-			return false;
-		d->n_frames[q]++;
+	for (uint64_t i = 0; i < n && good; i++) {
+		good = write_request(d, files, t, (uint32_t)(i * step % n));
+		if (good && wire->twice)
+			good = write_second(d, files, t, (uint32_t)((i + n / 2) * step % n));
 	}
-	return true;
+	return good;
 }
 
 static FILE *open_file(struct gt_bench_device *d, unsigned q)
@@ -134,7 +161,8 @@ static FILE *open_file(struct gt_bench_device *d, unsigned q)
 	return f;
 }
 
-static int write_files(struct gt_bench_device *d, struct gt_traffic *t, uint32_t n_flows)
+static int write_files(struct gt_bench_device *d, struct gt_traffic *t,
+		       const struct gt_bench_wire *wire)
 {
 	FILE *files[GT_BENCH_QUEUES_MAX] = {NULL};
 	bool good = true;
@@ -144,7 +172,7 @@ static int write_files(struct gt_bench_device *d, struct gt_traffic *t, uint32_t
 		files[q] = open_file(d, q);
 		good = files[q] != NULL;
 	}
-	good = good && write_frames(d, files, t, n_flows);
+	good = good && write_frames(d, files, t, wire);
 	error = errno;
 	for (unsigned q = 0; q < d->n_queues; q++) {
 		if (files[q] == NULL || fclose(files[q]) == 0)
@@ -155,18 +183,14 @@ static int write_files(struct gt_bench_device *d, struct gt_traffic *t, uint32_t
 	return good ? 0 : -error;
 }
 
-static bool make_files(struct gt_bench_device *d, const struct gt_bench *b,
-		       const struct gt_config_vip *vip, uint32_t n_flows, char *why, size_t size)
+static bool make_files(struct gt_bench_device *d, const struct gt_bench_wire *wire,
+		       struct gt_traffic *t, char *why, size_t size)
 {
-	struct gt_traffic t;
-	int rc = gt_traffic_create(&t, b->config, vip, b->macs, 1);
+	int rc = write_files(d, t, wire);
 
-	if (rc == 0) {
-		rc = write_files(d, &t, n_flows);
-		gt_traffic_destroy(&t);
-	}
 	if (rc == 0 && d->n_queues > 1 && (d->n_frames[0] == 0 || d->n_frames[1] == 0)) {
-		snprintf(why, size, "%" PRIu32 " connections are too few for two workers", n_flows);
+		snprintf(why, size, "%" PRIu32 " connections are too few for two workers",
+			 wire->n_flows);
 		return false;
 	}
 	if (rc != 0)
@@ -207,8 +231,8 @@ static bool create_devices(struct gt_bench_device *d, char *why, size_t size)
 }
 
 bool gt_bench_device_open(struct gt_bench_device *d, const struct gt_bench *b,
-			  const struct gt_config_vip *vip, uint32_t n_flows, unsigned n_queues,
-			  uint32_t room, char *why, size_t size)
+			  const struct gt_bench_wire *wire, struct gt_traffic *t, char *why,
+			  size_t size)
 {
 	struct heard heard = {why, size};
 	const struct gt_log log = {hear, &heard};
@@ -216,23 +240,23 @@ bool gt_bench_device_open(struct gt_bench_device *d, const struct gt_bench *b,
 	struct gt_port *port;
 
 	memset(d, 0, sizeof(*d));
-	d->n_queues = n_queues;
+	d->n_queues = wire->n_queues;
 	for (unsigned q = 0; q < GT_BENCH_QUEUES_MAX; q++)
 		d->files[q] = -1;
-	if (!make_files(d, b, vip, n_flows, why, size))
+	if (!make_files(d, wire, t, why, size))
 		return false;
-	make_config(d, b->config, vip, room);
+	make_config(d, b->config, wire);
 	if (gt_devices_prepare(&d->config, &log, d->devices) != 0)
 		return false;
-	plan_buffers(d, n_flows, &budget);
+	plan_buffers(d, count_frames(wire), &budget);
 	if (!create_devices(d, why, size))
 		return false;
 	if (gt_ports_open(&d->ports, &d->config, d->devices, &budget, b->cpus->node, false, &log) !=
 	    0)
 		return false;
-	port = &d->ports.list[vip->interface];
+	port = &d->ports.list[wire->vip->interface];
 	d->port = port->id;
-	port->rss_known = n_queues > 1;
+	port->rss_known = wire->n_queues > 1;
 	return true;
 }
 
@@ -243,7 +267,8 @@ void gt_bench_device_close(struct gt_bench_device *d)
 	gt_ports_close(&d->ports);
 	while (d->n_created > 0)
 		rte_eal_hotplug_remove("vdev", d->devices[--d->n_created].name);
-	for (unsigned q = 0; q < GT_BENCH_QUEUES_MAX; q++)
+	for (unsigned q = 0; q < d->n_queues; q++)
 		if (d->files[q] >= 0)
 			close(d->files[q]);
+	d->n_queues = 0;
 }

@@ -13,6 +13,19 @@
 
 #define GT_BENCH_QUEUES_MAX 2
 
+/* What a device brings, and to whom. */
+struct gt_bench_wire {
+	const struct gt_config_vip *vip;
+	uint32_t n_flows;
+	/* Two frames of each connection, with half of all others in between: the second is its
+	 * server's reply, or, where replies pass us by, an ACK as the first: so many frames of
+	 * `dr` are compared with those of both ways. Of one queue only. */
+	bool twice;
+	unsigned n_queues;
+	uint32_t room;	 /* of each queue's worker, for connections */
+	unsigned number; /* among the devices that are open at once */
+};
+
 struct gt_bench_device {
 	/* As in the configuration that is measured, but for these devices and this VIP alone. */
 	struct gt_config config;
@@ -23,23 +36,25 @@ struct gt_bench_device {
 	struct gt_ports ports;
 	unsigned n_queues;
 	int files[GT_BENCH_QUEUES_MAX];
-	uint32_t n_frames[GT_BENCH_QUEUES_MAX]; /* of each queue: one of each of its connections */
-	uint16_t port;				/* the VIP's */
-	unsigned n_created;			/* devices that DPDK has */
+	uint32_t n_frames[GT_BENCH_QUEUES_MAX];
+	uint16_t port;	    /* the VIP's */
+	unsigned number;    /* as in its wire */
+	unsigned n_created; /* devices that DPDK has */
 };
 
 /*
- * One ACK of each of so many connections, in an order that no prefetcher guesses; with two queues
- * they are dealt as a NIC with our key deals them, and the port is said to do so. Each queue's
- * worker is to have room for `room` connections. False: see why. To be closed in any case. Main.
+ * One ACK of each of so many connections, or two frames, in an order that no prefetcher guesses;
+ * with two queues they are dealt as a NIC with our key deals them, and the port is said to do so.
+ * t: the VIP's traffic, which must have learned its connections if replies are to come. False: see
+ * why. To be closed in any case. Main.
  */
 bool gt_bench_device_open(struct gt_bench_device *d, const struct gt_bench *b,
-			  const struct gt_config_vip *vip, uint32_t n_flows, unsigned n_queues,
-			  uint32_t room, char *why, size_t size);
+			  const struct gt_bench_wire *wire, struct gt_traffic *t, char *why,
+			  size_t size);
+/* One that is all zero, or closed already, may be closed, too. Main. */
 void gt_bench_device_close(struct gt_bench_device *d);
 
 /* Bytes of its buffers, and of the tables of its queues' workers. Any caller. */
-uint64_t gt_bench_device_bytes(const struct gt_bench *b, const struct gt_config_vip *vip,
-			       uint32_t n_flows, unsigned n_queues, uint32_t room);
+uint64_t gt_bench_device_bytes(const struct gt_bench *b, const struct gt_bench_wire *wire);
 
 #endif

@@ -24,6 +24,15 @@ const struct gt_config_vip *gt_bench_base(const struct gt_config *c)
 	return NULL;
 }
 
+uint32_t gt_bench_most_flows(const struct gt_config_vip *vip)
+{
+	size_t sources = vip->n_snat_addresses > 0 ? vip->n_snat_addresses : 1;
+	/* Not each server gets the same share of them. */
+	uint64_t ports = vip->n_servers * sources * GT_SNAT_PORTS * 9 / 10;
+
+	return vip->mode != GT_MODE_SNAT || ports > UINT32_MAX ? UINT32_MAX : (uint32_t)ports;
+}
+
 uint64_t gt_bench_bytes(const struct gt_config *config, const struct gt_bench_options *options)
 {
 	static const struct gt_memory none;

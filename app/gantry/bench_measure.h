@@ -57,6 +57,9 @@ bool gt_bench_is_wanted(const struct gt_bench *b, size_t i);
 /* What others are compared with: the first IPv4 VIP of mode `dr`; NULL: none. Any caller. */
 const struct gt_config_vip *gt_bench_base(const struct gt_config *config);
 
+/* So many connections a VIP can have: its source ports limit `snat`. Any caller. */
+uint32_t gt_bench_most_flows(const struct gt_config_vip *vip);
+
 /* ---- bench_rows.c: all of these for main ---- */
 
 /* A row of this VIP without figures. */
@@ -125,7 +128,8 @@ void gt_bench_tables(const struct gt_bench *b, uint32_t flows);
 
 uint64_t gt_bench_tables_bytes(uint32_t flows);
 
-/* Rows of the whole worker loop of each wanted VIP, and of two workers. */
+/* Rows of the whole worker loop of each wanted VIP, both ways where it sees both, and of two
+ * workers. */
 void gt_bench_loops(const struct gt_bench *b, uint32_t flows);
 uint64_t gt_bench_loops_bytes(const struct gt_bench *b, uint32_t flows);
 

@@ -69,13 +69,15 @@ static void name_row(const struct gt_bench_row *r, char *name, size_t size)
 static void print_loop(const struct gt_bench_row *r, const char *name, const char *range,
 		       const char *best)
 {
-	char share[16], speedup[16] = "";
+	char share[16], of_dr[16] = "", speedup[16] = "";
 
 	snprintf(share, sizeof(share), "%.0f %%", 100 * r->of_floor);
 	if (r->workers > 1)
 		snprintf(speedup, sizeof(speedup), "%.2f", r->share);
-	printf("%10" PRIu32 "  %-23s %7.1f %7.1f %7.1f  %10s %7s  %-13s %-6s%s\n", r->flows, name,
-	       r->ns, r->floor_ns, 1e3 / r->ns, share, speedup, range, best,
+	else if (r->share > 0)
+		snprintf(of_dr, sizeof(of_dr), "%.0f %%", 100 * r->share);
+	printf("%10" PRIu32 "  %-26s %7.1f %7.1f %7.1f  %10s %6s %7s  %-13s %-6s%s\n", r->flows,
+	       name, r->ns, r->floor_ns, 1e3 / r->ns, share, of_dr, speedup, range, best,
 	       r->slow ? " slow" : "");
 }
 
@@ -85,7 +87,7 @@ static void print_row(const struct gt_bench_row *r)
 
 	name_row(r, name, sizeof(name));
 	if (r->failed[0] != '\0') {
-		printf("%10" PRIu32 "  %-23s  not measured: %s\n", r->flows, name, r->failed);
+		printf("%10" PRIu32 "  %-26s  not measured: %s\n", r->flows, name, r->failed);
 		return;
 	}
 	snprintf(range, sizeof(range), "%.1f-%.1f", r->least_ns, r->most_ns);
@@ -96,7 +98,7 @@ static void print_row(const struct gt_bench_row *r)
 	}
 	if (r->share > 0)
 		snprintf(share, sizeof(share), "%.0f %%", 100 * r->share);
-	printf("%10" PRIu32 "  %-23s %7.1f %7.1f %7.1f %7.1f  %6s  %-13s %-6s", r->flows, name,
+	printf("%10" PRIu32 "  %-26s %7.1f %7.1f %7.1f %7.1f  %6s  %-13s %-6s", r->flows, name,
 	       r->ns, r->ns - r->floor_ns, r->floor_ns, 1e3 / r->ns, share, range, best);
 	if (r->bytes > 0)
 		printf(" %5.1f", r->bytes);
@@ -127,11 +129,11 @@ static const char *cpu_model(char *buf, size_t size)
 static void print_head(const struct gt_bench_row *r)
 {
 	if (r->part == GT_BENCH_LOOP)
-		printf("%10s  %-23s %7s %7s %7s  %10s %7s  %-13s %-6s\n", "flows",
-		       "whole worker loop", "all", "macswap", "Mpps", "of macswap", "of one",
-		       "least-most", "best");
+		printf("%10s  %-26s %7s %7s %7s  %10s %6s %7s  %-13s %-6s\n", "flows",
+		       "whole worker loop", "all", "macswap", "Mpps", "of macswap", "of dr",
+		       "of one", "least-most", "best");
 	else
-		printf("%10s  %-23s %7s %7s %7s %7s  %6s  %-13s %-6s %5s\n", "flows",
+		printf("%10s  %-26s %7s %7s %7s %7s  %6s  %-13s %-6s %5s\n", "flows",
 		       "nanoseconds a frame", "all", "core", "floor", "Mpps", "of dr", "least-most",
 		       "best", "bytes");
 }

@@ -365,7 +365,7 @@ bool gt_traffic_learn(struct gt_traffic *t, unsigned i, uint32_t flow)
 /* ---- connections ---- */
 
 bool gt_traffic_establish(struct gt_traffic *t, struct gt_worker *w, const struct gt_plan *plan,
-			  uint32_t n_flows, char *why, size_t size)
+			  uint64_t now_ms, uint32_t n_flows, char *why, size_t size)
 {
 	static const uint8_t flags[] = {RTE_TCP_SYN_FLAG, RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG};
 	bool translates = t->flows != NULL;
@@ -385,7 +385,7 @@ bool gt_traffic_establish(struct gt_traffic *t, struct gt_worker *w, const struc
 				else
 					gt_traffic_request(t, i, f, flags[step]);
 			}
-			gt_worker_burst(w, plan, GT_TRAFFIC_NOW_MS, t->frames, GT_BURST_MAX);
+			gt_worker_burst(w, plan, now_ms, t->frames, GT_BURST_MAX);
 			for (unsigned i = 0; i < GT_BURST_MAX; i++) {
 				const struct gt_frame *f = &t->frames[i];
 

@@ -98,8 +98,9 @@ uint32_t gt_traffic_rss(const struct gt_traffic *t, uint32_t flow);
  * source addresses than GT_TRAFFIC_SOURCES_MAX. */
 bool gt_traffic_learn(struct gt_traffic *t, unsigned i, uint32_t flow);
 
-/* The handshake of each connection. False, with `why`: some were not taken. */
+/* The handshake of each connection, at this time; where replies pass us, all are learned. False,
+ * with `why`: some were not taken. */
 bool gt_traffic_establish(struct gt_traffic *t, struct gt_worker *w, const struct gt_plan *plan,
-			  uint32_t n_flows, char *why, size_t size);
+			  uint64_t now_ms, uint32_t n_flows, char *why, size_t size);
 
 #endif

@@ -92,7 +92,8 @@ static int get_pool(struct gt_ports *ports, const struct opening *o, const struc
 	p->pool = find_pool(ports, p->node);
 	if (p->pool != NULL)
 		return 0;
-	snprintf(name, sizeof(name), "gantry-%d", p->node);
+	/* A name is used once in a process, which may have several sets of ports (bench_loop.c). */
+	snprintf(name, sizeof(name), "gantry-%d-%u", p->node, p->id);
 	p->pool = create_pool(name, o->config, budget->buffers, p->node);
 	if (p->pool != NULL)
 		return 0;

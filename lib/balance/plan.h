@@ -22,6 +22,7 @@
 #include "base/frame.h"
 #include "base/hash.h"
 #include "config/config.h"
+#include "packet/outer.h"
 
 /* Highest number + 1 of each kind; number 0 of services and servers is never given. */
 #define GT_SERVICES_MAX 65536
@@ -92,7 +93,7 @@ struct gt_plan_server {
 	uint8_t macs[12]; /* destination, then source: the first 12 bytes of its frames */
 	uint16_t vip;	  /* number */
 	uint8_t out_if;
-	uint8_t flags;
+	uint8_t express; /* enum gt_express */
 	struct gt_addr addr;
 	rte_be16_t port; /* 0: the client's */
 	uint8_t mode;	 /* enum gt_mode */
@@ -109,11 +110,14 @@ struct gt_plan_server {
 		uint16_t reply_sum;
 	};
 	uint16_t n_sources;
-	uint16_t mtu;		 /* of out_if */
-	uint16_t group_name;	 /* number of its name in its VIP's persistence group; 0: none */
-	uint8_t express;	 /* enum gt_express */
-	uint8_t vip_if;		 /* its VIP's interface, */
-	struct gt_addr vip_addr; /* and address */
+	uint16_t mtu;	     /* of out_if */
+	uint16_t group_name; /* number of its name in its VIP's persistence group; 0: none */
+	uint8_t flags;
+	uint8_t vip_if; /* its VIP's interface */
+	union {
+		struct gt_outer outer;	 /* tunnels: what outer headers are, ready made */
+		struct gt_addr vip_addr; /* other modes: its VIP's address */
+	};
 };
 _Static_assert(sizeof(struct gt_plan_server) == 64, "a server is a cache line");
 
@@ -204,12 +208,13 @@ struct gt_plan_service {
 /* What an ordinary packet of a service needs. Services of few ports only (see express.c). */
 struct gt_plan_express {
 	uint32_t idle_ticks;
-	uint16_t service;
 	uint8_t flags; /* GT_EXPRESS_... */
 	uint8_t reserved;
+	uint16_t service;
 };
 #define GT_EXPRESS_SESSIONS 0x01 /* mode = snat */
-#define GT_EXPRESS_CHANGES  0x04 /* nat and tunnel: more than the MACs */
+#define GT_EXPRESS_CHANGES  0x04 /* nat: more than the MACs */
+#define GT_EXPRESS_WRAPS    0x08 /* tunnel */
 #define GT_EXPRESS_BY_SOURCE                                                                       \
 	0x02 /* persistence = source: its clients' records are to be renewed                       \
 	      */

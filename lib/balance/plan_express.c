@@ -83,8 +83,8 @@ static void put_v6(struct gt_plan *plan, const struct gt_addr *addr, uint32_t po
 static uint8_t flags_of(const struct gt_plan_vip *v)
 {
 	return (uint8_t)((v->mode == GT_MODE_SNAT ? GT_EXPRESS_SESSIONS : 0) |
-			 (v->mode == GT_MODE_NAT || v->mode == GT_MODE_TUNNEL ? GT_EXPRESS_CHANGES
-									      : 0) |
+			 (v->mode == GT_MODE_NAT ? GT_EXPRESS_CHANGES : 0) |
+			 (v->mode == GT_MODE_TUNNEL ? GT_EXPRESS_WRAPS : 0) |
 			 (v->source_service != 0 ? GT_EXPRESS_BY_SOURCE : 0));
 }
 

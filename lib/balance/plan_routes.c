@@ -284,6 +284,16 @@ static void mark_sources(struct gt_plan *plan, const struct gt_plan_server *s)
 	}
 }
 
+/* What outer headers to a tunnel's server have in common, after its sources. */
+static void make_outer(const struct gt_plan *plan, const struct gt_plan_names *names,
+		       struct gt_plan_server *s)
+{
+	const struct gt_addr *only = s->n_sources == 1 ? &plan->sources[s->first_source] : NULL;
+
+	gt_outer_init(&s->outer, s->encapsulation, !gt_addr_is_v4(&names->vip->address), only,
+		      &s->addr, s->mtu);
+}
+
 int gt_plan_make_sources(struct gt_plan_builder *b)
 {
 	struct gt_plan *plan = b->plan;
@@ -308,6 +318,8 @@ int gt_plan_make_sources(struct gt_plan_builder *b)
 		list_sources(plan, b->config, &plan->server_names[i], s);
 		if (s->mode == GT_MODE_SNAT)
 			mark_sources(plan, s);
+		else
+			make_outer(plan, &plan->server_names[i], s);
 	}
 	return 0;
 }

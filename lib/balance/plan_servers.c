@@ -101,14 +101,15 @@ static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 			     ? (uint8_t)(c->mode + 1)
 			     : GT_EXPRESS_NONE;
 	s->addr = server->address;
-	s->vip_addr = c->address;
 	s->vip_if = c->interface;
 	s->port = rte_cpu_to_be_16(server->port);
 	s->mode = (uint8_t)c->mode;
-	if (c->mode == GT_MODE_TUNNEL)
+	if (c->mode == GT_MODE_TUNNEL) {
 		s->encapsulation = (uint8_t)c->encapsulation;
-	else
+	} else {
 		s->vip_family = gt_addr_is_v4(&c->address) ? GT_VIP_V4 : GT_VIP_V6;
+		s->vip_addr = c->address;
+	}
 	if (c->mode == GT_MODE_NAT)
 		s->reply_sum = sum_of(&s->addr, &s->vip_addr);
 	memcpy(s->macs, state->mac.b, 6);

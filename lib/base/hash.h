@@ -130,6 +130,28 @@ gt_aeshash_block(const struct gt_aeshash_key *key, __m128i block)
 	return (uint64_t)_mm_cvtsi128_si64(_mm_aesenc_si128(s, first));
 }
 
+#if defined(__AVX2__) && defined(__AES__)
+/* ... and four, whose second halves are 0. */
+static inline __m256i gt_aeshash_words(const struct gt_aeshash_key *key, __m256i words)
+{
+	const __m128i *k = (const __m128i *)(const void *)key->round;
+	__m256i even = _mm256_unpacklo_epi64(words, _mm256_setzero_si256());
+	__m256i odd = _mm256_unpackhi_epi64(words, _mm256_setzero_si256());
+	__m128i first = _mm_loadu_si128(k);
+	__m128i s[4] = {_mm256_castsi256_si128(even), _mm256_castsi256_si128(odd),
+			_mm256_extracti128_si256(even, 1), _mm256_extracti128_si256(odd, 1)};
+
+	for (int i = 0; i < 4; i++) {
+		s[i] = _mm_xor_si128(s[i], first);
+		for (int r = 1; r < 4; r++)
+			s[i] = _mm_aesenc_si128(s[i], _mm_loadu_si128(k + r));
+		s[i] = _mm_aesenc_si128(s[i], first);
+	}
+	return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi64(s[0], s[1])),
+				       _mm_unpacklo_epi64(s[2], s[3]), 1);
+}
+#endif
+
 void gt_aeshash_aesni(const struct gt_aeshash_key *key, const void *blocks, size_t stride,
 		      uint64_t *out, size_t n);
 #endif

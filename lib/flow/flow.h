@@ -250,9 +250,9 @@ static inline unsigned gt_flow_match(const struct gt_flow_bucket *b, uint64_t ke
 /* The slot of gt_flow_match's lowest bit: they come as AVX2 interleaves them, 0, 2, 1, 3. */
 static inline struct gt_flow_slot *gt_flow_nth(struct gt_flow_bucket *b, unsigned bits)
 {
-	static const uint8_t at[16] = {0, 0, 2, 0, 1, 0, 2, 0, 3, 0, 2, 0, 1, 0, 2, 0};
+	static const uint8_t at[16] = {0, 0, 32, 0, 16, 0, 32, 0, 48, 0, 32, 0, 16, 0, 32, 0};
 
-	return &b->slots[at[bits]];
+	return (struct gt_flow_slot *)((uint8_t *)b + at[bits]);
 }
 
 /* A wide slot may have the same bytes in a narrow one's place. */

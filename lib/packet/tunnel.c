@@ -8,6 +8,8 @@
 
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "packet/outer.h"
+#include "packet/rewrite.h"
 
 /* ToS, or traffic class, of an IP header: DSCP and ECN. */
 static uint8_t traffic_class(const uint8_t *ip, bool v4)
@@ -144,6 +146,40 @@ void gt_tunnel_wrap(struct gt_frame *frame, const struct gt_packet *p, const str
 	else if (t->kind == GT_TUNNEL_GUE)
 		write_gue(ip + header, ip, t, outer_v4, inner_v4, 12 + inner,
 			  p->l3_off + overhead + inner <= frame->len);
+}
+
+/* ---- ready made ---- */
+
+/* What of an IPv4 header is always the same, and its sum with the destination. */
+static void fix_v4(struct gt_outer *o, uint8_t protocol, rte_be32_t src, rte_be32_t dst)
+{
+	o->fixed[0] = GT_TUNNEL_TTL;
+	o->fixed[1] = protocol;
+	memcpy(o->fixed + 4, &src, 4);
+	o->sum = gt_rewrite_fold(gt_rewrite_halves(gt_rewrite_load(o->fixed)) + dst);
+}
+
+void gt_outer_init(struct gt_outer *o, uint8_t kind, bool inner_v6, const struct gt_addr *src,
+		   const struct gt_addr *dst, uint32_t mtu)
+{
+	bool v4 = gt_addr_is_v4(dst);
+	uint32_t overhead = gt_tunnel_overhead(kind, v4);
+	uint8_t protocol = gt_tunnel_protocol(kind, !inner_v6);
+
+	*o = (struct gt_outer){.overhead = (uint8_t)overhead};
+	o->fits[inner_v6] = (uint16_t)(mtu > overhead ? mtu - overhead : 0);
+	if (kind != GT_TUNNEL_IPIP)
+		o->flags |= GT_OUTER_SHIM;
+	if (src == NULL)
+		o->flags |= GT_OUTER_VARIES;
+	if (v4) {
+		fix_v4(o, protocol, src != NULL ? gt_addr_v4(src) : 0, gt_addr_v4(dst));
+		return;
+	}
+	o->flags |= GT_OUTER_V6;
+	o->fixed[0] = 0x60;
+	o->fixed[6] = protocol;
+	o->fixed[7] = GT_TUNNEL_TTL;
 }
 
 /* ---- what routers quote ---- */

@@ -22,18 +22,28 @@
  * parsed and looked up is not done again (settle).
  */
 #include "pipeline/burst.h"
+#include "pipeline/chunk_tunnel.h"
 #include "pipeline/connection.h"
 #include "pipeline/express_send.h"
 #include "pipeline/general.h"
 #include "pipeline/internal.h"
-#include "pipeline/lanes.h"
 #include "pipeline/schedule.h"
+
+/* Frames whose connections are not in their first bucket. */
+struct missing {
+	uint8_t frames[GT_BURST_MAX];
+	unsigned n;
+};
 
 /* A burst's frames, each on the express path or the general one. */
 struct burst {
 	struct express express[GT_BURST_MAX];
+#if defined(__AVX2__)
+	struct chunk chunks[GT_BURST_MAX / GT_LANES];
+#endif
 	struct gt_work works[GT_BURST_MAX]; /* of the general path's, in their order */
-	unsigned n_works;
+	unsigned n_works, works_done;
+	struct missing missing;
 	/* Where `has_choices`: gt_connection_known's, of connections that begin */
 	uint64_t choices[GT_BURST_MAX];
 	bool has_choices;
@@ -110,14 +120,14 @@ static __attribute__((noinline)) void settle(struct reach *r, struct gt_frame *f
 					     uint64_t choice)
 {
 	const struct gt_connection_known known = {{x->slot}, choice};
-	uint16_t vip = r->plan->services[x->service->service].vip;
+	uint16_t vip = r->plan->services[x->service.service].vip;
 	enum gt_drop_reason bad;
 	struct gt_packet p;
 	struct gt_path path;
 
 	read_packet(f, x, &p);
 	if (!x->key.wide)
-		gt_flow_key_narrow(&x->key, gt_addr_v4(&p.src), p.src_port, x->service->service);
+		gt_flow_key_narrow(&x->key, gt_addr_v4(&p.src), p.src_port, x->service.service);
 	bad = gt_connection_decide(r->w, vip, &p, &x->key, x->hash, known, &path);
 	if (unlikely(bad != GT_PARSE_OK || !send_by_path(r, f, x, &path)))
 		gt_general_forward(r->w, f, &p, vip, bad, &path);
@@ -148,44 +158,44 @@ static inline void prepare_one(struct gt_worker *w, const struct express_view *v
 }
 
 #if defined(__AVX2__)
-/* Those of eight frames, the burst's from `first` on, that were not judged together. */
-static inline void prepare_rest(struct gt_worker *w, const struct express_view *view,
-				struct gt_frame *frames, struct burst *b, unsigned first,
-				unsigned judged)
+/* Eight frames, the burst's from `first` on, together, as far as they can be judged so. */
+static inline void prepare_chunk(struct gt_worker *w, const struct express_view *view,
+				 struct gt_frame *frames, struct burst *b, unsigned first)
 {
+	struct chunk *c = &b->chunks[first / GT_LANES];
+	struct express *x = &b->express[first];
+	unsigned judged = 0;
+
+	c->closed = false;
+	if (lanes_are_v4(view, frames)) {
+		chunk_judge_v4(view, frames, c);
+		judged = chunk_classify_v4(view, frames, c, x);
+	} else if (lanes_are_v6(view, frames))
+		judged = lanes_classify_v6(view, frames, x);
 	for (unsigned left = judged ^ GT_LANES_ALL; unlikely(left != 0); left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctz(left);
 
-		prepare_one(w, view, &frames[i], &b->express[first + i], b);
+		prepare_one(w, view, &frames[i], &x[i], b);
 	}
 }
 #endif
 
-/* Stages 1 and 2 of all frames. */
-static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n)
+/* Stages 1 and 2 of frames from i on, to n. */
+static void prepare(struct gt_worker *w, const struct express_view *view, struct gt_frame *frames,
+		    struct burst *b, unsigned i, unsigned n)
 {
-	const struct express_view view = make_view(w);
-
-	for (unsigned i = 0; i < n;) {
 #if defined(__AVX2__)
-		if (n - i >= GT_LANES && lanes_are_v4(&view, &frames[i])) {
-			prepare_rest(w, &view, &frames[i], b, i,
-				     lanes_classify_v4(&view, &frames[i], &b->express[i]));
-			i += GT_LANES;
-			continue;
-		}
-		if (n - i >= GT_LANES && lanes_are_v6(&view, &frames[i])) {
-			prepare_rest(w, &view, &frames[i], b, i,
-				     lanes_classify_v6(&view, &frames[i], &b->express[i]));
-			i += GT_LANES;
-			continue;
-		}
+	for (; n - i >= GT_LANES; i += GT_LANES)
+		prepare_chunk(w, view, &frames[i], b, i);
+	if (i < n)
+		b->chunks[i / GT_LANES].closed = false;
 #endif
-		prepare_one(w, &view, &frames[i], &b->express[i], b);
-		i++;
-	}
-	b->pairs_changed = w->snat.pairs_changed;
+	for (; i < n; i++)
+		prepare_one(w, view, &frames[i], &b->express[i], b);
 }
+
+_Static_assert(GT_RECEIVE_PART % GT_LANES == 0 && GT_BURST_MAX % GT_RECEIVE_PART == 0,
+	       "no chunk is of two parts, and no part of two bursts");
 
 /*
  * Hashes by which the servers of connections that begin are chosen, of four at once, and fetches
@@ -207,7 +217,7 @@ static bool choose_ahead(const struct gt_worker *w, const struct gt_frame *frame
 			struct gt_packet p;
 
 			read_packet(&frames[fresh[i + j]], x, &p);
-			vips[j] = &w->plan->vips[w->plan->services[x->service->service].vip];
+			vips[j] = &w->plan->vips[w->plan->services[x->service.service].vip];
 			gt_plan_choice_words(vips[j], &p.src, p.src_port, p.dst_port, one);
 			for (unsigned k = 0; k < GT_PLAN_CHOICE_WORDS; k++)
 				words[k][j] = one[k];
@@ -256,26 +266,140 @@ static inline bool locate_one(const struct gt_worker *w, struct express *x)
 	return false;
 }
 
-/*
- * Stage 3: the slots of all connections, of which a few are in their second bucket, a line more
- * from memory.
- */
-static void locate(const struct gt_worker *w, const struct gt_frame *frames, struct burst *b,
-		   unsigned n)
+/* ---- chunks (chunk.h), of which a build without lanes has none ---- */
+
+/* The chunk of a frame, if it is closed. */
+static inline struct chunk *closed_chunk(struct burst *b, unsigned i)
 {
-	uint8_t second[GT_BURST_MAX], fresh[GT_BURST_MAX];
-	unsigned n_second = 0, n_fresh = 0;
+#if defined(__AVX2__)
+	struct chunk *c = &b->chunks[i / GT_LANES];
 
-	for (unsigned i = 0; i < n; i++)
-		if (unlikely(!locate_one(w, &b->express[i])))
-			second[n_second++] = (uint8_t)i;
-	for (unsigned i = 0; i < n_second; i++) {
-		struct express *x = &b->express[second[i]];
+	return c->closed ? c : NULL;
+#else
+	(void)b;
+	(void)i;
+	return NULL;
+#endif
+}
 
-		x->slot = gt_flow_search(&w->flows, &x->key, x->hash).slot;
-		if (x->slot == NULL)
-			fresh[n_fresh++] = second[i];
+/* Where the next closed chunk behind frame i begins, or n. */
+static inline unsigned next_closed(struct burst *b, unsigned i, unsigned n)
+{
+	do
+		i = (i | (GT_LANES - 1)) + 1;
+	while (i < n && closed_chunk(b, i) == NULL);
+	return i < n ? i : n;
+}
+
+#if defined(__AVX2__)
+static inline void locate_chunk(const struct gt_worker *w, struct chunk *c, unsigned first,
+				struct missing *m)
+{
+	for (unsigned left = chunk_locate(c); unlikely(left != 0); left &= left - 1) {
+		unsigned at = (unsigned)__builtin_ctz(left);
+		const struct gt_flow_key key = {.lo = c->keys[at]};
+
+		gt_flow_prefetch_second(&w->flows, &key, c->hashes[at]);
+		m->frames[m->n++] = (uint8_t)(first + CHUNK_AT(at));
 	}
+}
+
+
+/* A chunk's frames that are left go on alone, from stage 4 on. */
+static inline void open_chunk(const struct gt_worker *w, struct burst *b, unsigned i)
+{
+	chunk_open_located(&w->flows, &b->chunks[i / GT_LANES], &b->express[i - i % GT_LANES]);
+}
+
+static inline struct gt_flow_slot *search_in_chunk(const struct gt_worker *w, struct chunk *c,
+						   unsigned i)
+{
+	unsigned at = CHUNK_AT(i % GT_LANES);
+	const struct gt_flow_key key = {.lo = c->keys[at]};
+
+	c->slots[at] = gt_flow_search(&w->flows, &key, c->hashes[at]).slot;
+	return c->slots[at];
+}
+#else
+static inline void locate_chunk(const struct gt_worker *w, struct chunk *c, unsigned first,
+				struct missing *m)
+{
+	(void)w;
+	(void)c;
+	(void)first;
+	(void)m;
+}
+
+static inline void open_chunk(const struct gt_worker *w, struct burst *b, unsigned i)
+{
+	(void)w;
+	(void)b;
+	(void)i;
+}
+
+static inline struct gt_flow_slot *search_in_chunk(const struct gt_worker *w, struct chunk *c,
+						   unsigned i)
+{
+	(void)w;
+	(void)c;
+	(void)i;
+	return NULL;
+}
+
+static inline unsigned run_chunk(struct reach *r, struct gt_frame *frames, const struct chunk *c)
+{
+	(void)r;
+	(void)frames;
+	(void)c;
+	return 0;
+}
+#endif
+
+/* A frame whose connection is not in its first bucket. False: it is in no bucket. */
+static inline bool search(const struct gt_worker *w, struct burst *b, unsigned i)
+{
+	struct chunk *c = closed_chunk(b, i);
+	struct express *x = &b->express[i];
+
+	if (c != NULL) {
+		if (search_in_chunk(w, c, i) != NULL)
+			return true;
+		open_chunk(w, b, i);
+		return false;
+	}
+	x->slot = gt_flow_search(&w->flows, &x->key, x->hash).slot;
+	return x->slot != NULL;
+}
+
+/* Stage 3 of frames from i on, to n: the slots of connections, or that they are missing. */
+static void locate(const struct gt_worker *w, struct burst *b, unsigned i, unsigned n)
+{
+	while (i < n) {
+		struct chunk *c = closed_chunk(b, i);
+		unsigned end;
+
+		if (likely(c != NULL)) {
+			locate_chunk(w, c, i, &b->missing);
+			i += GT_LANES;
+			continue;
+		}
+		for (end = next_closed(b, i, n); i < end; i++)
+			if (unlikely(!locate_one(w, &b->express[i])))
+				b->missing.frames[b->missing.n++] = (uint8_t)i;
+	}
+}
+
+/* ... and of those that were missing: a few are in their second bucket, a line more from memory. */
+static void locate_missing(const struct gt_worker *w, const struct gt_frame *frames,
+			   struct burst *b)
+{
+	uint8_t fresh[GT_BURST_MAX];
+	unsigned n_fresh = 0;
+
+	for (unsigned i = 0; i < b->missing.n; i++)
+		if (!search(w, b, b->missing.frames[i]))
+			fresh[n_fresh++] = b->missing.frames[i];
+	b->missing.n = 0;
 	b->has_choices = n_fresh > 0 && choose_ahead(w, frames, b, fresh, n_fresh);
 }
 
@@ -297,9 +421,9 @@ static __rte_noinline void decide_one(struct gt_worker *w, struct reach *r, stru
 	}
 }
 
-/* Stage 4, in the order of the frames' arrival, whichever path they take. */
-static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n,
-		   uint64_t now_ms)
+/* Stage 4 of frames from i on, to n, in the order of their arrival, whichever path they take. */
+static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned i,
+		   unsigned n, uint64_t now_ms)
 {
 	struct reach reach = {.w = w,
 			      .plan = w->plan,
@@ -309,18 +433,26 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 			      .counts = w->servers,
 			      .pairs_changed = b->pairs_changed};
 	uint64_t changes = w->flows.changes;
-	struct gt_work *work = b->works;
-	unsigned i = 0;
+	struct gt_work *work = &b->works[b->works_done];
 
 	while (i < n) {
+		bool moved = w->flows.changes != changes, changed;
 		struct express *x = &b->express[i];
-		bool changed = w->flows.changes != changes && is_client(x);
+		struct chunk *c = closed_chunk(b, i);
 		unsigned taken;
 
+		if (likely(c != NULL)) {
+			taken = likely(!moved) ? run_chunk(&reach, &frames[i], c) : 0;
+			if (unlikely(taken < GT_LANES))
+				open_chunk(w, b, i);
+			i += taken;
+			continue;
+		}
+		changed = moved && is_client(x);
 		/* What was found before may be another's by now, or elsewhere. */
 		if (unlikely(changed))
 			x->slot = gt_flow_find(&w->flows, &x->key, x->hash).slot;
-		taken = run_way(&reach, &frames[i], x, changed ? 1 : n - i);
+		taken = run_way(&reach, &frames[i], x, changed ? 1 : next_closed(b, i, n) - i);
 		if (taken == 0) {
 			decide_one(w, &reach, &frames[i], x, &work,
 				   b->has_choices ? b->choices[i] : 0, now_ms);
@@ -332,14 +464,44 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 		account(w, reach.requests);
 	if (reach.replies.in > 0)
 		account(w, reach.replies);
+	b->works_done = (unsigned)(work - b->works);
 }
 
-void GT_EXPRESS_BURST(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames, unsigned n)
+/* How many frames the next part has, from n on. */
+static inline unsigned next_part(struct gt_frame *frames, unsigned n, unsigned given,
+				 gt_receive_fn *receive, void *ctx)
 {
+	if (n < given)
+		return RTE_MIN(given - n, GT_RECEIVE_PART);
+	if (receive == NULL || n % GT_RECEIVE_PART != 0 || n >= GT_BURST_MAX)
+		return 0;
+	return receive(ctx, &frames[n], GT_RECEIVE_PART);
+}
+
+/*
+ * Part by part: while the memory brings the buckets of one, the next one's frames are received and
+ * judged, so that they come at the same time. So the last part's are waited for behind what is
+ * decided of the others.
+ */
+unsigned GT_EXPRESS_BURST(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames, unsigned n,
+			  gt_receive_fn *receive, void *ctx)
+{
+	const struct express_view view = make_view(w);
+	unsigned located = 0, prepared = 0, part;
 	struct burst b;
 
-	b.n_works = 0;
-	prepare(w, frames, &b, n);
-	locate(w, frames, &b, n);
-	decide(w, frames, &b, n, now_ms);
+	b.n_works = b.works_done = b.missing.n = 0;
+	while ((part = next_part(frames, prepared, n, receive, ctx)) > 0) {
+		prepare(w, &view, frames, &b, prepared, prepared + part);
+		locate(w, &b, located, prepared);
+		located = prepared;
+		prepared += part;
+	}
+	b.pairs_changed = w->snat.pairs_changed;
+	locate_missing(w, frames, &b);
+	decide(w, frames, &b, 0, located, now_ms);
+	locate(w, &b, located, prepared);
+	locate_missing(w, frames, &b);
+	decide(w, frames, &b, located, prepared, now_ms);
+	return prepared;
 }

@@ -17,7 +17,8 @@
 enum express_way {
 	WAY_GENERAL,	   /* the general path's */
 	WAY_DR,		   /* a client's, of `service`, which asks for its server's MACs alone */
-	WAY_SERVER,	   /* a client's, of `service`, with nat or a tunnel, or by source */
+	WAY_TUNNEL,	   /* a client's, of `service`, with a tunnel */
+	WAY_SERVER,	   /* a client's, of `service`, with nat, or by source */
 	WAY_NAT_REPLY,	   /* of the server that `nat` names */
 	WAY_SESSION,	   /* a client's, of `service`, with snat */
 	WAY_SESSION_REPLY, /* of the session that `place` tells */
@@ -34,7 +35,7 @@ struct express {
 	 */
 	struct gt_flow_slot *slot;
 	union {
-		const struct gt_plan_express *service;
+		struct gt_plan_express service;
 		const struct gt_plan_nat *nat;
 		struct gt_snat_session *place; /* of the port that it came to */
 	};
@@ -61,14 +62,14 @@ struct express_head {
 	uint64_t never; /* not 0: none of its frames is one */
 };
 
-#define HEAD_MAC_MASK rte_cpu_to_be_64(0xffffffffffff0100)
-#define HEAD_V4_MASK  rte_cpu_to_be_64(0x00000000ffffff00)
-#define HEAD_V6_MASK  rte_cpu_to_be_64(0x00000000fffff000)
-#define HEAD_V4	      rte_cpu_to_be_64(0x0000000008004500)
-#define HEAD_V6	      rte_cpu_to_be_64(0x0000000086dd6000)
+#define HEAD_MAC_MASK RTE_BE64(0xffffffffffff0100)
+#define HEAD_V4_MASK  RTE_BE64(0x00000000ffffff00)
+#define HEAD_V6_MASK  RTE_BE64(0x00000000fffff000)
+#define HEAD_V4	      RTE_BE64(0x0000000008004500)
+#define HEAD_V6	      RTE_BE64(0x0000000086dd6000)
 
 /* IPv4: no fragment; DF is nobody's business. */
-#define FRAGMENT_MASK rte_cpu_to_be_16(0x3fff)
+#define FRAGMENT_MASK RTE_BE16(0x3fff)
 
 /* What a burst reads for each frame, at hand. */
 struct express_view {
@@ -213,18 +214,22 @@ static inline bool is_ours(const struct express_view *v, const uint64_t src[2])
 	return unlikely(gt_plan_find_words(v->plan, src) != NULL);
 }
 
+static inline enum express_way way_of(uint8_t flags)
+{
+	if (likely(flags == 0))
+		return WAY_DR;
+	if (flags == GT_EXPRESS_WRAPS)
+		return WAY_TUNNEL;
+	return (flags & GT_EXPRESS_SESSIONS) != 0 ? WAY_SESSION : WAY_SERVER;
+}
+
 /* The way of a client's packet. False: no NIC places a packet by its source alone. */
 static inline bool take_service(const struct express_view *v, struct express *x,
 				const struct gt_plan_express *service)
 {
-	x->service = service;
+	x->service = *service;
 	x->slot = gt_flow_prefetch(v->flows, x->hash)->slots;
-	x->way = WAY_DR;
-	if (likely(service->flags == 0))
-		return true;
-	x->way = WAY_SERVER;
-	if ((service->flags & GT_EXPRESS_SESSIONS) != 0)
-		x->way = WAY_SESSION;
+	x->way = (uint8_t)way_of(service->flags);
 	return (service->flags & GT_EXPRESS_BY_SOURCE) == 0 || v->w->steer.n_workers == 1;
 }
 

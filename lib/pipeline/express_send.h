@@ -12,8 +12,8 @@
 
 /* What neighbouring frames of a burst add to the same counters. */
 struct sums {
-	uint64_t in;	  /* bytes, and frames << 32: a burst's bytes are far less */
-	uint32_t longer;  /* bytes that they left with, less those that they came with */
+	uint64_t in; /* bytes, and frames << 32: a burst's bytes are far less */
+	uint32_t out_bytes;
 	uint32_t between; /* join_ends */
 };
 
@@ -70,7 +70,7 @@ static void account(struct gt_worker *w, struct sums s)
 	c->interfaces[in_if].in_frames += frames;
 	c->interfaces[in_if].in_bytes += in_bytes;
 	c->interfaces[out_if].out_frames += frames;
-	c->interfaces[out_if].out_bytes += in_bytes + s.longer;
+	c->interfaces[out_if].out_bytes += s.out_bytes;
 	/* Replies are not counted by their VIP: number 0 is none. */
 	if (vip != 0) {
 		w->vips[vip].frames += frames;
@@ -93,7 +93,7 @@ static inline void depart(struct gt_worker *w, struct gt_frame *f, struct sums *
 		*s = (struct sums){.between = between};
 	}
 	s->in += came + (1ULL << 32);
-	s->longer += goes - came;
+	s->out_bytes += goes;
 }
 
 /* To a server, by the link layer that is ready made. */
@@ -214,37 +214,54 @@ static inline struct gt_addr dst_of(const struct gt_frame *f, const struct expre
 	return a;
 }
 
-static inline uint32_t variation_of(const struct gt_frame *f, const struct express *x)
+static inline uint32_t variation_of(const struct gt_frame *f, bool v6)
 {
-	const uint8_t *l4 = l4_of(f, x);
-	const struct gt_addr client = src_of(f, x);
+	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + (v6 ? 40 : 20);
+	struct gt_addr client;
 
+	if (v6)
+		memcpy(client.b, ip + 8, sizeof(client.b));
+	else
+		client = gt_addr_from_v4(gt_copy_be32(ip + 12));
 	return gt_tunnel_variation(&client, gt_copy_be16(l4), gt_copy_be16(l4 + 2));
 }
 
-static inline void to_tunnel(const struct gt_plan *plan, struct gt_frame *f,
-			     const struct express *x, const struct gt_plan_server *s)
+/* What is not the plain case of to_tunnel. */
+static __rte_noinline uint8_t *to_tunnel_rest(const struct gt_plan *plan, struct gt_frame *f,
+					      uint32_t len, bool v6, const struct gt_plan_server *s)
 {
-	bool outer_v4 = gt_addr_is_v4(&s->addr);
-	bool varies = s->encapsulation == GT_ENCAP_GUE || s->n_sources > 1 || !outer_v4;
-	uint32_t variation = varies ? variation_of(f, x) : 0;
+	uint32_t variation = variation_of(f, v6);
+	const struct gt_addr *src = gt_tunnel_source(plan, s, variation);
+	bool outer_v6 = (s->outer.flags & GT_OUTER_V6) != 0;
+	uint8_t *ip;
 
-	if (outer_v4) {
-		gt_wrap_v4(f, x->l3_len, x->v6, s->encapsulation,
-			   gt_addr_v4(gt_tunnel_source(plan, s, variation)), gt_addr_v4(&s->addr),
-			   variation);
-	} else {
-		struct gt_packet p = {.kind = x->v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
+	if (outer_v6 && s->encapsulation == GT_ENCAP_GUE) {
+		struct gt_packet p = {.kind = v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
 				      .l3_off = IP_OFF,
-				      .l3_end = IP_OFF + x->l3_len};
+				      .l3_end = IP_OFF + len};
 
 		gt_tunnel_wrap_for(plan, f, &p, s, variation);
+		return f->data + IP_OFF;
 	}
+	ip = outer_v6 ? gt_wrap_v6(f, len, v6, &s->outer, src, &s->addr, variation)
+		      : gt_wrap_v4(f, len, v6, &s->outer, s->n_sources > 1 ? gt_addr_v4(src) : 0,
+				   gt_addr_v4(&s->addr));
+	if ((s->outer.flags & GT_OUTER_SHIM) != 0)
+		gt_wrap_shim(ip + (outer_v6 ? 40 : 20), s->encapsulation, v6, variation, len);
+	return ip;
 }
 
-static inline bool fits_tunnel(const struct express *x, const struct gt_plan_server *s)
+/* A packet of `len` bytes that fits. In place what IP in IP from one source is. Returns the outer
+ * header. */
+static __rte_always_inline uint8_t *to_tunnel(const struct gt_plan *plan, struct gt_frame *f,
+					      uint32_t len, bool v6, const struct gt_plan_server *s)
 {
-	return x->l3_len + gt_tunnel_overhead(s->encapsulation, gt_addr_is_v4(&s->addr)) <= s->mtu;
+	if (s->outer.flags == 0)
+		return gt_wrap_v4(f, len, v6, &s->outer, 0, gt_addr_v4(&s->addr));
+	if (s->outer.flags == GT_OUTER_V6)
+		return gt_wrap_v6(f, len, v6, &s->outer, &plan->sources[s->first_source], &s->addr,
+				  variation_of(f, v6));
+	return to_tunnel_rest(plan, f, len, v6, s);
 }
 
 /* What a mode other than dr does with a packet to its server. An entry of snat would name a
@@ -256,9 +273,9 @@ static inline __attribute__((always_inline)) bool change(const struct gt_plan *p
 {
 	if (s->mode == GT_MODE_NAT)
 		return x->v6 ? to_nat_server(f, x, true, s) : to_nat_server(f, x, false, s);
-	if (s->mode != GT_MODE_TUNNEL || !fits_tunnel(x, s))
+	if (s->mode != GT_MODE_TUNNEL || !gt_outer_fits(&s->outer, x->l3_len, x->v6))
 		return false;
-	to_tunnel(plan, f, x, s);
+	to_tunnel_rest(plan, f, x->l3_len, x->v6, s);
 	return true;
 }
 
@@ -272,8 +289,8 @@ static inline bool to_server(struct reach *r, struct gt_frame *f, const struct e
 	value = x->slot->value;
 	meta = x->slot->meta;
 	if (unlikely(gt_flow_kind(meta) != x->kind || value >= r->n_servers ||
-		     gt_flow_idle(meta, r->tick) > x->service->idle_ticks ||
-		     ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
+		     gt_flow_idle(meta, r->tick) > x->service.idle_ticks ||
+		     ((x->service.flags & GT_EXPRESS_BY_SOURCE) != 0 &&
 		      gt_connection_record_is_due(r->w, meta))))
 		return false;
 	s = &r->servers[value];
@@ -329,8 +346,8 @@ static __rte_always_inline bool to_session(struct reach *r, struct gt_frame *f,
 	meta = x->slot->meta;
 	/* Silent for too long may be its client alone: its session knows. */
 	if (unlikely(gt_flow_kind(meta) != x->kind ||
-		     gt_flow_idle(meta, r->tick) > x->service->idle_ticks ||
-		     ((x->service->flags & GT_EXPRESS_BY_SOURCE) != 0 &&
+		     gt_flow_idle(meta, r->tick) > x->service.idle_ticks ||
+		     ((x->service.flags & GT_EXPRESS_BY_SOURCE) != 0 &&
 		      gt_connection_record_is_due(r->w, meta))))
 		return false;
 	/* The name alone, mostly. */
@@ -462,23 +479,20 @@ static __rte_always_inline bool session_reply(struct reach *r, struct gt_frame *
  * from here on that are its and take their way: how many. The first that is not is not changed.
  */
 
-/* nat, tunnels, and dr by source; of nat both ways. */
-static __rte_noinline unsigned run_server(struct reach *reach, struct gt_frame *frames,
+/* nat, and dr and tunnels by source; of nat both ways. */
+static __rte_noinline unsigned run_server(struct reach *r, struct gt_frame *frames,
 					  const struct express *express, unsigned n)
 {
-	struct reach r = *reach;
 	unsigned i = 0;
 
 	for (; i < n; i++) {
 		const struct express *x = &express[i];
 		struct gt_frame *f = &frames[i];
 
-		if (x->way == WAY_SERVER ? !to_server(&r, f, x)
-					 : x->way != WAY_NAT_REPLY || !nat_reply(&r, f, x))
+		if (x->way == WAY_SERVER ? !to_server(r, f, x)
+					 : x->way != WAY_NAT_REPLY || !nat_reply(r, f, x))
 			break;
 	}
-	reach->requests = r.requests;
-	reach->replies = r.replies;
 	return i;
 }
 
@@ -493,7 +507,7 @@ static __rte_always_inline bool take_session(struct reach *r, struct gt_frame *f
 	return x->way == reply && session_reply(r, f, x, v6);
 }
 
-/* So much is read here that a copy of *r, as above, would not stay in registers. */
+/* So much is read here that a copy of *r would not stay in registers. */
 static __rte_always_inline unsigned run_session(struct reach *r, struct gt_frame *frames,
 						const struct express *express, unsigned n, bool v6)
 {
@@ -544,7 +558,7 @@ static __rte_noinline unsigned run_dr(struct reach *reach, struct gt_frame *fram
 		value = x->slot->value;
 		meta = x->slot->meta;
 		if (unlikely(gt_flow_kind(meta) != x->kind || value >= n_servers ||
-			     gt_flow_idle(meta, tick) > x->service->idle_ticks))
+			     gt_flow_idle(meta, tick) > x->service.idle_ticks))
 			break;
 		to = &servers[value];
 		if (unlikely(to->express != GT_EXPRESS_DR))
@@ -559,12 +573,51 @@ static __rte_noinline unsigned run_dr(struct reach *reach, struct gt_frame *fram
 	return i;
 }
 
+/* Those of tunnels, as to_server forwards them. */
+static __rte_noinline unsigned run_tunnel(struct reach *reach, struct gt_frame *frames,
+					  const struct express *express, unsigned n)
+{
+	const struct gt_plan_server *servers = reach->servers;
+	struct gt_server_counters *counts = reach->counts;
+	uint32_t n_servers = reach->n_servers, tick = reach->tick;
+	const struct express *x = express, *end = express + n;
+	struct sums s = reach->requests;
+	struct gt_frame *f = frames;
+
+	for (; x < end; x++, f++) {
+		uint32_t value, meta, came = f->wire_len;
+		const struct gt_plan_server *to;
+
+		if (unlikely(x->way != WAY_TUNNEL || x->slot == NULL))
+			break;
+		value = x->slot->value;
+		meta = x->slot->meta;
+		if (unlikely(gt_flow_kind(meta) != x->kind || value >= n_servers ||
+			     gt_flow_idle(meta, tick) > x->service.idle_ticks))
+			break;
+		to = &servers[value];
+		if (unlikely(to->express != GT_EXPRESS_TUNNEL ||
+			     !gt_outer_fits(&to->outer, x->l3_len, x->v6)))
+			break;
+		x->slot->meta = (meta & ~GT_TICK_MASK) | tick;
+		memcpy(to_tunnel(reach->plan, f, x->l3_len, x->v6, to) - IP_OFF, to->macs,
+		       sizeof(to->macs));
+		counts[value].frames++;
+		counts[value].bytes += came;
+		depart(reach->w, f, &s, vip_out_of(to), came, f->wire_len);
+	}
+	reach->requests = s;
+	return (unsigned)(x - express);
+}
+
 static inline unsigned run_way(struct reach *r, struct gt_frame *frames,
 			       const struct express *express, unsigned n)
 {
 	switch ((enum express_way)express->way) {
 	case WAY_DR:
 		return run_dr(r, frames, express, n);
+	case WAY_TUNNEL:
+		return run_tunnel(r, frames, express, n);
 	case WAY_SERVER:
 	case WAY_NAT_REPLY:
 		return run_server(r, frames, express, n);
@@ -580,7 +633,8 @@ static inline unsigned run_way(struct reach *r, struct gt_frame *frames,
 
 static inline bool is_client(const struct express *x)
 {
-	return x->way == WAY_DR || x->way == WAY_SERVER || x->way == WAY_SESSION;
+	return x->way == WAY_DR || x->way == WAY_TUNNEL || x->way == WAY_SERVER ||
+	       x->way == WAY_SESSION;
 }
 
 #endif

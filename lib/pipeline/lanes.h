@@ -10,9 +10,10 @@
 
 #include "pipeline/express.h"
 
+#define GT_LANES 8
+
 #if defined(__AVX2__)
 
-#define GT_LANES     8
 #define GT_LANES_ALL 0xffU
 
 /* Ethernet, IP and TCP without options: what must be there to be read. */
@@ -26,6 +27,15 @@ static inline lanes lanes_all(uint32_t word)
 {
 	return _mm256_set1_epi32((int)word);
 }
+
+/* ... a constant, by one load: GCC would make it by three instructions, each time. */
+#define LANES(word)                                                                                \
+	__extension__({                                                                            \
+		static const uint32_t lanes_word = (word);                                         \
+		lanes lanes_words;                                                                 \
+		__asm__("vpbroadcastd %1, %0" : "=x"(lanes_words) : "m"(lanes_word));              \
+		lanes_words;                                                                       \
+	})
 
 /* 16 bytes of each frame, at p[i] + offset, as their four words. */
 static inline __attribute__((always_inline)) void lanes_turn(const uint8_t *const p[GT_LANES],
@@ -50,22 +60,16 @@ static inline __attribute__((always_inline)) void lanes_turn(const uint8_t *cons
 }
 
 /* Adds, to what differs, in which of the mask's bits a word is not the wanted one. */
-static inline lanes lanes_differ(lanes differs, lanes word, uint32_t wanted, uint32_t mask)
+static inline lanes lanes_differ(lanes differs, lanes word, lanes wanted, lanes mask)
 {
-	return _mm256_or_si256(differs, _mm256_and_si256(_mm256_xor_si256(word, lanes_all(wanted)),
-							 lanes_all(mask)));
+	return _mm256_or_si256(differs, _mm256_and_si256(_mm256_xor_si256(word, wanted), mask));
 }
 
 /* The big-endian number in the lower half of each word. */
 static inline lanes lanes_be16(lanes w)
 {
-	return _mm256_or_si256(_mm256_and_si256(_mm256_slli_epi32(w, 8), lanes_all(0xff00)),
-			       _mm256_and_si256(_mm256_srli_epi32(w, 8), lanes_all(0xff)));
-}
-
-static inline lanes lanes_times(lanes v, uint32_t by)
-{
-	return _mm256_mullo_epi32(v, lanes_all(by));
+	return _mm256_or_si256(_mm256_and_si256(_mm256_slli_epi32(w, 8), LANES(0xff00)),
+			       _mm256_and_si256(_mm256_srli_epi32(w, 8), LANES(0xff)));
 }
 
 static inline lanes lanes_down(lanes v, unsigned bits)
@@ -76,7 +80,7 @@ static inline lanes lanes_down(lanes v, unsigned bits)
 /* Both 16-bit halves of each word, less 32768 each: the multiplication is signed. */
 static inline lanes lanes_halves(lanes w)
 {
-	return _mm256_madd_epi16(_mm256_xor_si256(w, lanes_all(0x80008000)), lanes_all(0x00010001));
+	return _mm256_madd_epi16(_mm256_xor_si256(w, LANES(0x80008000)), LANES(0x00010001));
 }
 
 /* Not 0: the IPv4 checksum is wrong. The header's words: the first has its lower half in `first`'s
@@ -88,23 +92,22 @@ static inline lanes lanes_sum_wrong(lanes first, const lanes middle[4], lanes la
 		_mm256_add_epi32(
 			_mm256_add_epi32(lanes_halves(middle[0]), lanes_halves(middle[1])),
 			_mm256_add_epi32(lanes_halves(middle[2]), lanes_halves(middle[3]))),
-		_mm256_add_epi32(lanes_halves(ends), lanes_all(10 * 32768)));
+		_mm256_add_epi32(lanes_halves(ends), LANES(10 * 32768)));
 
 	/* As is_sum_right: of ten halves, which are not all 0, one addition folds all. */
-	sum = _mm256_add_epi32(_mm256_and_si256(sum, lanes_all(0xffff)),
-			       _mm256_srli_epi32(sum, 16));
-	return _mm256_xor_si256(sum, lanes_all(0xffff));
+	sum = _mm256_add_epi32(_mm256_and_si256(sum, LANES(0xffff)), _mm256_srli_epi32(sum, 16));
+	return _mm256_xor_si256(sum, LANES(0xffff));
 }
 
 /* gt_addr_is_martian_v4, all bits set if so. */
 static inline lanes lanes_martian(lanes source)
 {
-	lanes first = _mm256_and_si256(source, lanes_all(0xff));
-	lanes top = _mm256_and_si256(source, lanes_all(0xe0));
+	lanes first = _mm256_and_si256(source, LANES(0xff));
+	lanes top = _mm256_and_si256(source, LANES(0xe0));
 
 	return _mm256_or_si256(_mm256_or_si256(_mm256_cmpeq_epi32(first, _mm256_setzero_si256()),
-					       _mm256_cmpeq_epi32(first, lanes_all(127))),
-			       _mm256_cmpeq_epi32(top, lanes_all(0xe0)));
+					       _mm256_cmpeq_epi32(first, LANES(127))),
+			       _mm256_cmpeq_epi32(top, LANES(0xe0)));
 }
 
 /* Two words of each frame, one behind the other, as the frames' 64-bit words in their order. */
@@ -150,7 +153,7 @@ struct lanes_begun {
 
 /* False: some have less than `bytes`, or none of this interface is ordinary. */
 static __rte_always_inline bool lanes_begin(const struct express_view *v, const struct gt_frame *f,
-					    uint32_t bytes, uint64_t type, uint64_t type_mask,
+					    lanes bytes, lanes type, lanes type_mask,
 					    struct lanes_begun *b)
 {
 	const struct express_head *head = &v->heads[f->in_if];
@@ -162,19 +165,20 @@ static __rte_always_inline bool lanes_begin(const struct express_view *v, const 
 		b->data[i] = f[i].data;
 	}
 	lanes_turn(rows, 0, w);
-	shorter = _mm256_cmpgt_epi32(lanes_all(bytes), w[0]);
+	shorter = _mm256_cmpgt_epi32(bytes, w[0]);
 	if (head->never != 0 || !_mm256_testz_si256(shorter, shorter))
 		return false;
 	b->wire_len = w[1];
 	lanes_turn(b->data, 0, first);
 	/* the interface; not handed over by another worker; no longer than express_classify allows
 	 */
-	d = lanes_differ(_mm256_setzero_si256(), w[2], f->in_if, 0xff);
-	d = lanes_differ(d, w[3], 0, 0xff00);
+	d = _mm256_and_si256(_mm256_xor_si256(w[2], lanes_all(f->in_if)), LANES(0xff));
+	d = _mm256_or_si256(d, _mm256_and_si256(w[3], LANES(0xff00)));
 	d = _mm256_or_si256(d, _mm256_srli_epi32(w[1], 16));
-	d = lanes_differ(d, first[0], (uint32_t)head->mac, UINT32_MAX);
-	d = lanes_differ(d, first[1], (uint32_t)(head->mac >> 32), (uint32_t)(HEAD_MAC_MASK >> 32));
-	b->differs = lanes_differ(d, first[3], (uint32_t)(type >> 32), (uint32_t)(type_mask >> 32));
+	d = _mm256_or_si256(d, _mm256_xor_si256(first[0], lanes_all((uint32_t)head->mac)));
+	d = lanes_differ(d, first[1], lanes_all((uint32_t)(head->mac >> 32)),
+			 LANES((uint32_t)(HEAD_MAC_MASK >> 32)));
+	b->differs = lanes_differ(d, first[3], type, type_mask);
 	b->type = first[3];
 	return true;
 }
@@ -183,85 +187,122 @@ static __rte_always_inline bool lanes_begin(const struct express_view *v, const 
  * before its offset. All bits set: it is not. */
 static inline lanes lanes_tcp_bad(lanes flags, lanes payload)
 {
-	lanes header = _mm256_and_si256(_mm256_srli_epi32(flags, 18), lanes_all(0x3c));
+	lanes header = _mm256_and_si256(_mm256_srli_epi32(flags, 18), LANES(0x3c));
 
-	return _mm256_or_si256(_mm256_cmpgt_epi32(lanes_all(20), header),
+	return _mm256_or_si256(_mm256_cmpgt_epi32(LANES(20), header),
 			       _mm256_cmpgt_epi32(header, payload));
 }
 
-/* l3_len, way, kind, protocol, v6 of struct express, and which of them the frames are. */
-static inline unsigned lanes_end(const struct lanes_begun *b, lanes bad, lanes l3_len, lanes flags,
-				 uint32_t entry, bool v6, struct lanes_found *found)
+/* A bit for each frame that is ordinary as far as its bytes tell. */
+static inline unsigned lanes_good(const struct lanes_begun *b, lanes bad, lanes l3_len)
 {
-	lanes ack =
-		_mm256_cmpeq_epi32(_mm256_and_si256(flags, lanes_all((uint32_t)FLAGS_MASK << 24)),
-				   lanes_all((uint32_t)GT_TCP_ACK << 24));
-	uint32_t rest = WAY_DR | IPPROTO_TCP << 16 | (uint32_t)v6 << 24;
-	lanes high = _mm256_blendv_epi8(
-		lanes_all(rest | (uint32_t)NO_KIND << 8),
-		lanes_all(rest | (uint32_t)gt_flow_make_kind(entry, GT_FLOW_ESTABLISHED) << 8),
-		ack);
-
-	lanes_join(l3_len, high, found->ends);
 	bad = _mm256_or_si256(
-		bad, _mm256_cmpgt_epi32(_mm256_add_epi32(l3_len, lanes_all(IP_OFF)), b->wire_len));
+		bad, _mm256_cmpgt_epi32(_mm256_add_epi32(l3_len, LANES(IP_OFF)), b->wire_len));
 	bad = _mm256_andnot_si256(bad, _mm256_cmpeq_epi32(b->differs, _mm256_setzero_si256()));
 	return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(bad));
 }
 
-/* Bit i: frame i is ordinary as far as its bytes tell. */
-static __rte_noinline unsigned lanes_judge_v4(const struct express_view *v,
-					      const struct gt_frame *f, struct lanes_found *found)
+/* All bits set: an ordinary packet of an established connection. */
+static inline lanes lanes_acks(lanes flags)
 {
-	lanes ip[4], l4[4], total, source, to, port, bad;
+	return _mm256_cmpeq_epi32(_mm256_and_si256(flags, LANES((uint32_t)FLAGS_MASK << 24)),
+				  LANES((uint32_t)GT_TCP_ACK << 24));
+}
+
+/* l3_len, way, kind, protocol, v6 of struct express. */
+static inline void lanes_end(lanes l3_len, lanes acks, uint32_t entry, bool v6,
+			     uint64_t ends[GT_LANES])
+{
+	uint32_t rest = WAY_DR | IPPROTO_TCP << 16 | (uint32_t)v6 << 24;
+	lanes high = _mm256_blendv_epi8(
+		lanes_all(rest | (uint32_t)NO_KIND << 8),
+		lanes_all(rest | (uint32_t)gt_flow_make_kind(entry, GT_FLOW_ESTABLISHED) << 8),
+		acks);
+
+	lanes_join(l3_len, high, ends);
+}
+
+/* What frames of TCP over IPv4 say. */
+struct lanes_v4 {
+	lanes source, source_port; /* addresses and ports as they lie in memory */
+	lanes to, to_port;	   /* with the protocol, as gt_plan_express_v4_home takes them */
+	lanes l3_len, acks;
+};
+
+/* Which of them are good. */
+static __rte_always_inline unsigned lanes_judge_v4(const struct express_view *v,
+						   const struct gt_frame *f, struct lanes_v4 *p)
+{
+	lanes ip[4], l4[4], bad;
 	struct lanes_begun b;
 
-	if (!lanes_begin(v, f, LANE_BYTES_V4, HEAD_V4, HEAD_V4_MASK, &b))
+	if (!lanes_begin(v, f, LANES(LANE_BYTES_V4), LANES((uint32_t)(HEAD_V4 >> 32)),
+			 LANES((uint32_t)(HEAD_V4_MASK >> 32)), &b))
 		return 0;
 	/* length, id | fragment, TTL, protocol | checksum, source | source, destination */
 	lanes_turn(b.data, 16, ip);
-	b.differs = lanes_differ(b.differs, ip[1], IPPROTO_TCP << 24, 0xff000000U | FRAGMENT_MASK);
+	b.differs = lanes_differ(b.differs, ip[1], LANES(IPPROTO_TCP << 24),
+				 LANES(0xff000000U | FRAGMENT_MASK));
 	/* destination, port | port, sequence | ... | acknowledgment, offset, flags */
 	lanes_turn(b.data, 32, l4);
 	b.differs = _mm256_or_si256(b.differs, lanes_sum_wrong(b.type, ip, l4[0]));
-	total = lanes_be16(ip[0]);
-	source = _mm256_or_si256(_mm256_srli_epi32(ip[2], 16), _mm256_slli_epi32(ip[3], 16));
-	to = _mm256_or_si256(_mm256_srli_epi32(ip[3], 16), _mm256_slli_epi32(l4[0], 16));
-	port = _mm256_blend_epi16(l4[1], lanes_all(IPPROTO_TCP << 16), 0xaa);
-	lanes_join(source, _mm256_srli_epi32(l4[0], 16), found->keys);
-	lanes_join(to, port, found->services);
-	lanes_store(lanes_down(lanes_times(source, GT_PLAN_SPREAD), v->plan->ours_shift),
-		    found->ours);
-	lanes_store(lanes_down(_mm256_add_epi32(lanes_times(to, GT_PLAN_SPREAD),
-						lanes_times(port, GT_PLAN_SPREAD_PORTS)),
-			       v->plan->express_v4_shift),
-		    found->homes);
-	bad = _mm256_or_si256(lanes_martian(source),
-			      lanes_tcp_bad(l4[3], _mm256_sub_epi32(total, lanes_all(20))));
-	return lanes_end(&b, bad, total, l4[3], GT_FLOW_TYPE_NARROW, false, found);
+	p->l3_len = lanes_be16(ip[0]);
+	p->source = _mm256_or_si256(_mm256_srli_epi32(ip[2], 16), _mm256_slli_epi32(ip[3], 16));
+	p->source_port = _mm256_srli_epi32(l4[0], 16);
+	p->to = _mm256_or_si256(_mm256_srli_epi32(ip[3], 16), _mm256_slli_epi32(l4[0], 16));
+	p->to_port = _mm256_blend_epi16(l4[1], LANES(IPPROTO_TCP << 16), 0xaa);
+	p->acks = lanes_acks(l4[3]);
+	bad = _mm256_or_si256(lanes_martian(p->source),
+			      lanes_tcp_bad(l4[3], _mm256_sub_epi32(p->l3_len, LANES(20))));
+	return lanes_good(&b, bad, p->l3_len);
+}
+
+/* gt_plan_ours_v4, gt_plan_express_v4_home. */
+static inline lanes lanes_ours(const struct express_view *v, lanes source)
+{
+	return lanes_down(_mm256_mullo_epi32(source, LANES(GT_PLAN_SPREAD)), v->plan->ours_shift);
+}
+
+static inline lanes lanes_homes(const struct express_view *v, lanes to, lanes to_port)
+{
+	return lanes_down(_mm256_add_epi32(_mm256_mullo_epi32(to, LANES(GT_PLAN_SPREAD)),
+					   _mm256_mullo_epi32(to_port, LANES(GT_PLAN_SPREAD_PORTS))),
+			  v->plan->express_v4_shift);
+}
+
+static inline void lanes_tell_v4(const struct express_view *v, const struct lanes_v4 *p,
+				 struct lanes_found *found)
+{
+	lanes_join(p->source, p->source_port, found->keys);
+	lanes_join(p->to, p->to_port, found->services);
+	lanes_store(lanes_ours(v, p->source), found->ours);
+	lanes_store(lanes_homes(v, p->to, p->to_port), found->homes);
+	lanes_end(p->l3_len, p->acks, GT_FLOW_TYPE_NARROW, false, found->ends);
 }
 
 static __rte_noinline unsigned lanes_judge_v6(const struct express_view *v,
 					      const struct gt_frame *f, struct lanes_found *found)
 {
-	lanes ip[4], l4[4], payload, first, bad;
+	lanes ip[4], l4[4], payload, first, bad, l3_len;
 	struct lanes_begun b;
 
-	if (!lanes_begin(v, f, LANE_BYTES_V6, HEAD_V6, HEAD_V6_MASK, &b))
+	if (!lanes_begin(v, f, LANES(LANE_BYTES_V6), LANES((uint32_t)(HEAD_V6 >> 32)),
+			 LANES((uint32_t)(HEAD_V6_MASK >> 32)), &b))
 		return 0;
 	/* flow label, length | next header, hop limit, source | ... */
 	lanes_turn(b.data, 16, ip);
-	b.differs = lanes_differ(b.differs, ip[1], IPPROTO_TCP, 0xff);
+	b.differs = lanes_differ(b.differs, ip[1], LANES(IPPROTO_TCP), LANES(0xff));
 	/* ... | ... | acknowledgment, offset, flags | ...: so that nothing behind them is read */
 	lanes_turn(b.data, 56, l4);
 	payload = lanes_be16(_mm256_srli_epi32(ip[0], 16));
+	l3_len = _mm256_add_epi32(payload, LANES(40));
 	/* Sources: see classify_ipv6. */
-	first = _mm256_and_si256(ip[1], lanes_all(0xff0000));
+	first = _mm256_and_si256(ip[1], LANES(0xff0000));
 	bad = _mm256_or_si256(_mm256_cmpeq_epi32(first, _mm256_setzero_si256()),
-			      _mm256_cmpeq_epi32(first, lanes_all(0xff0000)));
+			      _mm256_cmpeq_epi32(first, LANES(0xff0000)));
 	bad = _mm256_or_si256(bad, lanes_tcp_bad(l4[2], payload));
-	return lanes_end(&b, bad, _mm256_add_epi32(payload, lanes_all(40)), l4[2],
-			 GT_FLOW_TYPE_WIDE_SECOND, true, found);
+	lanes_end(l3_len, lanes_acks(l4[2]), GT_FLOW_TYPE_WIDE_SECOND, true, found->ends);
+	return lanes_good(&b, bad, l3_len);
 }
 
 /* The rest of classify_ipv4, of frame i. `services` and `ours` are v->plan's, at hand: what is
@@ -311,24 +352,6 @@ static inline bool lanes_are_v6(const struct express_view *v, const struct gt_fr
 {
 	return f->len >= LANE_BYTES_V6 &&
 	       ((gt_rewrite_load(f->data + 8) ^ v->heads[f->in_if].v6) & HEAD_V6_MASK) == 0;
-}
-
-/* Of eight frames in a row those, a bit for each, that it could judge, and that are on the express
- * path; the others are express_classify's. */
-static inline unsigned lanes_classify_v4(const struct express_view *v, const struct gt_frame *f,
-					 struct express *x)
-{
-	const struct gt_plan_express_v4 *services = v->plan->express_v4;
-	const uint64_t *ours = v->plan->ours;
-	struct lanes_found found;
-	unsigned good = lanes_judge_v4(v, f, &found);
-
-#pragma GCC unroll 8
-	for (unsigned i = 0; i < GT_LANES; i++)
-		if (unlikely((good >> i & 1) == 0) ||
-		    !lanes_take_v4(v, &f[i], &found, i, services, ours, &x[i]))
-			good &= ~(1U << i);
-	return good;
 }
 
 static inline unsigned lanes_classify_v6(const struct express_view *v, const struct gt_frame *f,

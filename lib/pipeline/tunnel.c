@@ -29,20 +29,6 @@ _Static_assert((int)GT_ENCAP_IPIP == (int)GT_TUNNEL_IPIP &&
 #define LEAST_MTU_V4 68U
 #define LEAST_MTU_V6 1280U
 
-uint32_t gt_tunnel_variation(const struct gt_addr *client, rte_be16_t client_port,
-			     rte_be16_t vip_port)
-{
-	uint64_t w[2], x;
-
-	/* MurmurHash3's finalizer: two multiplications. A secret would be of no use, for whoever
-	 * wants to crowd one queue of a server's NIC can do so without a tunnel, too. */
-	memcpy(w, client->b, 16);
-	x = (w[0] * 0x9e3779b97f4a7c15ULL ^ w[1]) + ((uint64_t)vip_port << 16 | client_port);
-	x = (x ^ x >> 33) * 0xff51afd7ed558ccdULL;
-	x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53ULL;
-	return (uint32_t)(x >> 32);
-}
-
 /*
  * The identification of an IPv4 outer header. It counts only where the outer packet may be cut, DF
  * clear: then it is the inner one's, which its sender keeps apart (RFC 6864 4.1), moved by the

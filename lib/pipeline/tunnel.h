@@ -10,8 +10,19 @@
  * What the outer headers of a connection vary by: 32 bits that are the same on every worker and
  * node, and after a restart, so that a connection stays on its queue of the server's NIC. Worker.
  */
-uint32_t gt_tunnel_variation(const struct gt_addr *client, rte_be16_t client_port,
-			     rte_be16_t vip_port);
+static inline uint32_t gt_tunnel_variation(const struct gt_addr *client, rte_be16_t client_port,
+					   rte_be16_t vip_port)
+{
+	uint64_t w[2], x;
+
+	/* MurmurHash3's finalizer: two multiplications. A secret would be of no use, for whoever
+	 * wants to crowd one queue of a server's NIC can do so without a tunnel, too. */
+	memcpy(w, client->b, 16);
+	x = (w[0] * 0x9e3779b97f4a7c15ULL ^ w[1]) + ((uint64_t)vip_port << 16 | client_port);
+	x = (x ^ x >> 33) * 0xff51afd7ed558ccdULL;
+	x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53ULL;
+	return (uint32_t)(x >> 32);
+}
 
 /*
  * Wraps a packet for a server; the link layer's addresses are still to be written. False: it would

@@ -337,7 +337,8 @@ static void tell_once(struct story *s, struct scene *scene, bool first)
 	w = gt_worker_create(&params);
 	if (w == NULL || gt_traffic_create(&t, s->config, s->vip, s->macs, s->flows) != 0)
 		stop("not enough memory");
-	if (!gt_traffic_establish(&t, w, s->plans[0], s->flows, why, sizeof(why)))
+	if (!gt_traffic_establish(&t, w, s->plans[0], GT_TRAFFIC_NOW_MS, s->flows, why,
+				  sizeof(why)))
 		stop(why);
 	gt_worker_tick(w, s->plans[0], GT_TRAFFIC_NOW_MS);
 	scene->play(s, w, &t, us, &scene->n);

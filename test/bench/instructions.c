@@ -116,7 +116,7 @@ int main(int argc, char **argv)
 	w = create_worker(config, vip, kind, flows, frames);
 	if (w == NULL || gt_traffic_create(&t, config, vip, macs, flows) != 0)
 		return 1;
-	if (!gt_traffic_establish(&t, w, plan, flows, why, sizeof(why))) {
+	if (!gt_traffic_establish(&t, w, plan, GT_TRAFFIC_NOW_MS, flows, why, sizeof(why))) {
 		fprintf(stderr, "%s\n", why);
 		return 1;
 	}

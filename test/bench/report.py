@@ -158,7 +158,7 @@ def costs(data):
 
 
 def name(row):
-    return f"`{row['mode']}` IPv{row['family']}"
+    return f"`{row['mode']}` IPv{row['family']}" + (", both ways" if row["what"].endswith("both ways") else "")
 
 
 def measured(data, workers):
@@ -172,8 +172,8 @@ def mark(row):
 def own(data):
     """One worker, by `gantry bench`."""
     rows = [[count(r["flows"]), name(r), f"{r['mpps']:.1f}{mark(r)}", f"{r['ns']:.0f}", f"{r['floor_ns']:.0f}", f"{100 * r['of_macswap']:.0f} %",
-             f"{r['best_rounds']}/{r['rounds']}"] for r in measured(data, 1)]
-    return table(["connections", "", "Mpps", "ns a frame", "macswap, ns", "of macswap", "rounds"], rows)
+             f"{100 * r['of_dr']:.0f} %" if "of_dr" in r else "", f"{r['best_rounds']}/{r['rounds']}"] for r in measured(data, 1)]
+    return table(["connections", "", "Mpps", "ns a frame", "macswap, ns", "of macswap", "of `dr` IPv4", "rounds"], rows)
 
 
 def workers(data):

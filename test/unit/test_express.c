@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -383,6 +384,151 @@ static void express_what_is_too_big_is_told(void **state)
 	support_pipe_close(&p);
 }
 
+/* Tunnels of each kind, family inside and outside, and from one source address or one of two: 24
+ * VIPs, t00 to t23, of one server each. */
+#define TUNNELS 24
+
+static void add_tunnels(struct gt_config *c)
+{
+	/* Of san there is one address of each family. */
+	support_address(c, 0, "192.0.2.9/24");
+	support_address(c, 0, "2001:db8::9/64");
+	for (unsigned i = 0; i < TUNNELS; i++) {
+		bool inner_v6 = i & 1, outer_v6 = i & 2, san = i & 4;
+		char name[8], vip[32], server[32];
+		size_t v;
+
+		snprintf(name, sizeof(name), "t%02u", i);
+		snprintf(vip, sizeof(vip), inner_v6 ? "2001:db8::2:%u" : "192.0.2.%u", 200 + i);
+		if (outer_v6)
+			snprintf(server, sizeof(server), "2001:db8:%d::3:%u", san ? 2 : 0, i);
+		else
+			snprintf(server, sizeof(server), san ? "198.51.100.%u" : "192.0.2.%u",
+				 230 + i);
+		v = support_vip(c, name, vip, GT_PROTO_TCP, "80");
+		c->vips[v].mode = GT_MODE_TUNNEL;
+		c->vips[v].encapsulation = (enum gt_encapsulation)(i / 8);
+		support_server(c, v, "a", server, 100)->interface = san;
+	}
+}
+
+/* What outer headers take from inner ones, and lengths: padded, to be continued, cut. */
+static void vary_inner(struct gt_frame *f, bool v4, unsigned i)
+{
+	uint8_t *ip = f->data + 14;
+
+	if (v4) {
+		ip[1] = (uint8_t)(i * 37);
+		ip[4] = (uint8_t)(i * 11);
+		ip[5] = (uint8_t)(i * 7);
+		ip[6] = (uint8_t)(i % 4 << 6);
+		repair_ipv4(f->data);
+	} else {
+		ip[0] = (uint8_t)(0x60 | (i & 0xf));
+		ip[1] = (uint8_t)(i * 37);
+	}
+	if (i % 16 == 5)
+		f->wire_len += 7;
+	if (i % 16 == 9)
+		f->len -= i % 20;
+}
+
+/* Of the tunnel's connection number `flow`. */
+static struct support_packet to_tunnel(const struct gt_config *c, unsigned tunnel, unsigned flow)
+{
+	struct support_packet s = {.dst = c->vips[c->n_vips - TUNNELS + tunnel].address,
+				   .protocol = TCP,
+				   .sport = (uint16_t)(1000 + flow),
+				   .dport = 80,
+				   .flags = GT_TCP_ACK,
+				   .payload_len = flow * 22,
+				   .ttl = 64};
+
+	s.src = support_addr(gt_addr_is_v4(&s.dst) ? "203.0.113.9" : "2001:db8:1::9");
+	return s;
+}
+
+#define TUNNEL_FLOWS 64
+
+static void open_tunnels(struct support_pipe *p)
+{
+	struct gt_worker_params own = params;
+	struct gt_config *c = make_config();
+
+	add_tunnels(c);
+	own.memory = gt_memory_heap;
+	own.connections = 4 * TUNNELS * TUNNEL_FLOWS;
+	support_pipe_open_with(p, c, 1, &own);
+	support_pipe_twin_workers(p, &own);
+	for (unsigned i = 0; i < TUNNELS * TUNNEL_FLOWS; i++) {
+		struct support_packet s = to_tunnel(c, i % TUNNELS, i / TUNNELS);
+
+		s.flags = GT_TCP_SYN;
+		send_packet(p, &s, 0);
+		s.flags = GT_TCP_ACK;
+		send_packet(p, &s, 0);
+	}
+}
+
+static void express_every_tunnel_is_wrapped_alike(void **state)
+{
+	struct support_pipe p;
+
+	(void)state;
+	open_tunnels(&p);
+	for (unsigned i = 0; i < TUNNELS * TUNNEL_FLOWS; i++) {
+		struct support_packet s = to_tunnel(p.config, i % TUNNELS, i / TUNNELS);
+		bool v4 = gt_addr_is_v4(&s.dst);
+		struct gt_frame f = support_packet_frame(&s);
+		uint64_t forwarded = p.worker->counters.forwarded;
+
+		vary_inner(&f, v4, i / TUNNELS);
+		give_among_others(&p, &f, 0, v4);
+		give(&p, &f, 0);
+		assert_true(p.worker->counters.forwarded >= forwarded + 9);
+	}
+	support_pipe_close(&p);
+}
+
+/* Many at once, of one tunnel or of several of a family; some must be told that they are too big.
+ */
+static void express_tunnels_are_wrapped_alike_in_bursts(void **state)
+{
+	struct support_pipe p;
+	uint64_t seed = 8;
+
+	(void)state;
+	open_tunnels(&p);
+	for (unsigned round = 0; round < TUNNELS * 20; round++) {
+		uint64_t forwarded = p.worker->counters.forwarded;
+		bool mixed = round / TUNNELS % 2 == 1, big = round / TUNNELS % 4 > 1;
+		struct gt_frame frames[GT_BURST_MAX];
+
+		for (unsigned i = 0; i < GT_BURST_MAX; i++) {
+			uint64_t r = support_random(&seed);
+			unsigned tunnel = round % TUNNELS, flow = r >> 8 & (TUNNEL_FLOWS - 1);
+			struct support_packet s;
+
+			/* Now and then of another one of the same inner family. */
+			if (mixed && r % 8 == 0)
+				tunnel = (tunnel + (r >> 32) % (TUNNELS / 2) * 2) % TUNNELS;
+			s = to_tunnel(p.config, tunnel, flow);
+			if (big && (r >> 40) % 16 == 0)
+				s.payload_len = 1420 + (r >> 48) % 40;
+			frames[i] = support_packet_frame(&s);
+			vary_inner(&frames[i], tunnel % 2 == 0, flow);
+		}
+		support_pipe_burst(&p, frames, GT_BURST_MAX);
+		for (unsigned i = 0; i < GT_BURST_MAX; i++)
+			support_pipe_done(&frames[i]);
+		assert_true(big ? p.worker->counters.forwarded > forwarded
+				: p.worker->counters.forwarded == forwarded + GT_BURST_MAX);
+		p.now_ms += 250;
+	}
+	assert_true(p.worker->counters.answered > 0);
+	support_pipe_close(&p);
+}
+
 /* Silence around each timeout, and around the minute in which a client's record is renewed. */
 static void express_silence_ends_connections_alike(void **state)
 {
@@ -673,6 +819,8 @@ int main(void)
 		cmocka_unit_test(express_every_checksum_is_right),
 		cmocka_unit_test(express_ttl_udp_without_checksum_and_lengths_are_judged_alike),
 		cmocka_unit_test(express_what_is_too_big_is_told),
+		cmocka_unit_test(express_every_tunnel_is_wrapped_alike),
+		cmocka_unit_test(express_tunnels_are_wrapped_alike_in_bursts),
 		cmocka_unit_test(express_silence_ends_connections_alike),
 		cmocka_unit_test(express_connections_begin_and_end_alike),
 		cmocka_unit_test(express_changes_of_servers_are_seen),
