@@ -73,6 +73,10 @@ static inline uint16_t gt_server_share(const struct gt_server_state *s)
 #define GT_SERVER_TAKES	   0x02 /* new connections come: enabled with a weight, and its turn */
 #define GT_SERVER_RESOLVED 0x04 /* its MAC is known */
 
+/* A server's VIP, by its family: what no encapsulation is. */
+#define GT_VIP_V4 0x40
+#define GT_VIP_V6 0x80
+
 /* How ordinary packets go to a server by the express path. */
 enum gt_express {
 	/* they do not: it is not alive or not resolved, its interface tagged, or the address family
@@ -84,25 +88,36 @@ enum gt_express {
 	GT_EXPRESS_TUNNEL,
 };
 
-/* What a worker needs to send to a server: a cache line. */
+/* What a worker needs to send to a server, and to answer for it: a cache line. */
 struct gt_plan_server {
 	uint8_t macs[12]; /* destination, then source: the first 12 bytes of its frames */
 	uint16_t vip;	  /* number */
 	uint8_t out_if;
 	uint8_t express; /* enum gt_express */
 	struct gt_addr addr;
-	rte_be16_t port;       /* 0: the client's */
-	uint8_t mode;	       /* enum gt_mode */
-	uint8_t encapsulation; /* enum gt_encapsulation, with GT_MODE_TUNNEL */
-	/* SNAT and tunnels: plan->sources[first_source] and so on are our addresses of its family
-	 */
-	uint32_t first_source;
+	rte_be16_t port; /* 0: the client's */
+	uint8_t mode;	 /* enum gt_mode */
+	union {
+		uint8_t encapsulation; /* GT_MODE_TUNNEL: enum gt_encapsulation */
+		uint8_t vip_family;    /* other modes: GT_VIP_... */
+	};
+	union {
+		/* SNAT and tunnels: plan->sources[first_source] and so on are our addresses of its
+		 * family */
+		uint32_t first_source;
+		/* nat: what its address that becomes its VIP's adds to a checksum's sum; as 16 bits
+		 * in network order, and not 0 */
+		uint16_t reply_sum;
+	};
 	uint16_t n_sources;
 	uint16_t mtu;	     /* of out_if */
 	uint16_t group_name; /* number of its name in its VIP's persistence group; 0: none */
 	uint8_t flags;
-	uint8_t reserved;
-	struct gt_outer outer; /* of tunnels: what outer headers are, ready made */
+	uint8_t vip_if; /* its VIP's interface */
+	union {
+		struct gt_outer outer;	 /* tunnels: what outer headers are, ready made */
+		struct gt_addr vip_addr; /* other modes: its VIP's address */
+	};
 };
 _Static_assert(sizeof(struct gt_plan_server) == 64, "a server is a cache line");
 
@@ -166,13 +181,16 @@ struct gt_plan_route {
 	/* An address of its family is in it if (address ^ net) & mask is 0, as two words; of IPv4
 	 * the second ones. */
 	uint64_t net[2], mask[2];
-	uint8_t macs[12]; /* where `known`: the gateway's, and its interface's own */
-	bool via;
-	bool known; /* where `via`: the gateway's MAC is */
+	uint8_t macs[12]; /* where `known` the gateway's, and out_if's own */
+	/* Bytes of IP that an untagged frame has room for; 0: out_if is tagged, or the gateway's
+	 * MAC not known */
+	uint16_t plain_mtu;
 	uint8_t out_if;
-	uint8_t len;		/* of the prefix, in the bits of a struct gt_addr */
+	bool via : 1;
+	bool known : 1;		/* where `via`: the gateway's MAC is */
 	struct gt_addr gateway; /* where `via` */
 };
+_Static_assert(sizeof(struct gt_plan_route) == 64, "a route is a cache line");
 
 /* A station on a wire whose MAC is known. */
 struct gt_plan_neighbour {
@@ -256,6 +274,10 @@ struct gt_plan {
 	/* By family, IPv6 and IPv4; of each the longest prefix first, default routes last */
 	struct gt_plan_route *routes[2];
 	uint32_t n_routes[2];
+	const struct gt_plan_route *subnets_end[2]; /* behind the first ones, which are not `via` */
+	/* What gt_plan_find_route finds behind them, whatever the address, by the preferred
+	 * interface; of plain_mtu 0: no route by a gateway */
+	const struct gt_plan_route *defaults[2][GT_INTERFACES_MAX];
 	struct gt_plan_neighbour *neighbours; /* open addressing; half full at most */
 	uint32_t neighbours_mask;
 	struct gt_addr *sources;
@@ -503,6 +525,36 @@ gt_plan_find_route(const struct gt_plan *plan, const struct gt_addr *to, uint8_t
 			found = r;
 	}
 	return found;
+}
+
+/*
+ * The first step of gt_plan_find_route for who knows the family, inline: the subnet in which an
+ * address is (of IPv4: the last four bytes of one), or NULL: then plan->defaults tells. Worker.
+ */
+static inline const struct gt_plan_route *gt_plan_find_subnet_v4(const struct gt_plan *plan,
+								 rte_be32_t to)
+{
+	for (const struct gt_plan_route *r = plan->routes[1]; r < plan->subnets_end[1]; r++) {
+		uint32_t net, mask;
+
+		memcpy(&net, (const uint8_t *)r->net + 12, sizeof(net));
+		memcpy(&mask, (const uint8_t *)r->mask + 12, sizeof(mask));
+		if (((to ^ net) & mask) == 0)
+			return r;
+	}
+	return NULL;
+}
+
+static inline const struct gt_plan_route *gt_plan_find_subnet_v6(const struct gt_plan *plan,
+								 const struct gt_addr *to)
+{
+	uint64_t w[2];
+
+	memcpy(w, to->b, sizeof(w));
+	for (const struct gt_plan_route *r = plan->routes[0]; r < plan->subnets_end[0]; r++)
+		if ((((w[0] ^ r->net[0]) & r->mask[0]) | ((w[1] ^ r->net[1]) & r->mask[1])) == 0)
+			return r;
+	return NULL;
 }
 
 /* The MAC of a station on an interface's wire, or NULL: it is not known. Worker. */

@@ -10,14 +10,14 @@
 
 /* ---- routes ---- */
 
-/* The longest prefix first; of several gateways that of the interface that comes first. */
+/* The longest prefix first, whose mask has the greater bytes; of several gateways that of the
+ * interface that comes first. */
 static int compare_routes(const void *a, const void *b)
 {
 	const struct gt_plan_route *x = a, *y = b;
+	int longer = memcmp(y->mask, x->mask, sizeof(x->mask));
 
-	if (x->len != y->len)
-		return (int)y->len - (int)x->len;
-	return (int)x->out_if - (int)y->out_if;
+	return longer != 0 ? longer : (int)x->out_if - (int)y->out_if;
 }
 
 static struct gt_plan_route *add_route(struct gt_plan *plan, const struct gt_prefix *prefix,
@@ -28,7 +28,7 @@ static struct gt_plan_route *add_route(struct gt_plan *plan, const struct gt_pre
 	unsigned bits = v4 ? 96U + prefix->len : prefix->len;
 	uint8_t mask[16];
 
-	*r = (struct gt_plan_route){.len = (uint8_t)bits, .out_if = interface};
+	*r = (struct gt_plan_route){.out_if = interface};
 	for (unsigned i = 0; i < 16; i++, bits -= bits < 8 ? bits : 8)
 		mask[i] = bits < 8 ? (uint8_t)(0xff00 >> bits) : 0xff;
 	memcpy(r->mask, mask, sizeof(r->mask));
@@ -48,6 +48,38 @@ static void add_gateway(struct gt_plan *plan, uint8_t interface, const struct gt
 	r->via = true;
 }
 
+/* Which of those behind the subnets; `none` if none, or one that asks for its stations' MACs. */
+static const struct gt_plan_route *default_of(const struct gt_plan *plan, unsigned v4,
+					      uint8_t prefer, const struct gt_plan_route *none)
+{
+	const struct gt_plan_route *found = NULL;
+	const struct gt_plan_route *r = plan->subnets_end[v4];
+
+	for (; r < plan->routes[v4] + plan->n_routes[v4]; r++) {
+		if (!r->via)
+			return none;
+		if (r->out_if == prefer)
+			return r;
+		if (found == NULL)
+			found = r;
+	}
+	return found != NULL ? found : none;
+}
+
+/* The routes of a family are there, with an empty one behind them. */
+static void sort_routes(struct gt_plan *plan, unsigned v4)
+{
+	struct gt_plan_route *routes = plan->routes[v4];
+	uint32_t n = plan->n_routes[v4], i = 0;
+
+	qsort(routes, n, sizeof(*routes), compare_routes);
+	while (i < n && !routes[i].via)
+		i++;
+	plan->subnets_end[v4] = &routes[i];
+	for (uint8_t prefer = 0; prefer < GT_INTERFACES_MAX; prefer++)
+		plan->defaults[v4][prefer] = default_of(plan, v4, prefer, &routes[n]);
+}
+
 int gt_plan_make_routes(struct gt_plan_builder *b)
 {
 	struct gt_plan *plan = b->plan;
@@ -56,7 +88,7 @@ int gt_plan_make_routes(struct gt_plan_builder *b)
 	for (size_t i = 0; i < b->config->n_interfaces; i++)
 		n += b->config->interfaces[i].n_addresses + 1;
 	for (unsigned v4 = 0; v4 < 2; v4++) {
-		plan->routes[v4] = gt_plan_array(n, sizeof(*plan->routes[v4]));
+		plan->routes[v4] = gt_plan_array(n + 1, sizeof(*plan->routes[v4]));
 		if (plan->routes[v4] == NULL)
 			return -ENOMEM;
 	}
@@ -70,26 +102,28 @@ int gt_plan_make_routes(struct gt_plan_builder *b)
 		if (c->has_gateway6)
 			add_gateway(plan, (uint8_t)i, &c->gateway6);
 	}
-	for (unsigned v4 = 0; v4 < 2; v4++)
-		qsort(plan->routes[v4], plan->n_routes[v4], sizeof(*plan->routes[v4]),
-		      compare_routes);
+	sort_routes(plan, 0);
+	sort_routes(plan, 1);
 	return 0;
 }
 
 /* ---- neighbours ---- */
 
-static void learn_gateways(struct gt_plan *plan, unsigned v4)
+/* What routes need of their interfaces, and of their gateways. */
+static void complete_routes(struct gt_plan *plan, unsigned v4)
 {
 	for (uint32_t i = 0; i < plan->n_routes[v4]; i++) {
 		struct gt_plan_route *r = &plan->routes[v4][i];
+		const struct gt_plan_interface *out = &plan->interfaces[r->out_if];
 		const struct gt_mac *mac =
 			r->via ? gt_plan_find_neighbour(plan, r->out_if, &r->gateway) : NULL;
 
-		if (mac == NULL)
-			continue;
-		memcpy(r->macs, mac->b, 6);
-		memcpy(r->macs + 6, plan->interfaces[r->out_if].mac.b, 6);
-		r->known = true;
+		memcpy(r->macs + 6, out->mac.b, 6);
+		r->known = mac != NULL;
+		if (r->known)
+			memcpy(r->macs, mac->b, 6);
+		if (out->vlan == 0 && r->known == r->via)
+			r->plain_mtu = out->mtu;
 	}
 }
 
@@ -111,8 +145,8 @@ int gt_plan_make_neighbours(struct gt_plan_builder *b, const struct gt_plan_know
 		plan->neighbours[i] = (struct gt_plan_neighbour){known[k].addr, known[k].mac,
 								 known[k].interface, true};
 	}
-	learn_gateways(plan, 0);
-	learn_gateways(plan, 1);
+	complete_routes(plan, 0);
+	complete_routes(plan, 1);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/checksum.h"
 #include "base/tick.h"
 
 /* on_down as written, or by mode: where gantry's own addresses are in between, only it can tell. */
@@ -74,6 +75,15 @@ static bool is_express(const struct gt_plan *plan, const struct gt_config_vip *c
 	return plan->interfaces[server->interface].vlan == 0 && (same || c->mode == GT_MODE_TUNNEL);
 }
 
+/* What an address adds to the sum of a checksum when it becomes another one of its family: not 0.
+ */
+static uint16_t sum_of(const struct gt_addr *from, const struct gt_addr *to)
+{
+	uint32_t went = gt_checksum_fold(gt_checksum_add(0, from->b, sizeof(from->b)));
+
+	return (uint16_t)~gt_checksum_fold(gt_checksum_add(went, to->b, sizeof(to->b)));
+}
+
 static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 			const struct gt_config_vip *c, const struct gt_config_server *server,
 			const struct gt_server_state *state, uint32_t index)
@@ -91,9 +101,17 @@ static void fill_server(struct gt_plan *plan, uint16_t number, uint16_t vip,
 			     ? (uint8_t)(c->mode + 1)
 			     : GT_EXPRESS_NONE;
 	s->addr = server->address;
+	s->vip_if = c->interface;
 	s->port = rte_cpu_to_be_16(server->port);
 	s->mode = (uint8_t)c->mode;
-	s->encapsulation = (uint8_t)c->encapsulation;
+	if (c->mode == GT_MODE_TUNNEL) {
+		s->encapsulation = (uint8_t)c->encapsulation;
+	} else {
+		s->vip_family = gt_addr_is_v4(&c->address) ? GT_VIP_V4 : GT_VIP_V6;
+		s->vip_addr = c->address;
+	}
+	if (c->mode == GT_MODE_NAT)
+		s->reply_sum = sum_of(&s->addr, &s->vip_addr);
 	memcpy(s->macs, state->mac.b, 6);
 	memcpy(s->macs + 6, plan->interfaces[server->interface].mac.b, 6);
 }

@@ -53,4 +53,14 @@ static inline void gt_write_be32(uint8_t *p, uint32_t v)
 	memcpy(p, &be, sizeof(be));
 }
 
+/* A source and a destination port, in network order, as the word that they are in a packet. */
+static inline uint32_t gt_bytes_ports(rte_be16_t src, rte_be16_t dst)
+{
+#if RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN
+	return (uint32_t)dst << 16 | src;
+#else
+	return (uint32_t)src << 16 | dst;
+#endif
+}
+
 #endif

@@ -7,6 +7,8 @@
 
 #include <rte_prefetch.h>
 
+#include "base/bytes.h"
+#include "base/checksum.h"
 #include "base/hash.h"
 #include "flow/flow.h"
 
@@ -188,28 +190,25 @@ static void free_bucket(struct gt_snat *s, struct gt_snat_bucket *bucket)
 	uint32_t hole = (uint32_t)(bucket - s->pair_table), i = hole;
 
 	for (;;) {
-		struct gt_snat_ends ends;
 		uint32_t home;
 
 		i = (i + 1) & (PAIR_BUCKETS - 1);
-		if (s->pair_table[i].number == 0)
+		if (s->pair_table[i].pair == NULL)
 			break;
-		ends = gt_snat_ends(&s->pair_table[i].key);
-		home = gt_snat_pair_home(s, &ends);
+		home = gt_snat_pair_home(s, &s->pair_table[i].ends);
 		if (((i - home) & (PAIR_BUCKETS - 1)) < ((i - hole) & (PAIR_BUCKETS - 1)))
 			continue;
 		s->pair_table[hole] = s->pair_table[i];
 		hole = i;
 	}
-	s->pair_table[hole] = (struct gt_snat_bucket){.number = 0};
+	s->pair_table[hole] = (struct gt_snat_bucket){.pair = NULL};
 }
 
 static struct gt_snat_pair *find_pair(const struct gt_snat *s, const struct gt_snat_pair_key *key)
 {
 	const struct gt_snat_ends ends = gt_snat_ends(key);
-	uint32_t number = gt_snat_find_bucket(s, &ends)->number;
 
-	return number != 0 ? &s->pairs[number - 1] : NULL;
+	return gt_snat_find_bucket(s, &ends)->pair;
 }
 
 static bool has_rested(const struct gt_snat *s, const struct gt_snat_pair *p, uint16_t port,
@@ -264,6 +263,16 @@ static uint8_t entry_of(const struct gt_snat *s, const struct gt_snat_pair_key *
 	return gt_toeplitz_entry(gt_toeplitz_tuple(&key->server, &key->source, key->port, 0));
 }
 
+/* Of an IPv4 address the last four bytes are the packet's: what stands before them is 0xffff, which
+ * adds nothing. */
+static uint16_t sum_of(const struct gt_snat_pair_key *key)
+{
+	uint32_t sum = gt_checksum_add(0, key->server.b, sizeof(key->server.b));
+
+	return (uint16_t)~gt_checksum_fold(
+		gt_checksum_add(sum, key->source.b, sizeof(key->source.b)));
+}
+
 static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pair_key *key,
 				     uint32_t tick)
 {
@@ -283,13 +292,17 @@ static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pai
 		.used = true,
 		.fresh = GT_SNAT_PORT_FIRST,
 		.look = GT_SNAT_PORT_FIRST,
-		.v6 = !gt_addr_is_v4(&key->server),
+		.v6 = ends.v6,
 		.entry = entry_of(s, key),
+		.sum = sum_of(key),
+		.ports = gt_bytes_ports(0, key->port),
 	};
 	s->n_pairs++;
 	s->pairs_changed++;
-	*gt_snat_find_bucket(s, &ends) = (struct gt_snat_bucket){
-		.key = *key, .number = i + 1, .v6 = s->pairs[i].v6, .entry = s->pairs[i].entry};
+	*gt_snat_find_bucket(s, &ends) = (struct gt_snat_bucket){.ends = ends,
+								 .pair = &s->pairs[i],
+								 .sum = s->pairs[i].sum,
+								 .entry = s->pairs[i].entry};
 	return &s->pairs[i];
 }
 

@@ -24,6 +24,7 @@
 #define GT_FLOW_SNAT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -50,9 +51,9 @@ struct gt_snat_session {
 	uint32_t answered : 1; /* its server has sent something other than a RST */
 	uint32_t by_port : 1;  /* the entry's key has the VIP's port: its service does not */
 	uint32_t reserved : 2;
-	rte_be32_t client; /* IPv4; else see gt_snat_session6 */
-	rte_be16_t client_port, vip_port;
-	uint16_t server; /* number */
+	rte_be32_t client;		  /* IPv4; else see gt_snat_session6 */
+	rte_be16_t vip_port, client_port; /* as they are in a reply */
+	uint16_t server;		  /* number */
 	union {
 		uint16_t service; /* number: tells the VIP */
 		uint16_t next;	  /* while resting: the port that began to rest next */
@@ -87,6 +88,8 @@ struct gt_snat_pair {
 	bool used;
 	bool v6;		       /* the server's family */
 	uint8_t entry;		       /* of the table, for a reply to port 0 */
+	uint16_t sum;		       /* of its addresses as of a checksum, in network order */
+	uint32_t ports;		       /* of a packet to the server, without ours */
 	uint16_t rest_head, rest_tail; /* ports, 0: none rests */
 	uint16_t rest_next;	       /* first of them that had not rested when it was looked at */
 	uint32_t fresh;		       /* next port that was never used; 65536 and above: none */
@@ -98,14 +101,22 @@ struct gt_snat_pair {
 	uint32_t blocks[GT_SNAT_PORTS / GT_SNAT_BLOCK_PORTS_MIN];
 } __attribute__((aligned(64)));
 
+/* The addresses of a pair as they are compared and hashed. */
+struct gt_snat_ends {
+	uint64_t server[2], source[2];
+	rte_be16_t port;
+	uint8_t protocol;
+	bool v6; /* their family */
+};
+
 /* A pair in the table: all that a reply reads of it but for its block, in one line. */
 struct gt_snat_bucket {
-	struct gt_snat_pair_key key;
-	uint32_t number;  /* the pair's index + 1; 0: free */
+	struct gt_snat_ends ends;
+	struct gt_snat_pair *pair; /* NULL: free, and all else is 0 */
 	uint32_t checked; /* the caller's: when it last knew that the source is still its own */
-	bool v6;
+	uint16_t sum;
 	uint8_t entry;
-	uint8_t reserved[18];
+	uint8_t reserved[9];
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct gt_snat_bucket) == 64, "a bucket is a cache line");
 
@@ -116,7 +127,7 @@ struct gt_snat {
 	uint32_t n_sessions;		   /* that may be in use */
 	uint32_t live;			   /* that are */
 	struct gt_snat_pair *pairs;	   /* NULL: no VIP of mode snat */
-	struct gt_snat_bucket *pair_table; /* open addressing; free: number 0 */
+	struct gt_snat_bucket *pair_table; /* open addressing */
 	uint8_t *sessions;		   /* block by block */
 	uint8_t session_shift;		   /* bytes of one: 16 or 32 */
 	uint8_t block_shift;		   /* ports of a block: 128 or 256 */
@@ -196,29 +207,36 @@ uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key
 
 #define GT_SNAT_PAIR_BUCKETS (2 * GT_SNAT_PAIRS_MAX)
 
-/* The addresses of a pair as they are compared and hashed. */
-struct gt_snat_ends {
-	uint64_t server[2], source[2];
-	rte_be16_t port;
-	uint8_t protocol;
-};
-
 static inline struct gt_snat_ends gt_snat_ends(const struct gt_snat_pair_key *key)
 {
-	struct gt_snat_ends e = {.port = key->port, .protocol = key->protocol};
+	struct gt_snat_ends e = {
+		.port = key->port, .protocol = key->protocol, .v6 = !gt_addr_is_v4(&key->server)};
 
 	memcpy(e.server, key->server.b, sizeof(e.server));
 	memcpy(e.source, key->source.b, sizeof(e.source));
 	return e;
 }
 
-static inline bool gt_snat_is_pair(const struct gt_snat_pair_key *key, const struct gt_snat_ends *e)
+/* Port, protocol and family in one word. */
+static inline uint32_t gt_snat_end_word(const struct gt_snat_ends *e)
 {
-	const struct gt_snat_ends k = gt_snat_ends(key);
+	uint32_t word;
 
-	return ((k.server[0] ^ e->server[0]) | (k.server[1] ^ e->server[1]) |
-		(k.source[0] ^ e->source[0]) | (k.source[1] ^ e->source[1]) |
-		(uint32_t)(k.port ^ e->port) | (uint32_t)(k.protocol ^ e->protocol)) == 0;
+	_Static_assert(offsetof(struct gt_snat_ends, v6) == offsetof(struct gt_snat_ends, port) + 3,
+		       "one behind the other");
+	memcpy(&word, &e->port, sizeof(word));
+	return word;
+}
+
+/* Of two of IPv4 the first words are the same. */
+static inline bool gt_snat_is_pair(const struct gt_snat_ends *k, const struct gt_snat_ends *e)
+{
+	uint64_t differ = (k->server[1] ^ e->server[1]) | (k->source[1] ^ e->source[1]) |
+			  (gt_snat_end_word(k) ^ gt_snat_end_word(e));
+
+	if (e->v6)
+		differ |= (k->server[0] ^ e->server[0]) | (k->source[0] ^ e->source[0]);
+	return differ == 0;
 }
 
 /*
@@ -240,9 +258,23 @@ static inline struct gt_snat_bucket *gt_snat_find_bucket(const struct gt_snat *s
 {
 	uint32_t i = gt_snat_pair_home(s, e);
 
-	while (s->pair_table[i].number != 0 && !gt_snat_is_pair(&s->pair_table[i].key, e))
+	while (s->pair_table[i].pair != NULL && !gt_snat_is_pair(&s->pair_table[i].ends, e))
 		i = (i + 1) & (GT_SNAT_PAIR_BUCKETS - 1);
 	return &s->pair_table[i];
+}
+
+/* The bucket that holds the pair, or NULL. Worker. */
+static inline struct gt_snat_bucket *gt_snat_known_bucket(const struct gt_snat *s,
+							  const struct gt_snat_ends *e)
+{
+	for (uint32_t i = gt_snat_pair_home(s, e);; i = (i + 1) & (GT_SNAT_PAIR_BUCKETS - 1)) {
+		struct gt_snat_bucket *b = &s->pair_table[i];
+
+		if (b->pair == NULL)
+			return NULL;
+		if (gt_snat_is_pair(&b->ends, e))
+			return b;
+	}
 }
 
 /* Where in its block a port (host order) of such a pair is, or GT_SNAT_NO_PLACE: it is another
@@ -284,12 +316,11 @@ static inline struct gt_snat_session *gt_snat_port_of(const struct gt_snat *s,
 	return gt_snat_placed(s, p, port, gt_snat_place(s, p->v6, p->entry, port));
 }
 
-/* The same by the pair's bucket. Worker. */
+/* The same by the pair's bucket and family. Worker. */
 static inline struct gt_snat_session *
-gt_snat_bucket_port(const struct gt_snat *s, const struct gt_snat_bucket *b, uint16_t port)
+gt_snat_bucket_port(const struct gt_snat *s, const struct gt_snat_bucket *b, bool v6, uint16_t port)
 {
-	return gt_snat_placed(s, &s->pairs[b->number - 1], port,
-			      gt_snat_place(s, b->v6, b->entry, port));
+	return gt_snat_placed(s, b->pair, port, gt_snat_place(s, v6, b->entry, port));
 }
 
 /* The pair of a session. Worker. */

@@ -4,12 +4,15 @@
  * behind an IPv4 header without options or an IPv6 header. It leaves the same bytes behind
  * (test/unit/test_express.c compares). One sum is made of what changes, and applied to each
  * checksum that covers it: RFC 1624 equation 3, and one's complement addition may be done in any
- * order and width (RFC 1071 2). Ports are both of a packet, as the word that they are in it.
+ * order and width (RFC 1071 2). Ports are both of a packet, as the word that they are in it. IPv6:
+ * UDP has a checksum.
  */
 #ifndef GT_PACKET_REWRITE_H
 #define GT_PACKET_REWRITE_H
 
 #include <netinet/in.h>
+
+#include <rte_branch_prediction.h>
 
 #include "base/addr.h"
 #include "base/bytes.h"
@@ -28,6 +31,13 @@ static inline uint64_t gt_rewrite_halves(uint64_t v)
 	return (v & 0xffffffff) + (v >> 32);
 }
 
+/* The sum of an IPv6 address; or, with UINT64_MAX as flip, of its complement. */
+static inline uint64_t gt_rewrite_sum(const uint8_t *p, uint64_t flip)
+{
+	return gt_rewrite_halves(gt_rewrite_load(p) ^ flip) +
+	       gt_rewrite_halves(gt_rewrite_load(p + 8) ^ flip);
+}
+
 /* One's complement sum of a sum's four 16-bit words, by two additions: what runs over the top of a
  * half comes back at its bottom from the rotated one. 0 only of 0. */
 static inline uint16_t gt_rewrite_fold(uint64_t sum)
@@ -40,35 +50,33 @@ static inline uint16_t gt_rewrite_fold(uint64_t sum)
 	return (uint16_t)(half >> 16);
 }
 
-/* A checksum field to which `sum` is added: what came, and the complement of what went. */
-static inline void gt_rewrite_apply(uint8_t *field, uint64_t sum)
+/* The same of a sum below 2^32. */
+static inline uint16_t gt_rewrite_fold_half(uint32_t half)
 {
-	uint16_t check = (uint16_t)~gt_rewrite_fold(sum + (uint16_t)~gt_copy_be16(field));
-
-	memcpy(field, &check, sizeof(check));
+	half += half >> 16 | half << 16;
+	return (uint16_t)(half >> 16);
 }
 
-/* A source and a destination port, in network order, as the word that they are in a packet. */
-static inline uint32_t gt_rewrite_ports(rte_be16_t src, rte_be16_t dst)
+/*
+ * A checksum field to which a folded sum, not 0, is added: of what came, and the complement of what
+ * went. ~(~check + sum) is check - sum, and what that runs under 0 goes off once more: the same for
+ * all values, 0 and 0xffff included (test_checksum.c).
+ */
+static inline void gt_rewrite_apply(uint8_t *field, uint32_t sum)
 {
-#if RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN
-	return (uint32_t)dst << 16 | src;
-#else
-	return (uint32_t)src << 16 | dst;
-#endif
+	uint32_t check = gt_copy_be16(field);
+	uint16_t to = (uint16_t)(check - sum - (check < sum));
+
+	memcpy(field, &to, sizeof(to));
 }
 
-/* Ports, and the L4 checksum; `sum`: of the addresses. */
-static inline void gt_rewrite_l4(uint8_t *l4, uint8_t protocol, uint32_t ports, uint64_t sum)
+/* The L4 checksum, by a folded sum. */
+static inline void gt_rewrite_check(uint8_t *l4, uint8_t protocol, uint16_t sum)
 {
-	uint8_t *check = l4 + (protocol == IPPROTO_TCP ? 16 : 6);
-	uint32_t went;
+	uint8_t *check = l4 + 6;
 
-	memcpy(&went, l4, sizeof(went));
-	memcpy(l4, &ports, sizeof(ports));
-	sum += (uint64_t)(uint32_t)~went + ports;
-	if (protocol == IPPROTO_TCP) {
-		gt_rewrite_apply(check, sum);
+	if (likely(protocol == IPPROTO_TCP)) {
+		gt_rewrite_apply(l4 + 16, sum);
 		return;
 	}
 	/* None stays none, and one that becomes 0 would mean none (RFC 768). */
@@ -79,45 +87,65 @@ static inline void gt_rewrite_l4(uint8_t *l4, uint8_t protocol, uint32_t ports, 
 		memset(check, 0xff, 2);
 }
 
-/* The header's TTL is at least 2. Worker. */
-static inline void gt_rewrite_v4(uint8_t *ip, uint8_t protocol, rte_be32_t src, rte_be32_t dst,
-				 uint32_t ports)
+/* Ports, and the L4 checksum; `sum`: of the addresses. */
+static inline void gt_rewrite_l4(uint8_t *l4, uint8_t protocol, uint32_t ports, uint64_t sum)
 {
-	uint64_t sum = gt_rewrite_halves(~gt_rewrite_load(ip + 12)) + src + dst;
+	uint32_t went;
 
+	memcpy(&went, l4, sizeof(went));
+	memcpy(l4, &ports, sizeof(ports));
+	sum += (uint64_t)(uint32_t)~went + ports;
+	gt_rewrite_check(l4, protocol, gt_rewrite_fold(sum));
+}
+
+/* Of one end, source or destination, the port, and the checksum; `sum`: of its address, folded. */
+static inline void gt_rewrite_port(uint8_t *l4, uint8_t protocol, uint8_t *at, rte_be16_t port,
+				   uint32_t sum)
+{
+	rte_be16_t went = gt_copy_be16(at);
+
+	memcpy(at, &port, sizeof(port));
+	gt_rewrite_check(l4, protocol, gt_rewrite_fold_half(sum + (uint16_t)~went + port));
+}
+
+/* One less of a TTL, the upper byte of its word. */
+#define GT_REWRITE_TTL rte_cpu_to_be_16(0xfeff)
+
+/*
+ * An IPv4 header's addresses, TTL, which is at least 2, and checksum. sum: what the addresses add.
+ * Worker.
+ */
+static inline void gt_rewrite_ipv4(uint8_t *ip, rte_be32_t src, rte_be32_t dst, uint64_t sum)
+{
 	memcpy(ip + 12, &src, sizeof(src));
 	memcpy(ip + 16, &dst, sizeof(dst));
 	ip[8]--;
-	/* One less in the upper byte of its word. */
-	gt_rewrite_apply(ip + 10, sum + rte_cpu_to_be_16(0xfeff));
-	gt_rewrite_l4(ip + 20, protocol, ports, sum);
+	gt_rewrite_apply(ip + 10, gt_rewrite_fold(sum + GT_REWRITE_TTL));
 }
 
-/* One address of an IPv6 header. Returns what that adds to a sum. */
-static inline uint64_t gt_rewrite_address(uint8_t *at, const struct gt_addr *to)
+/* One address alone, source (which = 0) or destination (1), of which is known what it adds to a
+ * sum, folded. Worker. */
+static inline void gt_rewrite_ipv4_one(uint8_t *ip, unsigned which, rte_be32_t to, uint16_t sum)
 {
-	uint64_t went[2], came[2];
-
-	memcpy(went, at, 16);
-	memcpy(came, to->b, 16);
-	memcpy(at, came, 16);
-	return gt_rewrite_halves(~went[0]) + gt_rewrite_halves(~went[1]) +
-	       gt_rewrite_halves(came[0]) + gt_rewrite_halves(came[1]);
+	memcpy(ip + 12 + 4UL * which, &to, sizeof(to));
+	ip[8]--;
+	gt_rewrite_apply(ip + 10, gt_rewrite_fold_half((uint32_t)sum + GT_REWRITE_TTL));
 }
 
-/* The hop limit is at least 2, and UDP has a checksum. src, dst: NULL leaves it as it is. Worker.
- */
-static inline void gt_rewrite_v6(uint8_t *ip, uint8_t protocol, const struct gt_addr *src,
-				 const struct gt_addr *dst, uint32_t ports)
+/* An IPv6 header's addresses, and hop limit, which is at least 2. Worker. */
+static inline void gt_rewrite_ipv6(uint8_t *ip, const struct gt_addr *src,
+				   const struct gt_addr *dst)
 {
-	uint64_t sum = 0;
-
-	if (src != NULL)
-		sum += gt_rewrite_address(ip + 8, src);
-	if (dst != NULL)
-		sum += gt_rewrite_address(ip + 24, dst);
+	memcpy(ip + 8, src->b, 16);
+	memcpy(ip + 24, dst->b, 16);
 	ip[7]--;
-	gt_rewrite_l4(ip + 40, protocol, ports, sum);
+}
+
+/* One address alone. Worker. */
+static inline void gt_rewrite_ipv6_one(uint8_t *ip, unsigned which, const struct gt_addr *to)
+{
+	memcpy(ip + 8 + 16UL * which, to->b, 16);
+	ip[7]--;
 }
 
 #endif

@@ -107,7 +107,8 @@ static inline bool send_by_path(struct reach *r, struct gt_frame *f, const struc
 	uint32_t came = f->wire_len;
 
 	if (path->kind == GT_PATH_SESSION)
-		return send_by_session(r, f, x, path->session, path->server);
+		return x->v6 ? send_by_session(r, f, x, true, path->session, path->server)
+			     : send_by_session(r, f, x, false, path->session, path->server);
 	if (s->express != GT_EXPRESS_DR &&
 	    (s->express == GT_EXPRESS_NONE || !change(r->plan, f, x, s)))
 		return false;

@@ -27,7 +27,10 @@ enum express_way {
 /* One frame of a burst: less than a cache line, so that a burst's fit the first cache. */
 struct express {
 	struct gt_flow_key key;
-	uint64_t hash;
+	union {
+		uint64_t hash;
+		uint64_t came_sum; /* a session's reply: of its addresses, as it came */
+	};
 	/* The first bucket of its connection, then the slot; NULL: it has none, or none was found
 	 */
 	struct gt_flow_slot *slot;
@@ -145,10 +148,12 @@ static inline const struct gt_plan_express *find_v6(const struct gt_plan *plan,
 static inline bool is_source(const struct express_view *v, struct gt_snat_bucket *pair)
 {
 	const struct gt_plan_address *to;
+	struct gt_addr source;
 
 	if (likely(pair->checked == v->w->plan_changes))
 		return true;
-	to = gt_plan_find_address(v->plan, &pair->key.source);
+	memcpy(source.b, pair->ends.source, sizeof(source.b));
+	to = gt_plan_find_address(v->plan, &source);
 	if (to == NULL || to->vip || !to->source)
 		return false;
 	pair->checked = v->w->plan_changes;
@@ -158,23 +163,26 @@ static inline bool is_source(const struct express_view *v, struct gt_snat_bucket
 /*
  * Nothing that we serve is its destination: is it a reply? What a NIC brings to this worker is its
  * own (make_view). A session's pair is looked for first, as it also tells whose the destination is.
+ * x has its kind already: whether the packet is an ordinary one.
  */
 static __rte_always_inline bool classify_reply(const struct express_view *v, struct express *x,
-					       const uint64_t src[2], const uint64_t dst[2],
-					       const uint8_t *l4)
+					       bool v6, const uint64_t src[2],
+					       const uint64_t dst[2], const uint8_t *l4)
 {
 	const struct gt_snat_ends ends = {
-		{src[0], src[1]}, {dst[0], dst[1]}, gt_copy_be16(l4), x->protocol};
+		{src[0], src[1]}, {dst[0], dst[1]}, gt_copy_be16(l4), x->protocol, v6};
 	const struct gt_snat *snat = &v->w->snat;
-	struct gt_snat_bucket *pair = snat->pairs != NULL ? gt_snat_find_bucket(snat, &ends) : NULL;
+	struct gt_snat_bucket *bucket =
+		snat->pairs != NULL ? gt_snat_known_bucket(snat, &ends) : NULL;
 	struct gt_addr server;
 
 	x->slot = NULL;
-	if (pair != NULL && pair->number != 0 && is_source(v, pair)) {
-		x->place = gt_snat_bucket_port(snat, pair, gt_read_be16(l4 + 2));
+	if (bucket != NULL && is_source(v, bucket)) {
+		x->place = gt_snat_bucket_port(snat, bucket, v6, gt_read_be16(l4 + 2));
+		x->came_sum = bucket->sum;
 		x->way = WAY_SESSION_REPLY;
 		rte_prefetch0(x->place);
-		return x->place != NULL && (x->protocol != IPPROTO_TCP || is_ordinary_tcp(l4));
+		return x->place != NULL && x->kind != NO_KIND;
 	}
 	if (gt_plan_find_words(v->plan, dst) != NULL)
 		return false;
@@ -190,14 +198,14 @@ static __rte_always_inline bool classify_reply_v4(const struct express_view *v, 
 {
 	const uint64_t src[2] = {0, from}, dst[2] = {0, to};
 
-	return classify_reply(v, x, src, dst, l4);
+	return classify_reply(v, x, false, src, dst, l4);
 }
 
 static __attribute__((noinline)) bool classify_reply_v6(const struct express_view *v,
 							struct express *x, const uint64_t src[2],
 							const uint64_t dst[2], const uint8_t *l4)
 {
-	return classify_reply(v, x, src, dst, l4);
+	return classify_reply(v, x, true, src, dst, l4);
 }
 
 /* A source that is ours is a forgery, or a loop. */
@@ -253,12 +261,12 @@ static inline bool classify_ipv4(const struct express_view *v, const struct gt_f
 		return false;
 	x->v6 = false;
 	x->l3_len = total;
+	x->kind = express_kind(GT_FLOW_TYPE_NARROW, x->protocol, l4);
 	wanted = to | (uint64_t)gt_copy_be16(l4 + 2) << 32 | (uint64_t)x->protocol << 48;
 	service = find_v4(v->plan->express_v4, v->plan->express_v4_shift,
 			  gt_plan_express_v4_home(wanted, v->plan->express_v4_shift), wanted);
 	if (unlikely(service == NULL))
 		return classify_reply_v4(v, x, src[1], dst[1], l4);
-	x->kind = express_kind(GT_FLOW_TYPE_NARROW, x->protocol, l4);
 	x->key.lo = (uint64_t)from | (uint64_t)gt_copy_be16(l4) << 32 |
 		    (uint64_t)service->service << 48;
 	x->key.wide = false;

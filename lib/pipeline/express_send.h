@@ -51,6 +51,9 @@ struct reach {
 	struct gt_server_counters *counts;
 	uint64_t pairs_changed;	       /* of w->snat, when the burst was classified */
 	struct sums requests, replies; /* which come in between */
+	/* plan's, where a run of sessions needs them */
+	const struct gt_plan_service *services;
+	uint32_t n_services;
 };
 
 /* ---- accounts ---- */
@@ -109,30 +112,31 @@ static inline void send_to_server(struct reach *r, struct gt_frame *f, uint32_t 
  * All of these: false if the connection, or the packet, is not as it must be. Then nothing was
  * changed, and the general path has to take it. */
 
-/* Will translating it within its family and sending it by a wire of this MTU be all? */
-static inline bool may_rewrite(const struct gt_frame *f, const struct express *x, uint32_t mtu)
+/* Will translating it within its family and sending it by a wire of this MTU be all? v6: the
+ * packet's family, as everywhere here, known where it is inlined. */
+static __rte_always_inline bool may_rewrite(const uint8_t *ip, const struct express *x, bool v6,
+					    uint32_t mtu)
 {
-	const uint8_t *ip = f->data + IP_OFF;
-
 	if (x->l3_len > mtu)
 		return false;
-	if (!x->v6)
+	if (!v6)
 		return ip[8] > 1;
 	return ip[7] > 1 && (x->protocol != IPPROTO_UDP || gt_copy_be16(ip + 40 + 6) != 0);
 }
 
-/* From whom and to whom, within the family: addresses that are NULL are left as they are. */
-static inline void rewrite(struct gt_frame *f, const struct express *x, const struct gt_addr *src,
-			   const struct gt_addr *dst, uint32_t ports)
-{
-	uint8_t *ip = f->data + IP_OFF;
+/* An address of the packet's family. */
+struct end {
+	rte_be32_t v4;
+	struct gt_addr v6;
+};
 
-	if (x->v6)
-		gt_rewrite_v6(ip, x->protocol, src, dst, ports);
-	else
-		gt_rewrite_v4(ip, x->protocol,
-			      src != NULL ? gt_addr_v4(src) : gt_copy_be32(ip + 12),
-			      dst != NULL ? gt_addr_v4(dst) : gt_copy_be32(ip + 16), ports);
+static __rte_always_inline struct end end_of(bool v6, const struct gt_addr *a)
+{
+	struct end e = {.v4 = gt_addr_v4(a)};
+
+	if (v6)
+		e.v6 = *a;
+	return e;
 }
 
 static inline const uint8_t *l4_of(const struct gt_frame *f, const struct express *x)
@@ -140,13 +144,52 @@ static inline const uint8_t *l4_of(const struct gt_frame *f, const struct expres
 	return f->data + IP_OFF + (x->v6 ? 40 : 20);
 }
 
-static inline void to_nat_server(struct gt_frame *f, const struct express *x,
-				 const struct gt_plan_server *s)
+/* Is the packet's source (which = 0) or destination (1) this address? */
+static __rte_always_inline bool is_end(const uint8_t *ip, bool v6, unsigned which,
+				       const struct gt_addr *a)
 {
-	const uint8_t *l4 = l4_of(f, x);
-	rte_be16_t port = s->port != 0 ? s->port : gt_copy_be16(l4 + 2);
+	return v6 ? memcmp(ip + 8 + 16UL * which, a->b, sizeof(a->b)) == 0
+		  : gt_copy_be32(ip + 12 + 4UL * which) == gt_addr_v4(a);
+}
 
-	rewrite(f, x, NULL, &s->addr, gt_rewrite_ports(gt_copy_be16(l4), port));
+/* One end becomes another; `sum`: what its address adds. */
+static __rte_always_inline void rewrite_end(uint8_t *ip, const struct express *x, bool v6,
+					    unsigned which, const struct gt_addr *to,
+					    rte_be16_t port, uint16_t sum)
+{
+	uint8_t *l4 = ip + (v6 ? 40 : 20);
+
+	if (v6)
+		gt_rewrite_ipv6_one(ip, which, to);
+	else
+		gt_rewrite_ipv4_one(ip, which, gt_addr_v4(to), sum);
+	gt_rewrite_port(l4, x->protocol, l4 + 2UL * which, port, sum);
+}
+
+/* Both do, and the ports; `sum`: what they add without these. */
+static __rte_always_inline void rewrite(uint8_t *ip, const struct express *x, bool v6,
+					const struct gt_addr *src, const struct end *dst,
+					uint32_t ports, uint64_t sum)
+{
+	if (v6)
+		gt_rewrite_ipv6(ip, src, &dst->v6);
+	else
+		gt_rewrite_ipv4(ip, gt_addr_v4(src), dst->v4, sum);
+	gt_rewrite_l4(ip + (v6 ? 40 : 20), x->protocol, ports, sum);
+}
+
+/* From the VIP to its server. */
+static __rte_always_inline bool to_nat_server(struct gt_frame *f, const struct express *x, bool v6,
+					      const struct gt_plan_server *s)
+{
+	uint8_t *ip = f->data + IP_OFF;
+	rte_be16_t port = s->port != 0 ? s->port : gt_copy_be16(ip + (v6 ? 40 : 20) + 2);
+
+	/* Else its VIP has got another address. */
+	if (!is_end(ip, v6, 1, &s->vip_addr) || !may_rewrite(ip, x, v6, s->mtu))
+		return false;
+	rewrite_end(ip, x, v6, 1, &s->addr, port, (uint16_t)~s->reply_sum);
+	return true;
 }
 
 static inline struct gt_addr src_of(const struct gt_frame *f, const struct express *x)
@@ -228,12 +271,11 @@ static inline __attribute__((always_inline)) bool change(const struct gt_plan *p
 							 const struct express *x,
 							 const struct gt_plan_server *s)
 {
-	if (s->mode == GT_MODE_NAT && may_rewrite(f, x, s->mtu))
-		to_nat_server(f, x, s);
-	else if (s->mode == GT_MODE_TUNNEL && gt_outer_fits(&s->outer, x->l3_len, x->v6))
-		to_tunnel_rest(plan, f, x->l3_len, x->v6, s);
-	else
+	if (s->mode == GT_MODE_NAT)
+		return x->v6 ? to_nat_server(f, x, true, s) : to_nat_server(f, x, false, s);
+	if (s->mode != GT_MODE_TUNNEL || !gt_outer_fits(&s->outer, x->l3_len, x->v6))
 		return false;
+	to_tunnel_rest(plan, f, x->l3_len, x->v6, s);
 	return true;
 }
 
@@ -262,27 +304,40 @@ static inline bool to_server(struct reach *r, struct gt_frame *f, const struct e
 	return true;
 }
 
+/* From a pair's source address and `port` (host order) to its server. */
+static __rte_always_inline void rewrite_to_pair(uint8_t *ip, const struct express *x, bool v6,
+						const struct gt_snat_pair *pair, uint16_t port)
+{
+	const struct end server = end_of(v6, &pair->key.server);
+	uint32_t ports = pair->ports | gt_bytes_ports(rte_cpu_to_be_16(port), 0);
+	uint64_t went =
+		v6 ? gt_rewrite_sum(ip + 8, UINT64_MAX) + gt_rewrite_sum(ip + 24, UINT64_MAX)
+		   : gt_rewrite_halves(~gt_rewrite_load(ip + 12));
+
+	rewrite(ip, x, v6, &pair->key.source, &server, ports, went + pair->sum);
+}
+
 /* To the server of an entry's session, if translating it and sending it is all. */
-static inline __attribute__((always_inline)) bool send_by_session(struct reach *r,
-								  struct gt_frame *f,
-								  const struct express *x,
-								  uint32_t session, uint16_t number)
+static __rte_always_inline bool send_by_session(struct reach *r, struct gt_frame *f,
+						const struct express *x, bool v6, uint32_t session,
+						uint16_t number)
 {
 	const struct gt_snat_pair *pair = gt_snat_pair(&r->w->snat, session);
 	const struct gt_plan_server *server = &r->servers[number];
+	uint8_t *ip = f->data + IP_OFF;
 
-	if (server->express == GT_EXPRESS_NONE || pair->v6 != x->v6 ||
-	    !may_rewrite(f, x, server->mtu))
+	if (server->express == GT_EXPRESS_NONE || pair->v6 != v6 ||
+	    !may_rewrite(ip, x, v6, server->mtu))
 		return false;
-	rewrite(f, x, &pair->key.source, &pair->key.server,
-		gt_rewrite_ports(rte_cpu_to_be_16(gt_snat_port(session)), pair->key.port));
 	send_to_server(r, f, number, f->wire_len, f->wire_len);
+	rewrite_to_pair(ip, x, v6, pair, gt_snat_port(session));
 	return true;
 }
 
-static inline bool to_session(struct reach *r, struct gt_frame *f, const struct express *x)
+static __rte_always_inline bool to_session(struct reach *r, struct gt_frame *f,
+					   const struct express *x, bool v6)
 {
-	uint32_t value, meta;
+	uint32_t value, meta, session;
 	uint16_t server;
 
 	if (unlikely(x->slot == NULL))
@@ -290,81 +345,129 @@ static inline bool to_session(struct reach *r, struct gt_frame *f, const struct 
 	value = x->slot->value;
 	meta = x->slot->meta;
 	/* Silent for too long may be its client alone: its session knows. */
-	if (unlikely(gt_flow_kind(meta) != x->kind || !gt_connection_is_session(value) ||
+	if (unlikely(gt_flow_kind(meta) != x->kind ||
 		     gt_flow_idle(meta, r->tick) > x->service.idle_ticks ||
 		     ((x->service.flags & GT_EXPRESS_BY_SOURCE) != 0 &&
 		      gt_connection_record_is_due(r->w, meta))))
 		return false;
-	server = gt_connection_session_server(&r->w->snat, value);
-	if (unlikely(server >= r->n_servers ||
-		     !send_by_session(r, f, x, gt_connection_session(value), server)))
+	/* The name alone, mostly. */
+	session = value ^ GT_VALUE_SESSION;
+	if (likely(session < GT_VALUE_OTHER_SERVER)) {
+		server = gt_snat_pair(&r->w->snat, session)->server;
+	} else {
+		if (!gt_connection_is_session(value))
+			return false;
+		session = gt_connection_session(value);
+		server = gt_connection_session_server(&r->w->snat, value);
+	}
+	if (unlikely(server >= r->n_servers || !send_by_session(r, f, x, v6, session, server)))
 		return false;
 	x->slot->meta = (meta & ~GT_TICK_MASK) | r->tick;
 	return true;
 }
 
-/* A reply of a VIP's `server` in its client's eyes, by the route there. dst: NULL, it is that of
- * `client`. */
-static __rte_always_inline bool to_client(struct reach *r, struct gt_frame *f,
-					  const struct express *x, uint16_t server,
-					  const struct gt_plan_vip *vip,
-					  const struct gt_addr *client, const struct gt_addr *dst,
-					  uint32_t ports)
+/* A server's reply, but for its bytes of IP. */
+static __rte_always_inline void depart_to_client(struct reach *r, struct gt_frame *f,
+						 uint32_t server, const struct gt_plan_route *way)
 {
-	const struct gt_plan_route *route = gt_plan_find_route(r->plan, client, vip->interface);
-	const struct gt_plan_interface *out;
-	uint8_t macs[12];
+	uint32_t bytes = f->wire_len;
 
-	if (route == NULL)
-		return false;
-	out = &r->plan->interfaces[route->out_if];
-	if (out->vlan != 0 || !may_rewrite(f, x, out->mtu) ||
-	    !gt_plan_put_macs(r->plan, route, client, macs))
-		return false;
-	rewrite(f, x, &vip->addr, dst, ports);
-	memcpy(f->data, macs, sizeof(macs));
 	r->counts[server].reply_frames++;
-	r->counts[server].reply_bytes += f->wire_len;
-	depart(r->w, f, &r->replies, (uint32_t)route->out_if << 16, f->wire_len, f->wire_len);
+	r->counts[server].reply_bytes += bytes;
+	depart(r->w, f, &r->replies, (uint32_t)way->out_if << 16, bytes, bytes);
+}
+
+/* The same to a client on one of our own wires. */
+static __rte_always_inline bool send_to_near(struct reach *r, struct gt_frame *f, uint32_t server,
+					     const struct gt_plan_route *way,
+					     const struct gt_addr *client)
+{
+	const struct gt_mac *mac = gt_plan_find_neighbour(r->plan, way->out_if, client);
+
+	if (mac == NULL)
+		return false;
+	memcpy(f->data, mac->b, 6);
+	memcpy(f->data + 6, way->macs + 6, 6);
+	depart_to_client(r, f, server, way);
+	return true;
+}
+
+/* Sends a reply, whose addresses and ports are yet to be written, to its client by the link layer.
+ */
+static __rte_always_inline bool send_to_client(struct reach *r, struct gt_frame *f,
+					       const struct express *x, bool v6, uint32_t server,
+					       const struct end *client)
+{
+	const struct gt_plan_route *way = v6 ? gt_plan_find_subnet_v6(r->plan, &client->v6)
+					     : gt_plan_find_subnet_v4(r->plan, client->v4);
+	const uint8_t *ip = f->data + IP_OFF;
+
+	if (way != NULL) {
+		const struct gt_addr near = v6 ? client->v6 : gt_addr_from_v4(client->v4);
+
+		return may_rewrite(ip, x, v6, way->plain_mtu) &&
+		       send_to_near(r, f, server, way, &near);
+	}
+	way = r->plan->defaults[!v6][r->servers[server].vip_if];
+	if (!may_rewrite(ip, x, v6, way->plain_mtu))
+		return false;
+	memcpy(f->data, way->macs, sizeof(way->macs));
+	depart_to_client(r, f, server, way);
+	return true;
+}
+
+/* Is its VIP of that family? A number that is not used has none; a tunnel's, which an old session
+ * may tell, is not asked. */
+static __rte_always_inline bool has_family(const struct gt_plan_server *server, bool v6)
+{
+	return server->vip_family == (v6 ? GT_VIP_V6 : GT_VIP_V4);
+}
+
+static __rte_always_inline bool reply_of(struct reach *r, struct gt_frame *f,
+					 const struct express *x, bool v6)
+{
+	const struct gt_plan_nat *nat = x->nat;
+	const struct gt_plan_server *server = &r->servers[nat->number];
+	uint8_t *ip = f->data + IP_OFF;
+	rte_be16_t port = nat->port != 0 ? nat->vip_port : gt_copy_be16(ip + (v6 ? 40 : 20));
+	struct end client = {.v4 = gt_copy_be32(ip + 16)};
+
+	if (v6)
+		memcpy(client.v6.b, ip + 24, sizeof(client.v6.b));
+	if (!has_family(server, v6) || !send_to_client(r, f, x, v6, nat->number, &client))
+		return false;
+	rewrite_end(ip, x, v6, 0, &server->vip_addr, port, server->reply_sum);
 	return true;
 }
 
 static inline bool nat_reply(struct reach *r, struct gt_frame *f, const struct express *x)
 {
-	const uint8_t *l4 = l4_of(f, x);
-	const struct gt_plan_nat *nat = x->nat;
-	const struct gt_plan_vip *vip = &r->plan->vips[r->servers[nat->number].vip];
-	rte_be16_t port = nat->port != 0 ? nat->vip_port : gt_copy_be16(l4);
-	struct gt_addr client;
-
-	if (gt_addr_is_v4(&vip->addr) == x->v6)
-		return false;
-	client = dst_of(f, x);
-	return to_client(r, f, x, nat->number, vip, &client, NULL,
-			 gt_rewrite_ports(port, gt_copy_be16(l4 + 2)));
+	return x->v6 ? reply_of(r, f, x, true) : reply_of(r, f, x, false);
 }
 
-static inline bool session_reply(struct reach *r, struct gt_frame *f, const struct express *x)
+static __rte_always_inline bool session_reply(struct reach *r, struct gt_frame *f,
+					      const struct express *x, bool v6)
 {
 	struct gt_snat_session *s = x->place;
-	const struct gt_plan_vip *vip;
-	struct gt_addr client;
-	uint16_t number;
+	const struct gt_plan_server *server;
+	struct end client = {.v4 = s->client};
+	uint64_t sum;
 
-	/* If the pair is still the packet's, so is its port. */
-	if (!s->live || r->w->snat.pairs_changed != r->pairs_changed || s->server >= r->n_servers ||
-	    s->service >= r->plan->n_services)
+	if (!s->live || s->server >= r->n_servers || s->service >= r->n_services)
 		return false;
 	/* Neither is gone, nor another VIP's by now. */
-	number = r->servers[s->server].vip;
-	vip = &r->plan->vips[number];
-	if (number == 0 || r->plan->services[s->service].vip != number ||
-	    gt_addr_is_v4(&vip->addr) == x->v6)
+	server = &r->servers[s->server];
+	if (r->services[s->service].vip != server->vip || !has_family(server, v6))
 		return false;
-	client = gt_snat_client(&r->w->snat, s);
-	if (!to_client(r, f, x, s->server, vip, &client, &client,
-		       gt_rewrite_ports(s->vip_port, s->client_port)))
+	if (v6)
+		client.v6 = gt_snat_client(&r->w->snat, s);
+	if (!send_to_client(r, f, x, v6, s->server, &client))
 		return false;
+	sum = (uint16_t)~x->came_sum +
+	      (v6 ? gt_rewrite_sum(server->vip_addr.b, 0) + gt_rewrite_sum(client.v6.b, 0)
+		  : (uint64_t)gt_addr_v4(&server->vip_addr) + client.v4);
+	rewrite(f->data + IP_OFF, x, v6, &server->vip_addr, &client,
+		gt_bytes_ports(s->vip_port, s->client_port), sum);
 	s->tick = r->tick & GT_TICK_MASK;
 	if (unlikely(!s->answered))
 		s->answered = x->protocol == IPPROTO_TCP;
@@ -384,29 +487,52 @@ static __rte_noinline unsigned run_server(struct reach *r, struct gt_frame *fram
 
 	for (; i < n; i++) {
 		const struct express *x = &express[i];
+		struct gt_frame *f = &frames[i];
 
-		if (x->way == WAY_SERVER ? !to_server(r, &frames[i], x)
-					 : x->way != WAY_NAT_REPLY || !nat_reply(r, &frames[i], x))
+		if (x->way == WAY_SERVER ? !to_server(r, f, x)
+					 : x->way != WAY_NAT_REPLY || !nat_reply(r, f, x))
 			break;
 	}
 	return i;
 }
 
-/* snat, both ways. */
-static __rte_noinline unsigned run_session(struct reach *r, struct gt_frame *frames,
-					   const struct express *express, unsigned n)
+/* snat, both ways, of one family. `reply`: the way of its replies. */
+static __rte_always_inline bool take_session(struct reach *r, struct gt_frame *f,
+					     const struct express *x, bool v6, uint8_t reply)
 {
-	unsigned i = 0;
+	if (x->v6 != v6)
+		return false;
+	if (x->way == WAY_SESSION)
+		return to_session(r, f, x, v6);
+	return x->way == reply && session_reply(r, f, x, v6);
+}
 
-	for (; i < n; i++) {
-		const struct express *x = &express[i];
+/* So much is read here that a copy of *r would not stay in registers. */
+static __rte_always_inline unsigned run_session(struct reach *r, struct gt_frame *frames,
+						const struct express *express, unsigned n, bool v6)
+{
+	/* If a reply's pair is still the packet's, so is its port; else no reply is taken. */
+	uint8_t reply =
+		r->w->snat.pairs_changed == r->pairs_changed ? WAY_SESSION_REPLY : UINT8_MAX;
+	const struct express *x = express;
 
-		if (x->way == WAY_SESSION
-			    ? !to_session(r, &frames[i], x)
-			    : x->way != WAY_SESSION_REPLY || !session_reply(r, &frames[i], x))
-			break;
-	}
-	return i;
+	r->services = r->plan->services;
+	r->n_services = r->plan->n_services;
+	for (; x < express + n && take_session(r, frames, x, v6, reply); x++)
+		frames++;
+	return (unsigned)(x - express);
+}
+
+static __rte_noinline unsigned run_session_v4(struct reach *r, struct gt_frame *frames,
+					      const struct express *express, unsigned n)
+{
+	return run_session(r, frames, express, n, false);
+}
+
+static __rte_noinline unsigned run_session_v6(struct reach *r, struct gt_frame *frames,
+					      const struct express *express, unsigned n)
+{
+	return run_session(r, frames, express, n, true);
 }
 
 /* The ordinary packets of dr, as to_server forwards them: all that is needed for each is in
@@ -497,7 +623,8 @@ static inline unsigned run_way(struct reach *r, struct gt_frame *frames,
 		return run_server(r, frames, express, n);
 	case WAY_SESSION:
 	case WAY_SESSION_REPLY:
-		return run_session(r, frames, express, n);
+		return express->v6 ? run_session_v6(r, frames, express, n)
+				   : run_session_v4(r, frames, express, n);
 	case WAY_GENERAL:
 		break;
 	}

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/checksum.h"
+#include "packet/rewrite.h"
 #include "support.h"
 
 static void checksum_rfc1071_example(void **state)
@@ -111,6 +112,38 @@ static void checksum_update_equals_full_recomputation(void **state)
 	}
 }
 
+/* ~(~check + sum) as it is written down, of every value. */
+static void rewrite_apply_every_check_as_by_addition(void **state)
+{
+	static const uint16_t sums[] = {1, 2, 0x7fff, 0x8000, 0xfeff, 0xfffe, 0xffff};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(sums); i++) {
+		for (uint32_t check = 0; check <= UINT16_MAX; check++) {
+			rte_be16_t from = (rte_be16_t)check;
+			uint8_t field[2];
+
+			memcpy(field, &from, sizeof(field));
+			gt_rewrite_apply(field, sums[i]);
+			assert_int_equal(gt_copy_be16(field),
+					 gt_checksum_fold((uint16_t)~from + (uint32_t)sums[i]));
+		}
+	}
+}
+
+static void rewrite_fold_half_is_fold(void **state)
+{
+	uint64_t seed = 4;
+
+	(void)state;
+	for (int round = 0; round < 200000; round++) {
+		uint32_t half = (uint32_t)support_random(&seed) >> (round % 32);
+
+		assert_int_equal(gt_rewrite_fold_half(half), gt_rewrite_fold(half));
+		assert_int_equal((uint16_t)~gt_rewrite_fold(half), gt_checksum_fold(half));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +153,8 @@ int main(void)
 		cmocka_unit_test(checksum_pieces_add_up),
 		cmocka_unit_test(checksum_all_ones_64k_loses_no_carry),
 		cmocka_unit_test(checksum_update_equals_full_recomputation),
+		cmocka_unit_test(rewrite_apply_every_check_as_by_addition),
+		cmocka_unit_test(rewrite_fold_half_is_fold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -544,6 +544,89 @@ static void schedule_weights_are_honoured(void **state)
 	support_config_free(c);
 }
 
+/* ---- routes ---- */
+
+/* The two steps of who knows the family lead where gt_plan_find_route does. */
+static void assert_same_route(const struct gt_plan *p, const char *to, uint8_t prefer)
+{
+	const struct gt_addr a = support_addr(to);
+	const struct gt_plan_route *want = gt_plan_find_route(p, &a, prefer), *got;
+	bool v4 = gt_addr_is_v4(&a);
+
+	got = v4 ? gt_plan_find_subnet_v4(p, gt_addr_v4(&a)) : gt_plan_find_subnet_v6(p, &a);
+	if (got == NULL)
+		got = p->defaults[v4][prefer];
+	if (want == NULL)
+		assert_int_equal(got->plain_mtu, 0);
+	else
+		assert_ptr_equal(got, want);
+}
+
+static void routes_by_steps_as_at_once(void **state)
+{
+	static const char *const to[] = {"192.0.2.9",	     "192.0.2.200",   "198.51.100.7",
+					 "198.51.101.7",     "203.0.113.1",   "8.8.8.8",
+					 "2001:db8::9",	     "2001:db8:1::9", "2001:db8:2::9",
+					 "2001:db8:0:1::99", "2001:470::1"};
+	struct gt_config *c = support_config(7);
+
+	(void)state;
+	support_interface(c, "lan", 0, "192.0.2.2/24");
+	support_interface(c, "near", 0, "192.0.2.130/25");
+	support_interface(c, "wan", 0, "198.51.100.2/23");
+	support_interface(c, "six", 0, "2001:db8::2/48");
+	support_address(c, 2, "2001:db8:1::2/64");
+	support_address(c, 1, "2001:db8:0:1::2/64");
+	for (unsigned gateways = 0; gateways < 16; gateways++) {
+		struct gt_plan *p;
+
+		for (unsigned i = 0; i < 4; i++) {
+			c->interfaces[i].has_gateway4 = gateways >> i & 1;
+			c->interfaces[i].has_gateway6 = gateways >> (3 - i) & 1;
+			c->interfaces[i].gateway4 = support_addr("192.0.2.1");
+			c->interfaces[i].gateway6 = support_addr("2001:db8::1");
+		}
+		p = support_plan(c, NULL, NULL);
+		for (size_t i = 0; i < RTE_DIM(to); i++)
+			for (uint8_t prefer = 0; prefer < 4; prefer++)
+				assert_same_route(p, to[i], prefer);
+		gt_plan_free(p);
+	}
+	support_config_free(c);
+}
+
+static void routes_plain_mtu_says_whether_ready_made(void **state)
+{
+	struct gt_config *c = support_config(7);
+	struct gt_plan_known known = {support_addr("192.0.2.1"), {{2, 9, 9, 9, 9, 4}}, 0};
+	struct gt_mac macs[2] = {{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}};
+	const struct gt_plan_route *r;
+	struct gt_plan *p;
+
+	(void)state;
+	support_interface(c, "lan", 0, "192.0.2.2/24");
+	support_interface(c, "tagged", 7, "198.51.100.2/24");
+	c->interfaces[0].has_gateway4 = c->interfaces[1].has_gateway4 = true;
+	c->interfaces[0].gateway4 = known.addr;
+	c->interfaces[1].gateway4 = support_addr("198.51.100.1");
+	support_edition(c);
+	for (size_t n = 0; n < 2; n++) {
+		assert_int_equal(gt_plan_build(c, NULL, macs, &known, n, NULL, &p), 0);
+		r = p->defaults[1][0];
+		assert_int_equal(r->plain_mtu, n == 0 ? 0 : c->interfaces[0].mtu);
+		if (n > 0)
+			assert_memory_equal(r->macs, known.mac.b, 6);
+		assert_memory_equal(r->macs + 6, macs[0].b, 6);
+		assert_int_equal(p->defaults[1][1]->plain_mtu, 0);
+		r = gt_plan_find_subnet_v4(p, gt_addr_v4(&known.addr));
+		assert_int_equal(r->plain_mtu, c->interfaces[0].mtu);
+		r = gt_plan_find_subnet_v4(p, gt_addr_v4(&c->interfaces[1].gateway4));
+		assert_int_equal(r->plain_mtu, 0);
+		gt_plan_free(p);
+	}
+	support_config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -564,6 +647,8 @@ int main(void)
 		cmocka_unit_test(schedule_differs_with_the_seed_and_every_part_of_the_tuple),
 		cmocka_unit_test(schedule_persistence_source_looks_at_the_address_alone),
 		cmocka_unit_test(schedule_weights_are_honoured),
+		cmocka_unit_test(routes_by_steps_as_at_once),
+		cmocka_unit_test(routes_plain_mtu_says_whether_ready_made),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
