@@ -12,6 +12,13 @@
 #include "run.h"
 #include "worker.h"
 
+/*
+ * Frames asked of a port at once: so long the bucket of a connection has to come from memory. Of
+ * 16, 32 and 64 (net_pcap) a frame took 31.8, 29.4 and 29.4 ns with 1,000 connections, and 65, 54
+ * and 53 with a million.
+ */
+#define RX_BURST GT_BURST_MAX
+
 /* ---- verdicts ---- */
 
 static void punt(struct gt_lcore *l, struct gt_frame *f)
@@ -107,8 +114,10 @@ static void carry_out_released(struct gt_lcore *l)
 
 /* ---- receiving ---- */
 
-static void finish(struct gt_lcore *l, struct gt_frame *frames, unsigned n)
+static void handle(struct gt_lcore *l, const struct gt_plan *plan, uint64_t now_ms,
+		   struct gt_frame *frames, unsigned n)
 {
+	gt_worker_burst(l->worker, plan, now_ms, frames, n);
 	carry_out(l, frames, n);
 	carry_out_released(l);
 	gt_transmit_batches(l);
@@ -126,10 +135,8 @@ static unsigned take_handed(struct gt_lcore *l, const struct gt_plan *plan, uint
 		gt_mbuf_frame(mbufs[i], (uint8_t)mbufs[i]->port, &frames[i]);
 		frames[i].steered = (uint8_t)mbufs[i]->hash.usr;
 	}
-	if (n > 0) {
-		gt_worker_burst(l->worker, plan, now_ms, frames, n);
-		finish(l, frames, n);
-	}
+	if (n > 0)
+		handle(l, plan, now_ms, frames, n);
 	return n;
 }
 
@@ -144,39 +151,23 @@ static void take_checks(struct rte_mbuf **mbufs, struct gt_frame *frames, unsign
 		frames[i].ipv4_good = (mbufs[i]->ol_flags & told) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
 }
 
-/* A port that frames are received from. */
-struct source {
-	struct gt_lcore *l;
-	unsigned in_if;
-};
-
-static unsigned receive_part(void *ctx, struct gt_frame *frames, unsigned most)
-{
-	const struct source *s = ctx;
-	const struct gt_lcore *l = s->l;
-	uint8_t in_if = (uint8_t)s->in_if;
-	struct rte_mbuf *mbufs[GT_RECEIVE_PART];
-	unsigned n = rte_eth_rx_burst(l->ports[in_if], (uint16_t)l->index, mbufs, (uint16_t)most);
-
-	for (unsigned i = 0; i < n; i++) {
-		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
-		gt_mbuf_frame(mbufs[i], in_if, &frames[i]);
-	}
-	if (l->checks_ipv4[in_if])
-		take_checks(mbufs, frames, n);
-	return n;
-}
-
 /* One burst of one port. Returns its frames. */
 static unsigned receive(struct gt_lcore *l, unsigned in_if, const struct gt_plan *plan,
 			uint64_t now_ms)
 {
-	struct source source = {l, in_if};
-	struct gt_frame frames[GT_BURST_MAX];
-	unsigned n = gt_worker_receive(l->worker, plan, now_ms, frames, receive_part, &source);
+	struct rte_mbuf *mbufs[RX_BURST];
+	struct gt_frame frames[RX_BURST];
+	unsigned n = rte_eth_rx_burst(l->ports[in_if], (uint16_t)l->index, mbufs, RX_BURST);
 
-	if (n > 0)
-		finish(l, frames, n);
+	if (n == 0)
+		return 0;
+	for (unsigned i = 0; i < n; i++) {
+		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+		gt_mbuf_frame(mbufs[i], (uint8_t)in_if, &frames[i]);
+	}
+	if (l->checks_ipv4[in_if])
+		take_checks(mbufs, frames, n);
+	handle(l, plan, now_ms, frames, n);
 	return n;
 }
 

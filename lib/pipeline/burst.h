@@ -9,12 +9,8 @@
 
 #include "pipeline/pipeline.h"
 
-/*
- * The stages of a burst, behind what gt_worker_burst and gt_worker_receive do: of n frames, and of
- * those that `receive` adds, unless it is NULL. Returns how many all are. Worker.
- */
-typedef unsigned gt_burst_fn(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames,
-			     unsigned n, gt_receive_fn *receive, void *ctx);
+/* The stages of a burst, behind what gt_worker_burst does. Worker. */
+typedef void gt_burst_fn(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames, unsigned n);
 
 gt_burst_fn gt_burst_portable; /* any CPU that this build is for */
 gt_burst_fn gt_burst_avx2;     /* x86 with AVX2, BMI2 and AES-NI */

@@ -12,8 +12,6 @@
 #include "pipeline/express_send.h"
 #include "pipeline/lanes.h"
 
-#if defined(__AVX2__)
-
 /*
  * What is known of a chunk's frames. Words of 64 bits lie in the order in which two vectors of them
  * come from vectors of 32 bits: CHUNK_AT tells which frame is where, and the other way round.
@@ -29,7 +27,8 @@ struct chunk {
 	struct gt_flow_slot *slots[GT_LANES]; /* as of struct express */
 	/* in the frames' order */
 	uint32_t l3_len[GT_LANES];
-	unsigned acks; /* a bit for each: it is_ordinary_tcp */
+	uint8_t acks;	 /* a bit for each: it is_ordinary_tcp */
+	uint8_t missing; /* a bit for each, by CHUNK_AT: it is not in its first bucket */
 	bool closed;   /* this is what counts, not the frames' struct express */
 	bool wraps;    /* all are of tunnels, else of dr */
 	bool v6;
@@ -155,8 +154,8 @@ static __rte_noinline void chunk_open_located(const struct gt_flow_table *t, str
 
 /* ---- stage 3 ---- */
 
-/* The slots of a closed chunk's connections; NULL, and a bit by CHUNK_AT: not in the first bucket.
- * What it finds may be a wide entry that begins alike; its kind will tell. */
+/* What chunk_locate is for IPv4. What it finds may be a wide entry that begins alike; its kind will
+ * tell. */
 static __rte_noinline unsigned chunk_locate_v4(struct chunk *c)
 {
 	unsigned missing = 0;
@@ -190,9 +189,31 @@ static __rte_noinline unsigned chunk_locate_v6(struct chunk *c)
 	return missing;
 }
 
-static inline unsigned chunk_locate(struct chunk *c)
+/* The slots of a closed chunk's connections; NULL, and missing: not in the first bucket. */
+static inline void chunk_locate(const struct gt_flow_table *t, struct chunk *c)
 {
-	return c->v6 ? chunk_locate_v6(c) : chunk_locate_v4(c);
+	c->missing = (uint8_t)(c->v6 ? chunk_locate_v6(c) : chunk_locate_v4(c));
+	for (unsigned left = c->missing; unlikely(left != 0); left &= left - 1) {
+		unsigned at = (unsigned)__builtin_ctz(left);
+		const struct gt_flow_key key = chunk_key(c, at);
+
+		gt_flow_prefetch_second(t, &key, c->hashes[at]);
+	}
+}
+
+/* ... of those that were missing. False: one is in no bucket. */
+static inline bool chunk_search(const struct gt_flow_table *t, struct chunk *c)
+{
+	bool found = true;
+
+	for (unsigned left = c->missing; unlikely(left != 0); left &= left - 1) {
+		unsigned at = (unsigned)__builtin_ctz(left);
+		const struct gt_flow_key key = chunk_key(c, at);
+
+		c->slots[at] = gt_flow_search(t, &key, c->hashes[at]).slot;
+		found &= c->slots[at] != NULL;
+	}
+	return found;
 }
 
 /* ---- stage 4 ---- */
@@ -297,5 +318,4 @@ static __rte_noinline unsigned run_chunk_dr(struct reach *reach, struct gt_frame
 	return i;
 }
 
-#endif
 #endif

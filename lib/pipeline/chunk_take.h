@@ -5,8 +5,6 @@
 
 #include "pipeline/chunk.h"
 
-#if defined(__AVX2__)
-
 /* Is a source one of our addresses? `ours`: which bits of the plan's to ask. */
 static inline bool chunk_asks_ours(const uint64_t *ours, lanes at)
 {
@@ -141,7 +139,7 @@ static inline bool chunk_may_have(const struct express_view *v, unsigned flags)
 static inline void chunk_close(struct chunk *c, lanes l3_len, lanes acks, unsigned flags, bool v6)
 {
 	lanes_store(l3_len, c->l3_len);
-	c->acks = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(acks));
+	c->acks = (uint8_t)_mm256_movemask_ps(_mm256_castsi256_ps(acks));
 	c->wraps = flags == GT_EXPRESS_WRAPS;
 	c->v6 = v6;
 	c->closed = (flags == 0 || c->wraps) && c->acks == GT_LANES_ALL;
@@ -291,5 +289,19 @@ static __rte_noinline unsigned chunk_classify_v6(const struct express_view *v,
 	return GT_LANES_ALL;
 }
 
-#endif
+/*
+ * Judges eight frames: those, a bit for each, that it could judge, and that are on the express path;
+ * the others are express_classify's. If the chunk is not closed, those have their express.
+ */
+static inline unsigned chunk_classify(const struct express_view *v, const struct gt_frame *f,
+				      struct chunk *c, struct express *x)
+{
+	c->closed = false;
+	if (lanes_are_v4(v, f))
+		return chunk_classify_v4(v, f, c, x);
+	if (lanes_are_v6(v, f))
+		return chunk_classify_v6(v, f, c, x);
+	return 0;
+}
+
 #endif

@@ -6,8 +6,6 @@
 
 #include "pipeline/chunk.h"
 
-#if defined(__AVX2__)
-
 /* Sums of `n` frames more by the same way. */
 static inline void tunnel_sum(struct sums *s, unsigned n, uint32_t in, uint32_t out)
 {
@@ -92,5 +90,4 @@ static inline unsigned run_chunk(struct reach *r, struct gt_frame *frames, const
 	return c->wraps ? run_chunk_tunnel(r, frames, c) : run_chunk_dr(r, frames, c);
 }
 
-#endif
 #endif

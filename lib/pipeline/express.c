@@ -22,29 +22,24 @@
  * parsed and looked up is not done again (settle).
  */
 #include "pipeline/burst.h"
+#if defined(__AVX2__)
 #include "pipeline/chunk_take.h"
 #include "pipeline/chunk_tunnel.h"
+#else
+#include "pipeline/chunk_none.h"
+#endif
 #include "pipeline/connection.h"
 #include "pipeline/express_send.h"
 #include "pipeline/general.h"
 #include "pipeline/internal.h"
 #include "pipeline/schedule.h"
 
-/* Frames whose connections are not in their first bucket. */
-struct missing {
-	uint8_t frames[GT_BURST_MAX];
-	unsigned n;
-};
-
 /* A burst's frames, each on the express path or the general one. */
 struct burst {
 	struct express express[GT_BURST_MAX];
-#if defined(__AVX2__)
 	struct chunk chunks[GT_BURST_MAX / GT_LANES];
-#endif
 	struct gt_work works[GT_BURST_MAX]; /* of the general path's, in their order */
-	unsigned n_works, works_done;
-	struct missing missing;
+	unsigned n_works;
 	/* Where `has_choices`: gt_connection_known's, of connections that begin */
 	uint64_t choices[GT_BURST_MAX];
 	bool has_choices;
@@ -158,44 +153,34 @@ static inline void prepare_one(struct gt_worker *w, const struct express_view *v
 	prepare_general(w, f, x, &b->works[b->n_works++]);
 }
 
-#if defined(__AVX2__)
 /* Eight frames, the burst's from `first` on, together, as far as they can be judged so. */
 static inline void prepare_chunk(struct gt_worker *w, const struct express_view *view,
 				 struct gt_frame *frames, struct burst *b, unsigned first)
 {
-	struct chunk *c = &b->chunks[first / GT_LANES];
 	struct express *x = &b->express[first];
-	unsigned judged = 0;
+	unsigned judged = chunk_classify(view, frames, &b->chunks[first / GT_LANES], x);
 
-	c->closed = false;
-	if (lanes_are_v4(view, frames))
-		judged = chunk_classify_v4(view, frames, c, x);
-	else if (lanes_are_v6(view, frames))
-		judged = chunk_classify_v6(view, frames, c, x);
 	for (unsigned left = judged ^ GT_LANES_ALL; unlikely(left != 0); left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctz(left);
 
 		prepare_one(w, view, &frames[i], &x[i], b);
 	}
 }
-#endif
 
-/* Stages 1 and 2 of frames from i on, to n. */
-static void prepare(struct gt_worker *w, const struct express_view *view, struct gt_frame *frames,
-		    struct burst *b, unsigned i, unsigned n)
+/* Stages 1 and 2 of all frames. */
+static void prepare(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n)
 {
-#if defined(__AVX2__)
+	const struct express_view view = make_view(w);
+	unsigned i = 0;
+
 	for (; n - i >= GT_LANES; i += GT_LANES)
-		prepare_chunk(w, view, &frames[i], b, i);
+		prepare_chunk(w, &view, &frames[i], b, i);
 	if (i < n)
 		b->chunks[i / GT_LANES].closed = false;
-#endif
 	for (; i < n; i++)
-		prepare_one(w, view, &frames[i], &b->express[i], b);
+		prepare_one(w, &view, &frames[i], &b->express[i], b);
+	b->pairs_changed = w->snat.pairs_changed;
 }
-
-_Static_assert(GT_RECEIVE_PART % GT_LANES == 0 && GT_BURST_MAX % GT_RECEIVE_PART == 0,
-	       "no chunk is of two parts, and no part of two bursts");
 
 /*
  * Hashes by which the servers of connections that begin are chosen, of four at once, and fetches
@@ -266,20 +251,12 @@ static inline bool locate_one(const struct gt_worker *w, struct express *x)
 	return false;
 }
 
-/* ---- chunks (chunk.h), of which a build without lanes has none ---- */
-
 /* The chunk of a frame, if it is closed. */
 static inline struct chunk *closed_chunk(struct burst *b, unsigned i)
 {
-#if defined(__AVX2__)
 	struct chunk *c = &b->chunks[i / GT_LANES];
 
 	return c->closed ? c : NULL;
-#else
-	(void)b;
-	(void)i;
-	return NULL;
-#endif
 }
 
 /* Where the next closed chunk behind frame i begins, or n. */
@@ -291,115 +268,35 @@ static inline unsigned next_closed(struct burst *b, unsigned i, unsigned n)
 	return i < n ? i : n;
 }
 
-#if defined(__AVX2__)
-static inline void locate_chunk(const struct gt_worker *w, struct chunk *c, unsigned first,
-				struct missing *m)
+/*
+ * Stage 3: the slots of all connections, of which a few are in their second bucket, a line more
+ * from memory: chunks wait for it when they are decided.
+ */
+static void locate(const struct gt_worker *w, const struct gt_frame *frames, struct burst *b,
+		   unsigned n)
 {
-	for (unsigned left = chunk_locate(c); unlikely(left != 0); left &= left - 1) {
-		unsigned at = (unsigned)__builtin_ctz(left);
-		const struct gt_flow_key key = chunk_key(c, at);
+	uint8_t missing[GT_BURST_MAX], fresh[GT_BURST_MAX];
+	unsigned n_missing = 0, n_fresh = 0;
 
-		gt_flow_prefetch_second(&w->flows, &key, c->hashes[at]);
-		m->frames[m->n++] = (uint8_t)(first + CHUNK_AT(at));
-	}
-}
-
-
-/* A chunk's frames that are left go on alone, from stage 4 on. */
-static inline void open_chunk(const struct gt_worker *w, struct burst *b, unsigned i)
-{
-	chunk_open_located(&w->flows, &b->chunks[i / GT_LANES], &b->express[i - i % GT_LANES]);
-}
-
-static inline struct gt_flow_slot *search_in_chunk(const struct gt_worker *w, struct chunk *c,
-						   unsigned i)
-{
-	unsigned at = CHUNK_AT(i % GT_LANES);
-	const struct gt_flow_key key = chunk_key(c, at);
-
-	c->slots[at] = gt_flow_search(&w->flows, &key, c->hashes[at]).slot;
-	return c->slots[at];
-}
-#else
-static inline void locate_chunk(const struct gt_worker *w, struct chunk *c, unsigned first,
-				struct missing *m)
-{
-	(void)w;
-	(void)c;
-	(void)first;
-	(void)m;
-}
-
-static inline void open_chunk(const struct gt_worker *w, struct burst *b, unsigned i)
-{
-	(void)w;
-	(void)b;
-	(void)i;
-}
-
-static inline struct gt_flow_slot *search_in_chunk(const struct gt_worker *w, struct chunk *c,
-						   unsigned i)
-{
-	(void)w;
-	(void)c;
-	(void)i;
-	return NULL;
-}
-
-static inline unsigned run_chunk(struct reach *r, struct gt_frame *frames, const struct chunk *c)
-{
-	(void)r;
-	(void)frames;
-	(void)c;
-	return 0;
-}
-#endif
-
-/* A frame whose connection is not in its first bucket. False: it is in no bucket. */
-static inline bool search(const struct gt_worker *w, struct burst *b, unsigned i)
-{
-	struct chunk *c = closed_chunk(b, i);
-	struct express *x = &b->express[i];
-
-	if (c != NULL) {
-		if (search_in_chunk(w, c, i) != NULL)
-			return true;
-		open_chunk(w, b, i);
-		return false;
-	}
-	x->slot = gt_flow_search(&w->flows, &x->key, x->hash).slot;
-	return x->slot != NULL;
-}
-
-/* Stage 3 of frames from i on, to n: the slots of connections, or that they are missing. */
-static void locate(const struct gt_worker *w, struct burst *b, unsigned i, unsigned n)
-{
-	while (i < n) {
+	for (unsigned i = 0, end; i < n;) {
 		struct chunk *c = closed_chunk(b, i);
-		unsigned end;
 
 		if (likely(c != NULL)) {
-			locate_chunk(w, c, i, &b->missing);
+			chunk_locate(&w->flows, c);
 			i += GT_LANES;
 			continue;
 		}
 		for (end = next_closed(b, i, n); i < end; i++)
 			if (unlikely(!locate_one(w, &b->express[i])))
-				b->missing.frames[b->missing.n++] = (uint8_t)i;
+				missing[n_missing++] = (uint8_t)i;
 	}
-}
+	for (unsigned i = 0; i < n_missing; i++) {
+		struct express *x = &b->express[missing[i]];
 
-/* ... and of those that were missing: a few are in their second bucket, a line more from memory. */
-static void locate_missing(const struct gt_worker *w, const struct gt_frame *frames,
-			   struct burst *b)
-{
-	uint8_t fresh[GT_BURST_MAX];
-	unsigned n_fresh = 0;
-
-	for (unsigned i = 0; i < b->missing.n; i++)
-		if (!search(w, b, b->missing.frames[i]))
-			fresh[n_fresh++] = b->missing.frames[i];
-	b->missing.n = 0;
+		x->slot = gt_flow_search(&w->flows, &x->key, x->hash).slot;
+		if (x->slot == NULL)
+			fresh[n_fresh++] = missing[i];
+	}
 	b->has_choices = n_fresh > 0 && choose_ahead(w, frames, b, fresh, n_fresh);
 }
 
@@ -421,9 +318,23 @@ static __rte_noinline void decide_one(struct gt_worker *w, struct reach *r, stru
 	}
 }
 
-/* Stage 4 of frames from i on, to n, in the order of their arrival, whichever path they take. */
-static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned i,
-		   unsigned n, uint64_t now_ms)
+/* A closed chunk: how many of its frames were forwarded, from the first on. The others go on alone.
+ * `moved`: what was found before may be another's by now, or elsewhere. */
+static inline unsigned decide_chunk(struct reach *r, struct gt_frame *frames, struct chunk *c,
+				    struct express *x, bool moved)
+{
+	unsigned taken = 0;
+
+	if (likely(!moved) && likely(chunk_search(&r->w->flows, c)))
+		taken = run_chunk(r, frames, c);
+	if (unlikely(taken < GT_LANES))
+		chunk_open_located(&r->w->flows, c, x);
+	return taken;
+}
+
+/* Stage 4, in the order of the frames' arrival, whichever path they take. */
+static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b, unsigned n,
+		   uint64_t now_ms)
 {
 	struct reach reach = {.w = w,
 			      .plan = w->plan,
@@ -433,23 +344,18 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 			      .counts = w->servers,
 			      .pairs_changed = b->pairs_changed};
 	uint64_t changes = w->flows.changes;
-	struct gt_work *work = &b->works[b->works_done];
+	struct gt_work *work = b->works;
 
-	while (i < n) {
+	for (unsigned i = 0, taken; i < n; i += taken) {
 		bool moved = w->flows.changes != changes, changed;
 		struct express *x = &b->express[i];
 		struct chunk *c = closed_chunk(b, i);
-		unsigned taken;
 
 		if (likely(c != NULL)) {
-			taken = likely(!moved) ? run_chunk(&reach, &frames[i], c) : 0;
-			if (unlikely(taken < GT_LANES))
-				open_chunk(w, b, i);
-			i += taken;
+			taken = decide_chunk(&reach, &frames[i], c, x, moved);
 			continue;
 		}
 		changed = moved && is_client(x);
-		/* What was found before may be another's by now, or elsewhere. */
 		if (unlikely(changed))
 			x->slot = gt_flow_find(&w->flows, &x->key, x->hash).slot;
 		taken = run_way(&reach, &frames[i], x, changed ? 1 : next_closed(b, i, n) - i);
@@ -458,50 +364,19 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 				   b->has_choices ? b->choices[i] : 0, now_ms);
 			taken = 1;
 		}
-		i += taken;
 	}
 	if (reach.requests.in > 0)
 		account(w, reach.requests);
 	if (reach.replies.in > 0)
 		account(w, reach.replies);
-	b->works_done = (unsigned)(work - b->works);
 }
 
-/* How many frames the next part has, from n on. */
-static inline unsigned next_part(struct gt_frame *frames, unsigned n, unsigned given,
-				 gt_receive_fn *receive, void *ctx)
+void GT_EXPRESS_BURST(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames, unsigned n)
 {
-	if (n < given)
-		return RTE_MIN(given - n, GT_RECEIVE_PART);
-	if (receive == NULL || n % GT_RECEIVE_PART != 0 || n >= GT_BURST_MAX)
-		return 0;
-	return receive(ctx, &frames[n], GT_RECEIVE_PART);
-}
-
-/*
- * Part by part: while the memory brings the buckets of one, the next one's frames are received and
- * judged, so that they come at the same time. So the last part's are waited for behind what is
- * decided of the others.
- */
-unsigned GT_EXPRESS_BURST(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames, unsigned n,
-			  gt_receive_fn *receive, void *ctx)
-{
-	const struct express_view view = make_view(w);
-	unsigned located = 0, prepared = 0, part;
 	struct burst b;
 
-	b.n_works = b.works_done = b.missing.n = 0;
-	while ((part = next_part(frames, prepared, n, receive, ctx)) > 0) {
-		prepare(w, &view, frames, &b, prepared, prepared + part);
-		locate(w, &b, located, prepared);
-		located = prepared;
-		prepared += part;
-	}
-	b.pairs_changed = w->snat.pairs_changed;
-	locate_missing(w, frames, &b);
-	decide(w, frames, &b, 0, located, now_ms);
-	locate(w, &b, located, prepared);
-	locate_missing(w, frames, &b);
-	decide(w, frames, &b, located, prepared, now_ms);
-	return prepared;
+	b.n_works = 0;
+	prepare(w, frames, &b, n);
+	locate(w, frames, &b, n);
+	decide(w, frames, &b, n, now_ms);
 }

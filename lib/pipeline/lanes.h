@@ -10,10 +10,7 @@
 
 #include "pipeline/express.h"
 
-#define GT_LANES 8
-
-#if defined(__AVX2__)
-
+#define GT_LANES     8
 #define GT_LANES_ALL 0xffU
 
 /* Ethernet, IP and TCP without options: what must be there to be read. */
@@ -359,5 +356,4 @@ static inline bool lanes_are_v6(const struct express_view *v, const struct gt_fr
 	       ((gt_rewrite_load(f->data + 8) ^ v->heads[f->in_if].v6) & HEAD_V6_MASK) == 0;
 }
 
-#endif
 #endif

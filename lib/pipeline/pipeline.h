@@ -65,13 +65,9 @@ struct gt_missed {
 	uint8_t interface;
 };
 
-/* Fills up to n frames in as they come from a device, and returns how many; less than n: there are
- * no more now. */
-typedef unsigned gt_receive_fn(void *ctx, struct gt_frame *frames, unsigned n);
-
 struct gt_worker {
-	unsigned (*burst)(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames, unsigned n,
-			  gt_receive_fn *receive, void *ctx); /* burst.h */
+	void (*burst)(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames,
+		      unsigned n); /* burst.h */
 	struct gt_counters counters;
 	struct gt_server_counters *servers; /* GT_SERVERS_MAX */
 	struct gt_vip_counters *vips;	    /* GT_VIPS_MAX */
@@ -136,17 +132,6 @@ void gt_worker_destroy(struct gt_worker *w);
  */
 void gt_worker_burst(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms,
 		     struct gt_frame *frames, unsigned n);
-
-/* How many frames gt_worker_receive asks for at once. */
-#define GT_RECEIVE_PART 16U
-
-/*
- * gt_worker_burst of as many frames as a device has, up to GT_BURST_MAX. They are received part by
- * part: while the memory still brings the connections of one, the device's frames of the next one
- * are fetched, too. Returns how many frames there were; with none nothing is done. Worker.
- */
-unsigned gt_worker_receive(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms,
-			   struct gt_frame frames[GT_BURST_MAX], gt_receive_fn *receive, void *ctx);
 
 
 /*

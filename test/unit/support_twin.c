@@ -82,11 +82,8 @@ void support_twin_compare(struct gt_worker *twin, const struct gt_worker *worker
 }
 
 /* A gt_burst_fn: one frame after the other. */
-static unsigned general_burst(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames,
-			      unsigned n, gt_receive_fn *receive, void *ctx)
+static void general_burst(struct gt_worker *w, uint64_t now_ms, struct gt_frame *frames, unsigned n)
 {
-	(void)receive;
-	(void)ctx;
 	for (unsigned i = 0; i < n; i++) {
 		struct gt_work work;
 
@@ -94,7 +91,6 @@ static unsigned general_burst(struct gt_worker *w, uint64_t now_ms, struct gt_fr
 		gt_flow_hash(&w->flows, &work.key, &work.hash, 1);
 		gt_general_decide(w, &frames[i], &work, now_ms);
 	}
-	return n;
 }
 
 void support_twin_burst(struct gt_worker *twin, const struct gt_worker *worker,
