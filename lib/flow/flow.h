@@ -202,12 +202,23 @@ static inline uint32_t gt_flow_bucket_first(const struct gt_flow_table *t, uint6
 	return (uint32_t)(((hash & 0xffffffff) * t->n_buckets) >> 32);
 }
 
+/*
+ * Fetches a line from memory, one of many at once. Into the second cache: of Zen 4's fetches into the
+ * first about a third vanish once 16 are under way (of 64 lines of 32 MB, one behind the other, 30
+ * were not there 1 us later; into the second all were), and with a million connections a frame took
+ * 52.6 ns so, not 48.9. Worker.
+ */
+static inline void gt_flow_fetch(const void *line)
+{
+	rte_prefetch1(line);
+}
+
 /* Fetches a key's first bucket, and gives it. Worker. */
 static inline struct gt_flow_bucket *gt_flow_prefetch(const struct gt_flow_table *t, uint64_t hash)
 {
 	struct gt_flow_bucket *b = &t->buckets[gt_flow_bucket_first(t, hash)];
 
-	rte_prefetch0(b);
+	gt_flow_fetch(b);
 	return b;
 }
 

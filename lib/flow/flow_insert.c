@@ -31,7 +31,7 @@ void gt_flow_prefetch_second(const struct gt_flow_table *t, const struct gt_flow
 	const struct gt_flow_bucket *b = &t->buckets[first];
 
 	if (is_spilled(b) || find_free(b, key->wide) == NO_PLACE)
-		rte_prefetch0(&t->buckets[second_bucket(t, hash, first)]);
+		gt_flow_fetch(&t->buckets[second_bucket(t, hash, first)]);
 }
 
 /* A bucket that is full, and how its entries were judged. */

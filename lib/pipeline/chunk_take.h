@@ -107,7 +107,7 @@ static inline void chunk_fetch(const struct gt_flow_table *t, struct chunk_words
 	chunk_store(to, slots);
 #pragma GCC unroll 8
 	for (unsigned i = 0; i < GT_LANES; i++)
-		rte_prefetch0(slots[i]);
+		gt_flow_fetch(slots[i]);
 }
 
 /* Beside a service's flags: not all have the same. */
@@ -153,10 +153,11 @@ static __rte_always_inline bool chunk_take_v4(const struct express_view *v,
 	struct chunk_words services, keys, hashes;
 	unsigned flags;
 
+	/* First of all: replies are to none. */
+	if (!chunk_find(v, p, &services))
+		return false;
 	if (unlikely(chunk_asks_ours(v->plan->ours, lanes_ours(v, p->source))) &&
 	    chunk_is_ours(v, p->source))
-		return false;
-	if (!chunk_find(v, p, &services))
 		return false;
 	flags = chunk_flags(services);
 	if (unlikely(!chunk_may_have(v, flags)))

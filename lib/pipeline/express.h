@@ -181,7 +181,7 @@ static __rte_always_inline bool classify_reply(const struct express_view *v, str
 		x->place = gt_snat_bucket_port(snat, bucket, v6, gt_read_be16(l4 + 2));
 		x->came_sum = bucket->sum;
 		x->way = WAY_SESSION_REPLY;
-		rte_prefetch0(x->place);
+		gt_flow_fetch(x->place);
 		return x->place != NULL && x->kind != NO_KIND;
 	}
 	if (gt_plan_find_words(v->plan, dst) != NULL)

@@ -511,7 +511,7 @@ static void express_tunnels_are_wrapped_alike_in_bursts(void **state)
 
 			/* Now and then of another one of the same inner family. */
 			if (mixed && r % 8 == 0)
-				tunnel = (tunnel + (r >> 32) % (TUNNELS / 2) * 2) % TUNNELS;
+				tunnel = (tunnel + (unsigned)(r >> 32) % (TUNNELS / 2) * 2) % TUNNELS;
 			s = to_tunnel(p.config, tunnel, flow);
 			if (big && (r >> 40) % 16 == 0)
 				s.payload_len = 1420 + (r >> 48) % 40;
