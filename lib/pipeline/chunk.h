@@ -102,6 +102,23 @@ static inline struct gt_flow_key chunk_key(const struct chunk *c, unsigned at)
 				    .wide = true};
 }
 
+_Static_assert(offsetof(struct gt_flow_key, port) == 16 &&
+		       offsetof(struct gt_flow_key, service) == 18 &&
+		       offsetof(struct gt_flow_key, dst_port) == 20 &&
+		       offsetof(struct gt_flow_key, wide) == 22,
+	       "a wide key's rest is one word");
+
+/* By words: a key that is copied waits until it is written. */
+static __rte_always_inline void chunk_put_wide(const uint64_t w[4], struct gt_flow_key *key)
+{
+	/* port, service, dst_port: none, wide */
+	uint64_t rest = (uint32_t)w[1] | 1ULL << 48;
+
+	key->lo = w[0];
+	key->hi = w[2];
+	memcpy(&key->port, &rest, sizeof(rest));
+}
+
 /* What the lanes know, told to each frame's express. */
 static __rte_always_inline void chunk_open_family(struct chunk *c, struct express *express, bool v6)
 {
@@ -115,7 +132,7 @@ static __rte_always_inline void chunk_open_family(struct chunk *c, struct expres
 		unsigned at = CHUNK_AT(i);
 
 		if (v6) {
-			x->key = chunk_key(c, at);
+			chunk_put_wide(c->wide[at], &x->key);
 		} else {
 			x->key.lo = c->keys[at];
 			x->key.wide = false;
