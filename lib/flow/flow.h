@@ -203,10 +203,10 @@ static inline uint32_t gt_flow_bucket_first(const struct gt_flow_table *t, uint6
 }
 
 /*
- * Fetches a line from memory, one of many at once. Into the second cache: of Zen 4's fetches into the
- * first about a third vanish once 16 are under way (of 64 lines of 32 MB, one behind the other, 30
- * were not there 1 us later; into the second all were), and with a million connections a frame took
- * 52.6 ns so, not 48.9. Worker.
+ * Fetches a line from memory, one of many at once. Into the second cache: of Zen 4's fetches into
+ * the first about a third vanish once 16 are under way (of 64 lines of 32 MB, one behind the other,
+ * 30 were not there 1 us later; into the second all were), and with a million connections a frame
+ * took 52.6 ns so, not 48.9. Worker.
  */
 static inline void gt_flow_fetch(const void *line)
 {
@@ -308,8 +308,8 @@ static inline struct gt_flow_slot *gt_flow_find_wide(struct gt_flow_bucket *b,
 	uint64_t rest = (uint64_t)key->port | (uint64_t)key->service << 16 |
 			(uint64_t)key->dst_port << 32 | (uint64_t)GT_FLOW_TYPE_WIDE_FIRST << 62;
 
-	return gt_flow_find_words(b, _mm256_set_epi64x(0, (long long)key->hi, (long long)rest,
-						       (long long)key->lo));
+	return gt_flow_find_words(
+		b, _mm256_set_epi64x(0, (long long)key->hi, (long long)rest, (long long)key->lo));
 #else
 	struct gt_flow_slot *s = b->slots;
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Eight frames in a row that are all what most frames are, clients' packets of connections, over
- * IPv4 or IPv6: from the judging of their bytes to the sending they stay in lanes, and what is done for all
- * eight at once is done so. As soon as one of them is anything else the chunk is opened: each frame
- * has its struct express then, and goes on alone.
- * Stages 1 and 2 are in chunk_take.h.
+ * IPv4 or IPv6: from the judging of their bytes to the sending they stay in lanes, and what is done
+ * for all eight at once is done so. As soon as one of them is anything else the chunk is opened:
+ * each frame has its struct express then, and goes on alone. Stages 1 and 2 are in chunk_take.h.
  */
 #ifndef GT_PIPELINE_CHUNK_H
 #define GT_PIPELINE_CHUNK_H
@@ -19,7 +18,8 @@
 struct chunk {
 	union {
 		uint64_t keys[GT_LANES]; /* IPv4: as of struct gt_flow_key: lo */
-		/* IPv6: what the connection's two slots are to hold, with room for value and meta */
+		/* IPv6: what the connection's two slots are to hold, with room for value and meta
+		 */
 		uint64_t wide[GT_LANES][4];
 	};
 	uint64_t hashes[GT_LANES];
@@ -29,8 +29,8 @@ struct chunk {
 	uint32_t l3_len[GT_LANES];
 	uint8_t acks;	 /* a bit for each: it is_ordinary_tcp */
 	uint8_t missing; /* a bit for each, by CHUNK_AT: it is not in its first bucket */
-	bool closed;   /* this is what counts, not the frames' struct express */
-	bool wraps;    /* all are of tunnels, else of dr */
+	bool closed;	 /* this is what counts, not the frames' struct express */
+	bool wraps;	 /* all are of tunnels, else of dr */
 	bool v6;
 } __attribute__((aligned(32)));
 
@@ -41,7 +41,8 @@ _Static_assert(offsetof(struct gt_plan_express, idle_ticks) == 0 &&
 		       offsetof(struct gt_plan_express, service) == 6 &&
 		       offsetof(struct gt_plan_express_v4, to) == 8,
 	       "a record's words: key; idle_ticks, flags << 32, service << 48");
-_Static_assert(offsetof(struct gt_flow_slot, value) == 8 && offsetof(struct gt_flow_slot, meta) == 12,
+_Static_assert(offsetof(struct gt_flow_slot, value) == 8 &&
+		       offsetof(struct gt_flow_slot, meta) == 12,
 	       "a slot's second word");
 _Static_assert(offsetof(struct gt_plan_server, vip) == 12 &&
 		       offsetof(struct gt_plan_server, out_if) == 14 &&
@@ -126,7 +127,7 @@ static __rte_always_inline void chunk_open_family(struct chunk *c, struct expres
 					 GT_FLOW_ESTABLISHED);
 
 	c->closed = false;
-#pragma GCC unroll 8
+	LANES_UNROLL
 	for (unsigned i = 0; i < GT_LANES; i++) {
 		struct express *x = &express[i];
 		unsigned at = CHUNK_AT(i);
@@ -177,7 +178,7 @@ static __rte_noinline unsigned chunk_locate_v4(struct chunk *c)
 {
 	unsigned missing = 0;
 
-#pragma GCC unroll 8
+	LANES_UNROLL
 	for (unsigned i = 0; i < GT_LANES; i++) {
 		struct gt_flow_bucket *b = (struct gt_flow_bucket *)c->slots[i];
 		unsigned hits = gt_flow_match(b, c->keys[i]);
@@ -195,7 +196,7 @@ static __rte_noinline unsigned chunk_locate_v6(struct chunk *c)
 {
 	unsigned missing = 0;
 
-#pragma GCC unroll 8
+	LANES_UNROLL
 	for (unsigned i = 0; i < GT_LANES; i++) {
 		struct gt_flow_bucket *b = (struct gt_flow_bucket *)c->slots[i];
 
@@ -286,7 +287,8 @@ static __rte_noinline unsigned run_chunk_dr(struct reach *reach, struct gt_frame
 {
 	const uint8_t *servers = (const uint8_t *)reach->servers;
 	uint8_t *counts = (uint8_t *)reach->counts;
-	uint32_t at[GT_LANES] __attribute__((aligned(32))), metas[GT_LANES] __attribute__((aligned(32)));
+	uint32_t at[GT_LANES] __attribute__((aligned(32))),
+		metas[GT_LANES] __attribute__((aligned(32)));
 	lanes value, meta, tick = lanes_all(reach->tick);
 	struct sums s = reach->requests;
 	uint64_t bytes = 0;
@@ -301,7 +303,7 @@ static __rte_noinline unsigned run_chunk_dr(struct reach *reach, struct gt_frame
 	way = (s.between & 0xffffff) | (uint32_t)GT_EXPRESS_DR << 24;
 	if (unlikely(s.between >> 24 != in_if))
 		way = 0;
-#pragma GCC unroll 8
+	LANES_UNROLL
 	for (i = 0; i < GT_LANES; i++) {
 		const __m128i *server = (const __m128i *)(const void *)(servers + at[i]);
 		struct gt_server_counters *count = (struct gt_server_counters *)(counts + at[i]);

@@ -14,7 +14,7 @@ static inline bool chunk_asks_ours(const uint64_t *ours, lanes at)
 
 	lanes_store(_mm256_srli_epi32(at, 6), words);
 	lanes_store(at, bits);
-#pragma GCC unroll 8
+	LANES_UNROLL
 	for (unsigned i = 0; i < GT_LANES; i++)
 		any |= ours[words[i]] >> (bits[i] & 63);
 	return (any & 1) != 0;
@@ -51,14 +51,14 @@ static __rte_noinline bool chunk_seek(const struct express_view *v, struct chunk
 				      struct chunk_words *services)
 {
 	const struct gt_plan *plan = v->plan;
-	uint64_t keys[GT_LANES] __attribute__((aligned(32))), to[GT_LANES] __attribute__((aligned(32)));
+	uint64_t keys[GT_LANES] __attribute__((aligned(32))),
+		to[GT_LANES] __attribute__((aligned(32)));
 
 	chunk_store(wanted, keys);
 	for (unsigned i = 0; i < GT_LANES; i++) {
 		unsigned shift = plan->express_v4_shift;
-		const struct gt_plan_express *e =
-			find_v4(plan->express_v4, shift, gt_plan_express_v4_home(keys[i], shift),
-				keys[i]);
+		const struct gt_plan_express *e = find_v4(
+			plan->express_v4, shift, gt_plan_express_v4_home(keys[i], shift), keys[i]);
 
 		if (e == NULL)
 			return false;
@@ -105,7 +105,7 @@ static inline void chunk_fetch(const struct gt_flow_table *t, struct chunk_words
 	to.a = _mm256_add_epi64(to.a, base);
 	to.b = _mm256_add_epi64(to.b, base);
 	chunk_store(to, slots);
-#pragma GCC unroll 8
+	LANES_UNROLL
 	for (unsigned i = 0; i < GT_LANES; i++)
 		gt_flow_fetch(slots[i]);
 }
@@ -113,7 +113,8 @@ static inline void chunk_fetch(const struct gt_flow_table *t, struct chunk_words
 /* Beside a service's flags: not all have the same. */
 #define CHUNK_MIXED 0x100
 
-/* Do services ask for more than their servers' MACs, and for what? GT_EXPRESS_... of any of them. */
+/* Do services ask for more than their servers' MACs, and for what? GT_EXPRESS_... of any of them.
+ */
 static inline unsigned chunk_flags(struct chunk_words services)
 {
 	uint32_t high[GT_LANES] __attribute__((aligned(32))), flags = 0, common = 0xff;
@@ -177,8 +178,9 @@ static __rte_always_inline bool chunk_take_v4(const struct express_view *v,
 
 /* Not all of them are ordinary, or clients': those that are `good`, one by one. */
 static __rte_noinline unsigned chunk_take_each_v4(const struct express_view *v,
-					       const struct gt_frame *f, const struct lanes_v4 *p,
-					       unsigned good, struct express *x)
+						  const struct gt_frame *f,
+						  const struct lanes_v4 *p, unsigned good,
+						  struct express *x)
 {
 	const struct gt_plan_express_v4 *services = v->plan->express_v4;
 	const uint64_t *ours = v->plan->ours;
@@ -235,9 +237,8 @@ static __rte_always_inline bool chunk_take_one(const struct express_view *v, con
 	c->wide[at][3] = 0;
 	/* gt_flow_hash_wide */
 	half = gt_flow_hash_block(v->flows, src[0], src[1]);
-	c->hashes[at] = gt_flow_hash_block(v->flows, half,
-					   (ports & 0xffff) | (uint64_t)service->service << 32 |
-						   1ULL << 63);
+	c->hashes[at] = gt_flow_hash_block(
+		v->flows, half, (ports & 0xffff) | (uint64_t)service->service << 32 | 1ULL << 63);
 	c->slots[at] = gt_flow_prefetch(v->flows, c->hashes[at])->slots;
 	return true;
 }
@@ -249,7 +250,7 @@ static __rte_always_inline bool chunk_take_v6(const struct express_view *v,
 {
 	unsigned flags;
 
-#pragma GCC unroll 8
+	LANES_UNROLL
 	for (unsigned i = 0; i < GT_LANES; i++)
 		if (!chunk_take_one(v, f[i].data + IP_OFF, c, CHUNK_AT(i)))
 			return false;
@@ -291,8 +292,8 @@ static __rte_noinline unsigned chunk_classify_v6(const struct express_view *v,
 }
 
 /*
- * Judges eight frames: those, a bit for each, that it could judge, and that are on the express path;
- * the others are express_classify's. If the chunk is not closed, those have their express.
+ * Judges eight frames: those, a bit for each, that it could judge, and that are on the express
+ * path; the others are express_classify's. If the chunk is not closed, those have their express.
  */
 static inline unsigned chunk_classify(const struct express_view *v, const struct gt_frame *f,
 				      struct chunk *c, struct express *x)

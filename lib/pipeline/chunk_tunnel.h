@@ -16,7 +16,7 @@ static inline void tunnel_sum(struct sums *s, unsigned n, uint32_t in, uint32_t 
 /* What the time of the first n frames' entries is now. */
 static inline void chunk_touch(const struct chunk *c, const uint32_t metas[GT_LANES], unsigned n)
 {
-#pragma GCC unroll 8
+	LANES_UNROLL
 	for (unsigned i = 0; i < GT_LANES; i++)
 		if (likely(i < n))
 			c->slots[CHUNK_AT(i)]->meta = metas[i];
@@ -52,8 +52,7 @@ static __rte_always_inline unsigned run_chunk_wraps(struct reach *reach, struct 
 		uint32_t verdict;
 
 		memcpy(&its, &to->vip, sizeof(its));
-		if (unlikely(its >> 24 != GT_EXPRESS_TUNNEL ||
-			     !gt_outer_fits(&to->outer, len, v6)))
+		if (unlikely(its >> 24 != GT_EXPRESS_TUNNEL || !gt_outer_fits(&to->outer, len, v6)))
 			break;
 		if (unlikely(its != way)) {
 			tunnel_sum(&s, i - since, in, out);
@@ -64,8 +63,7 @@ static __rte_always_inline unsigned run_chunk_wraps(struct reach *reach, struct 
 			since = i;
 			in = out = 0;
 		}
-		memcpy(to_tunnel(reach->plan, f, len, v6, to) - IP_OFF, to->macs,
-		       sizeof(to->macs));
+		memcpy(to_tunnel(reach->plan, f, len, v6, to) - IP_OFF, to->macs, sizeof(to->macs));
 		count->frames++;
 		count->bytes += came;
 		in += came;

@@ -500,11 +500,10 @@ static __rte_noinline unsigned run_server(struct reach *r, struct gt_frame *fram
 static __rte_always_inline bool take_session(struct reach *r, struct gt_frame *f,
 					     const struct express *x, bool v6, uint8_t reply)
 {
-	if (x->v6 != v6)
-		return false;
+	/* A frame of the general path has nothing but its way. */
 	if (x->way == WAY_SESSION)
-		return to_session(r, f, x, v6);
-	return x->way == reply && session_reply(r, f, x, v6);
+		return x->v6 == v6 && to_session(r, f, x, v6);
+	return x->way == reply && x->v6 == v6 && session_reply(r, f, x, v6);
 }
 
 /* So much is read here that a copy of *r would not stay in registers. */

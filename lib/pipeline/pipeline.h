@@ -133,7 +133,6 @@ void gt_worker_destroy(struct gt_worker *w);
 void gt_worker_burst(struct gt_worker *w, const struct gt_plan *plan, uint64_t now_ms,
 		     struct gt_frame *frames, unsigned n);
 
-
 /*
  * What time alone brings: held fragments dropped (in w->released), a share of the table swept. Call
  * it after each burst, or every few ms. Worker.

@@ -511,7 +511,8 @@ static void express_tunnels_are_wrapped_alike_in_bursts(void **state)
 
 			/* Now and then of another one of the same inner family. */
 			if (mixed && r % 8 == 0)
-				tunnel = (tunnel + (unsigned)(r >> 32) % (TUNNELS / 2) * 2) % TUNNELS;
+				tunnel = (tunnel + (unsigned)(r >> 32) % (TUNNELS / 2) * 2) %
+					 TUNNELS;
 			s = to_tunnel(p.config, tunnel, flow);
 			if (big && (r >> 40) % 16 == 0)
 				s.payload_len = 1420 + (r >> 48) % 40;
@@ -527,6 +528,87 @@ static void express_tunnels_are_wrapped_alike_in_bursts(void **state)
 	}
 	assert_true(p.worker->counters.answered > 0);
 	support_pipe_close(&p);
+}
+
+/* One of many connections, of a VIP of dr, a tunnel or one that keeps a client at a server, or of
+ * another of dr. */
+static struct support_packet one_of_many(unsigned flow, bool v4)
+{
+	static const char *const vips[2][4] = {
+		{"2001:db8::100", "2001:db8::105", "2001:db8::100", "2001:db8::100"},
+		{"192.0.2.100", "192.0.2.105", "192.0.2.102", "192.0.2.103"}};
+
+	return (struct support_packet){
+		.src = support_addr(v4 ? "203.0.113.9" : "2001:db8:1::9"),
+		/* So that neighbours mostly are of one VIP. */
+		.dst = support_addr(vips[v4][flow % 64 < 52 ? flow / 64 % 4 : 3]),
+		.protocol = TCP,
+		.sport = (uint16_t)(2000 + flow),
+		.dport = 80,
+		.flags = GT_TCP_ACK,
+		.payload_len = flow % 100,
+		.ttl = 64,
+	};
+}
+
+/*
+ * Bursts of one family's connections, in a table in which many are in their second bucket, and some
+ * in none. In the middle of some a connection begins or ends, so that others move; a server goes
+ * down and comes back; and time goes by.
+ */
+static void give_full_bursts(uint32_t connections)
+{
+	struct gt_worker_params own = params;
+	struct support_pipe p;
+	uint64_t seed = connections;
+
+	own.memory = gt_memory_heap;
+	own.connections = connections;
+	support_pipe_open_with(&p, make_config(), 1, &own);
+	support_pipe_twin_workers(&p, &own);
+	support_pipe_state(&p, "down", "a")->up = true;
+	support_pipe_replan(&p);
+	for (unsigned round = 0; round < 2000; round++) {
+		bool v4 = round / 100 % 2 == 0, calm = round / 10 % 2 == 0;
+		struct gt_frame frames[GT_BURST_MAX];
+
+		for (unsigned i = 0; i < GT_BURST_MAX; i++) {
+			uint64_t r = support_random(&seed);
+			unsigned many = v4 ? 450 : 230, first = (unsigned)(r >> 8) % many;
+			/* Neighbours, which are of one VIP, or anybody. */
+			unsigned flow = calm ? (round * 64 + i) % many : first;
+			struct support_packet s = one_of_many(flow, v4);
+
+			if (!calm && r % 50 == 0)
+				s.flags = (uint8_t)(r >> 32 & 0x3f);
+			if (r % 600 == 1)
+				s.protocol = UDP;
+			if (r % 600 == 2)
+				s.src = s.dst;
+			/* Somebody new. */
+			if (!calm && r % 100 == 3)
+				s.sport = (uint16_t)(10000 + (r >> 16) % 50000);
+			frames[i] = support_packet_frame(&s);
+		}
+		support_pipe_burst(&p, frames, GT_BURST_MAX);
+		for (unsigned i = 0; i < GT_BURST_MAX; i++)
+			support_pipe_done(&frames[i]);
+		p.now_ms += round % 37 == 0 ? 20000 : round % 203 == 0 ? 8000000 : 50;
+		if (round % 97 == 0) {
+			p.states[round % gt_plan_count_servers(p.config)].up ^= true;
+			support_pipe_replan(&p);
+		}
+	}
+	assert_true(p.worker->counters.forwarded > 80000);
+	support_pipe_close(&p);
+}
+
+static void express_full_bursts_are_as_their_frames(void **state)
+{
+	(void)state;
+	give_full_bursts(400);
+	give_full_bursts(700);
+	give_full_bursts(1000);
 }
 
 /* Silence around each timeout, and around the minute in which a client's record is renewed. */
@@ -768,6 +850,19 @@ static void express_vips_that_share_a_server_share_its_ports_alone(void **state)
 	support_pipe_close(&p);
 }
 
+/* A burst of eight times so many packets. */
+static void send_many(struct support_pipe *p, const struct support_packet *packets, unsigned n)
+{
+	struct gt_frame frames[GT_BURST_MAX];
+
+	for (unsigned i = 0; i < 8 * n; i++)
+		frames[i] = support_packet_frame(&packets[i % n]);
+	support_pipe_burst(p, frames, 8 * n);
+	for (unsigned i = 0; i < 8 * n; i++)
+		support_pipe_done(&frames[i]);
+}
+
+
 /*
  * IPv6 clients whose address has, in either half, the very bytes of an IPv4 connection's key, in a
  * table so small that they share buckets: neither may be taken for the other.
@@ -805,6 +900,8 @@ static void express_ipv6_addresses_that_look_like_ipv4_keys_are_no_hits(void **s
 		for (unsigned i = 0; i < 3; i++) {
 			send_packet(&p, &v6, 0);
 			send_packet(&p, &v4, 0);
+			send_many(&p, &v4, 1);
+			send_many(&p, &v6, 1);
 		}
 		support_pipe_close(&p);
 	}
@@ -821,6 +918,7 @@ int main(void)
 		cmocka_unit_test(express_what_is_too_big_is_told),
 		cmocka_unit_test(express_every_tunnel_is_wrapped_alike),
 		cmocka_unit_test(express_tunnels_are_wrapped_alike_in_bursts),
+		cmocka_unit_test(express_full_bursts_are_as_their_frames),
 		cmocka_unit_test(express_silence_ends_connections_alike),
 		cmocka_unit_test(express_connections_begin_and_end_alike),
 		cmocka_unit_test(express_changes_of_servers_are_seen),
