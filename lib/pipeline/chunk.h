@@ -30,7 +30,7 @@ struct chunk {
 	uint8_t acks;	 /* a bit for each: it is_ordinary_tcp */
 	uint8_t missing; /* a bit for each, by CHUNK_AT: it is not in its first bucket */
 	bool closed;	 /* this is what counts, not the frames' struct express */
-	bool wraps;	 /* all are of tunnels, else of dr */
+	uint8_t express; /* how all of them go, if it is closed: enum gt_express */
 	bool v6;
 } __attribute__((aligned(32)));
 

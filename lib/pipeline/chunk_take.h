@@ -136,14 +136,24 @@ static inline bool chunk_may_have(const struct express_view *v, unsigned flags)
 	return likely((flags & GT_EXPRESS_BY_SOURCE) == 0) || v->w->steer.n_workers == 1;
 }
 
+/* How frames go to services of such flags, all of them alike. */
+static inline enum gt_express chunk_express(unsigned flags)
+{
+	if (likely(flags == 0))
+		return GT_EXPRESS_DR;
+	if (flags == GT_EXPRESS_CHANGES)
+		return GT_EXPRESS_NAT;
+	return flags == GT_EXPRESS_WRAPS ? GT_EXPRESS_TUNNEL : GT_EXPRESS_NONE;
+}
+
 /* What else there is to know of it. Not closed it has to be opened at once. */
 static inline void chunk_close(struct chunk *c, lanes l3_len, lanes acks, unsigned flags, bool v6)
 {
 	lanes_store(l3_len, c->l3_len);
 	c->acks = (uint8_t)_mm256_movemask_ps(_mm256_castsi256_ps(acks));
-	c->wraps = flags == GT_EXPRESS_WRAPS;
 	c->v6 = v6;
-	c->closed = (flags == 0 || c->wraps) && c->acks == GT_LANES_ALL;
+	c->express = (uint8_t)chunk_express(flags);
+	c->closed = c->express != GT_EXPRESS_NONE && c->acks == GT_LANES_ALL;
 }
 
 /* Fills the chunk, if it is one. */

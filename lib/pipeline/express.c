@@ -23,8 +23,8 @@
  */
 #include "pipeline/burst.h"
 #if defined(__AVX2__)
+#include "pipeline/chunk_change.h"
 #include "pipeline/chunk_take.h"
-#include "pipeline/chunk_tunnel.h"
 #else
 #include "pipeline/chunk_none.h"
 #endif

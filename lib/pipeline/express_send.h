@@ -87,6 +87,8 @@ static inline void depart(struct gt_worker *w, struct gt_frame *f, struct sums *
 
 	f->out_if = (uint8_t)(vip_out >> 16);
 	f->verdict = GT_SEND;
+	/* Only a tunnel's is changed outside of its bytes, and longer then. */
+	f->in_place = came == goes;
 	if (unlikely(s->between != between)) {
 		if (s->in > 0)
 			account(w, *s);

@@ -530,24 +530,26 @@ static void express_tunnels_are_wrapped_alike_in_bursts(void **state)
 	support_pipe_close(&p);
 }
 
-/* One of many connections, of a VIP of dr, a tunnel or one that keeps a client at a server, or of
- * another of dr. */
+/* One of many connections, of a VIP of dr, a tunnel, nat or one that keeps a client at a server, or
+ * of another of dr. */
 static struct support_packet one_of_many(unsigned flow, bool v4)
 {
 	static const char *const vips[2][4] = {
-		{"2001:db8::100", "2001:db8::105", "2001:db8::100", "2001:db8::100"},
+		{"2001:db8::100", "2001:db8::105", "2001:db8::106", "2001:db8::100"},
 		{"192.0.2.100", "192.0.2.105", "192.0.2.102", "192.0.2.103"}};
+	bool nat = v4 && flow % 128 >= 116;
 
 	return (struct support_packet){
 		.src = support_addr(v4 ? "203.0.113.9" : "2001:db8:1::9"),
 		/* So that neighbours mostly are of one VIP. */
-		.dst = support_addr(vips[v4][flow % 64 < 52 ? flow / 64 % 4 : 3]),
+		.dst = support_addr(nat ? "192.0.2.106"
+					: vips[v4][flow % 64 < 52 ? flow / 64 % 4 : 3]),
 		.protocol = TCP,
 		.sport = (uint16_t)(2000 + flow),
 		.dport = 80,
 		.flags = GT_TCP_ACK,
 		.payload_len = flow % 100,
-		.ttl = 64,
+		.ttl = (uint8_t)(flow % 40 == 39 ? 1 : 64),
 	};
 }
 
