@@ -203,10 +203,9 @@ static inline uint32_t gt_flow_bucket_first(const struct gt_flow_table *t, uint6
 }
 
 /*
- * Fetches a line from memory, one of many at once. Into the second cache: of Zen 4's fetches into
- * the first about a third vanish once 16 are under way (of 64 lines of 32 MB, one behind the other,
- * 30 were not there 1 us later; into the second all were), and with a million connections a frame
- * took 52.6 ns so, not 48.9. Worker.
+ * Fetches a line from memory, one of many. Into the second cache: of fetches into the first that come
+ * one behind the other many vanish (Zen 4; test/bench/fetches), and with a million connections a
+ * frame took 52.6 ns then, not 48.9. Worker.
  */
 static inline void gt_flow_fetch(const void *line)
 {

@@ -22,7 +22,7 @@
  * parsed and looked up is not done again (settle).
  */
 #include "pipeline/burst.h"
-#if defined(__AVX2__)
+#if defined(__AVX2__) && defined(__AES__)
 #include "pipeline/chunk_change.h"
 #include "pipeline/chunk_take.h"
 #else
