@@ -31,7 +31,7 @@ void gt_flow_prefetch_second(const struct gt_flow_table *t, const struct gt_flow
 	const struct gt_flow_bucket *b = &t->buckets[first];
 
 	if (is_spilled(b) || find_free(b, key->wide) == NO_PLACE)
-		gt_flow_fetch(&t->buckets[second_bucket(t, hash, first)]);
+		gt_flow_fetch(&t->buckets[gt_flow_bucket_second(t, hash, first)]);
 }
 
 /* A bucket that is full, and how its entries were judged. */
@@ -205,7 +205,7 @@ static void plan_moves(const struct gt_flow_table *t, uint32_t from, bool wide, 
 		gt_flow_hash(t, &m->key, &hash, 1);
 		first = gt_flow_bucket_first(t, hash);
 		m->spills = from == first;
-		m->to = m->spills ? second_bucket(t, hash, first) : first;
+		m->to = m->spills ? gt_flow_bucket_second(t, hash, first) : first;
 		if (m->to == not_to)
 			m->to = NO_BUCKET;
 		else
@@ -289,7 +289,7 @@ insert_into_full(struct gt_flow_table *t, const struct gt_flow_key *key, uint64_
 		 const struct gt_flow_judge *judge)
 {
 	uint32_t first = gt_flow_bucket_first(t, hash);
-	uint32_t indexes[2] = {first, second_bucket(t, hash, first)};
+	uint32_t indexes[2] = {first, gt_flow_bucket_second(t, hash, first)};
 	struct full full[2] = {{.bucket = &t->buckets[indexes[0]]},
 			       {.bucket = &t->buckets[indexes[1]]}};
 	struct gt_flow_bucket *in = NULL;

@@ -27,15 +27,6 @@ static inline bool is_spilled(const struct gt_flow_bucket *b)
 	return (b->slots[0].meta & META_SPILLED) != 0;
 }
 
-static inline uint32_t second_bucket(const struct gt_flow_table *t, uint64_t hash, uint32_t first)
-{
-	uint32_t second = (uint32_t)(((hash >> 32) * t->n_buckets) >> 32);
-
-	if (second == first)
-		second = first + 1 < t->n_buckets ? first + 1 : 0;
-	return second;
-}
-
 /* A place is where an entry begins: any slot if narrow, an even one if wide. */
 
 static inline struct gt_flow_slot *changing_half(struct gt_flow_bucket *b, unsigned place)

@@ -27,8 +27,10 @@ struct chunk {
 	struct gt_flow_slot *slots[GT_LANES]; /* as of struct express */
 	/* in the frames' order */
 	uint32_t l3_len[GT_LANES];
-	uint8_t acks;	 /* a bit for each: it is_ordinary_tcp */
-	uint8_t missing; /* a bit for each, by CHUNK_AT: it is not in its first bucket */
+	uint8_t acks; /* a bit for each: it is_ordinary_tcp */
+	/* A bit for each, by CHUNK_AT: it is not in its first bucket. Its slot is its second bucket
+	 * until that was searched; NULL: it cannot be there */
+	uint8_t missing;
 	bool closed;	 /* this is what counts, not the frames' struct express */
 	uint8_t express; /* how all of them go, if it is closed: enum gt_express */
 	bool v6;
@@ -165,6 +167,8 @@ static __rte_noinline void chunk_open_located(const struct gt_flow_table *t, str
 	for (unsigned i = 0; i < GT_LANES; i++) {
 		struct express *x = &express[i];
 
+		if ((c->missing >> CHUNK_AT(i) & 1) != 0)
+			x->slot = NULL;
 		if (x->slot != NULL && !x->v6 && x->slot->meta >> 30 != GT_FLOW_TYPE_NARROW)
 			x->slot = gt_flow_find(t, &x->key, x->hash).slot;
 	}
@@ -172,65 +176,94 @@ static __rte_noinline void chunk_open_located(const struct gt_flow_table *t, str
 
 /* ---- stage 3 ---- */
 
-/* What chunk_locate is for IPv4. What it finds may be a wide entry that begins alike; its kind will
- * tell. */
-static __rte_noinline unsigned chunk_locate_v4(struct chunk *c)
+/* Where to look on for the connection that is not in its first bucket, fetched. */
+static inline struct gt_flow_slot *chunk_look_on(const struct gt_flow_table *t, uint64_t hash)
+{
+	uint32_t first = gt_flow_bucket_first(t, hash);
+	struct gt_flow_bucket *second;
+
+	if ((t->buckets[first].slots[0].meta & GT_FLOW_META_SPILLED) == 0)
+		return NULL;
+	second = &t->buckets[gt_flow_bucket_second(t, hash, first)];
+	gt_flow_fetch(second);
+	return second->slots;
+}
+
+static inline __m256i chunk_wide(const struct chunk *c, unsigned at)
+{
+	return _mm256_load_si256((const __m256i *)(const void *)c->wide[at]);
+}
+
+/* In IPv4 it may be a wide entry that begins alike; its kind will tell. */
+static inline struct gt_flow_slot *chunk_match(struct gt_flow_bucket *b, uint64_t key)
+{
+	unsigned hits = gt_flow_match(b, key);
+
+	return hits != 0 ? gt_flow_nth(b, hits) : NULL;
+}
+
+/* What chunk_locate is for a family. */
+static __rte_always_inline void chunk_locate_family(const struct gt_flow_table *t, struct chunk *c,
+						    bool v6)
 {
 	unsigned missing = 0;
 
 	LANES_UNROLL
 	for (unsigned i = 0; i < GT_LANES; i++) {
 		struct gt_flow_bucket *b = (struct gt_flow_bucket *)c->slots[i];
-		unsigned hits = gt_flow_match(b, c->keys[i]);
 
-		c->slots[i] = gt_flow_nth(b, hits);
-		if (unlikely(hits == 0)) {
-			c->slots[i] = NULL;
-			missing |= 1U << i;
+		if (v6) {
+			c->slots[i] = gt_flow_find_words(b, chunk_wide(c, i));
+			missing |= (unsigned)(c->slots[i] == NULL) << i;
+		} else {
+			unsigned hits = gt_flow_match(b, c->keys[i]);
+
+			c->slots[i] = gt_flow_nth(b, hits);
+			missing |= (unsigned)(hits == 0) << i;
 		}
 	}
-	return missing;
-}
+	c->missing = (uint8_t)missing;
+	for (; unlikely(missing != 0); missing &= missing - 1) {
+		unsigned at = (unsigned)__builtin_ctz(missing);
 
-static __rte_noinline unsigned chunk_locate_v6(struct chunk *c)
-{
-	unsigned missing = 0;
-
-	LANES_UNROLL
-	for (unsigned i = 0; i < GT_LANES; i++) {
-		struct gt_flow_bucket *b = (struct gt_flow_bucket *)c->slots[i];
-
-		c->slots[i] = gt_flow_find_words(
-			b, _mm256_load_si256((const __m256i *)(const void *)c->wide[i]));
-		missing |= (unsigned)(c->slots[i] == NULL) << i;
+		c->slots[at] = chunk_look_on(t, c->hashes[at]);
 	}
-	return missing;
 }
 
-/* The slots of a closed chunk's connections; NULL, and missing: not in the first bucket. */
+static __rte_noinline void chunk_locate_v4(const struct gt_flow_table *t, struct chunk *c)
+{
+	chunk_locate_family(t, c, false);
+}
+
+static __rte_noinline void chunk_locate_v6(const struct gt_flow_table *t, struct chunk *c)
+{
+	chunk_locate_family(t, c, true);
+}
+
+/* The slots of a closed chunk's connections, or that they are missing. */
 static inline void chunk_locate(const struct gt_flow_table *t, struct chunk *c)
 {
-	c->missing = (uint8_t)(c->v6 ? chunk_locate_v6(c) : chunk_locate_v4(c));
-	for (unsigned left = c->missing; unlikely(left != 0); left &= left - 1) {
-		unsigned at = (unsigned)__builtin_ctz(left);
-		const struct gt_flow_key key = chunk_key(c, at);
-
-		gt_flow_prefetch_second(t, &key, c->hashes[at]);
-	}
+	if (c->v6)
+		chunk_locate_v6(t, c);
+	else
+		chunk_locate_v4(t, c);
 }
 
 /* ... of those that were missing. False: one is in no bucket. */
-static inline bool chunk_search(const struct gt_flow_table *t, struct chunk *c)
+static inline bool chunk_search(struct chunk *c)
 {
 	bool found = true;
 
 	for (unsigned left = c->missing; unlikely(left != 0); left &= left - 1) {
 		unsigned at = (unsigned)__builtin_ctz(left);
-		const struct gt_flow_key key = chunk_key(c, at);
+		struct gt_flow_bucket *b = (struct gt_flow_bucket *)c->slots[at];
 
-		c->slots[at] = gt_flow_search(t, &key, c->hashes[at]).slot;
+		if (b != NULL)
+			c->slots[at] = c->v6 ? gt_flow_find_words(b, chunk_wide(c, at))
+					     : chunk_match(b, c->keys[at]);
 		found &= c->slots[at] != NULL;
 	}
+	c->missing = 0;
 	return found;
 }
 

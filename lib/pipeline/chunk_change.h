@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Closed chunks of nat's frames and of tunnels': their entries are read in lanes, as those of dr are,
- * and each frame is changed as to_server does it. */
+/* Closed chunks of nat's frames and of tunnels': their entries are read in lanes, as those of dr
+ * are, and each frame is changed as to_server does it. */
 #ifndef GT_PIPELINE_CHUNK_CHANGE_H
 #define GT_PIPELINE_CHUNK_CHANGE_H
 

@@ -230,7 +230,7 @@ static __rte_always_inline bool chunk_take_one(const struct express_view *v, con
 {
 	const struct gt_plan_express *service;
 	uint32_t ports = gt_copy_be32(ip + 40);
-	uint64_t src[2], dst[2], half;
+	uint64_t src[2], dst[2], half, rest;
 
 	memcpy(src, ip + 8, sizeof(src));
 	memcpy(dst, ip + 24, sizeof(dst));
@@ -247,8 +247,8 @@ static __rte_always_inline bool chunk_take_one(const struct express_view *v, con
 	c->wide[at][3] = 0;
 	/* gt_flow_hash_wide */
 	half = gt_flow_hash_block(v->flows, src[0], src[1]);
-	c->hashes[at] = gt_flow_hash_block(
-		v->flows, half, (ports & 0xffff) | (uint64_t)service->service << 32 | 1ULL << 63);
+	rest = (ports & 0xffff) | (uint64_t)service->service << 32 | 1ULL << 63;
+	c->hashes[at] = gt_flow_hash_block(v->flows, half, rest);
 	c->slots[at] = gt_flow_prefetch(v->flows, c->hashes[at])->slots;
 	return true;
 }

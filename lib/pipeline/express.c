@@ -6,10 +6,10 @@
  * knows that, and leaves every other one as it was.
  *
  * What makes it fast: headers of eight frames are judged at once (lanes.h), or by words, not field
- * by field (express.h); one look-up leads from the destination to the service; an entry in its
- * ordinary state is recognized by one comparison of state and flags, so that nothing else of the
- * connection must be judged; and what is left to do is written down ready-made in the plan
- * (express_send.h).
+ * by field (express.h), and eight that are all ordinary stay together (chunk.h); one look-up leads
+ * from the destination to the service; an entry in its ordinary state is recognized by one
+ * comparison of state and flags, so that nothing else of the connection must be judged; and what is
+ * left to do is written down ready-made in the plan (express_send.h).
  *
  * A frame is one if it is TCP or UDP in IPv4 without options or IPv6 without extension headers, no
  * fragment, untagged, to the interface's MAC, all lengths and the checksum right. A client's is to
@@ -29,7 +29,7 @@
 #include "pipeline/chunk_none.h"
 #endif
 #include "pipeline/connection.h"
-#include "pipeline/express_send.h"
+#include "pipeline/express_run.h"
 #include "pipeline/general.h"
 #include "pipeline/internal.h"
 #include "pipeline/schedule.h"
@@ -325,7 +325,7 @@ static inline unsigned decide_chunk(struct reach *r, struct gt_frame *frames, st
 {
 	unsigned taken = 0;
 
-	if (likely(!moved) && likely(chunk_search(&r->w->flows, c)))
+	if (likely(!moved) && likely(chunk_search(c)))
 		taken = run_chunk(r, frames, c);
 	if (unlikely(taken < GT_LANES))
 		chunk_open_located(&r->w->flows, c, x);
