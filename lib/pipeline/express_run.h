@@ -66,10 +66,10 @@ static __rte_noinline unsigned run_session_v6(struct reach *r, struct gt_frame *
 	return run_session(r, frames, express, n, true);
 }
 
-/* The ordinary packets of dr, as to_server forwards them: all that is needed for each is in
- * registers. */
-static __rte_noinline unsigned run_dr(struct reach *reach, struct gt_frame *frames,
-				      const struct express *express, unsigned n)
+/* The ordinary packets of dr, or of tunnels, as to_server forwards them: all that is needed for
+ * each is in registers. */
+static __rte_always_inline unsigned run_plain(struct reach *reach, struct gt_frame *frames,
+					      const struct express *express, unsigned n, bool wraps)
 {
 	const struct gt_plan_server *servers = reach->servers;
 	struct gt_server_counters *counts = reach->counts;
@@ -83,8 +83,9 @@ static __rte_noinline unsigned run_dr(struct reach *reach, struct gt_frame *fram
 		struct gt_frame *f = &frames[i];
 		uint32_t value, meta, came = f->wire_len;
 		const struct gt_plan_server *to;
+		uint8_t *link = f->data;
 
-		if (unlikely(x->way != WAY_DR || x->slot == NULL))
+		if (unlikely(x->way != (wraps ? WAY_TUNNEL : WAY_DR) || x->slot == NULL))
 			break;
 		value = x->slot->value;
 		meta = x->slot->meta;
@@ -92,53 +93,31 @@ static __rte_noinline unsigned run_dr(struct reach *reach, struct gt_frame *fram
 			     gt_flow_idle(meta, tick) > x->service.idle_ticks))
 			break;
 		to = &servers[value];
-		if (unlikely(to->express != GT_EXPRESS_DR))
+		if (unlikely(to->express != (wraps ? GT_EXPRESS_TUNNEL : GT_EXPRESS_DR) ||
+			     (wraps && !gt_outer_fits(&to->outer, x->l3_len, x->v6))))
 			break;
 		x->slot->meta = (meta & ~GT_TICK_MASK) | tick;
-		memcpy(f->data, to->macs, sizeof(to->macs));
+		if (wraps)
+			link = to_tunnel(reach->plan, f, x->l3_len, x->v6, to) - IP_OFF;
+		memcpy(link, to->macs, sizeof(to->macs));
 		counts[value].frames++;
 		counts[value].bytes += came;
-		depart(w, f, &s, vip_out_of(to), came, came);
+		depart(w, f, &s, vip_out_of(to), came, wraps ? f->wire_len : came);
 	}
 	reach->requests = s;
 	return i;
 }
 
-/* Those of tunnels, as to_server forwards them. */
-static __rte_noinline unsigned run_tunnel(struct reach *reach, struct gt_frame *frames,
+static __rte_noinline unsigned run_dr(struct reach *r, struct gt_frame *frames,
+				      const struct express *express, unsigned n)
+{
+	return run_plain(r, frames, express, n, false);
+}
+
+static __rte_noinline unsigned run_tunnel(struct reach *r, struct gt_frame *frames,
 					  const struct express *express, unsigned n)
 {
-	const struct gt_plan_server *servers = reach->servers;
-	struct gt_server_counters *counts = reach->counts;
-	uint32_t n_servers = reach->n_servers, tick = reach->tick;
-	const struct express *x = express, *end = express + n;
-	struct sums s = reach->requests;
-	struct gt_frame *f = frames;
-
-	for (; x < end; x++, f++) {
-		uint32_t value, meta, came = f->wire_len;
-		const struct gt_plan_server *to;
-
-		if (unlikely(x->way != WAY_TUNNEL || x->slot == NULL))
-			break;
-		value = x->slot->value;
-		meta = x->slot->meta;
-		if (unlikely(gt_flow_kind(meta) != x->kind || value >= n_servers ||
-			     gt_flow_idle(meta, tick) > x->service.idle_ticks))
-			break;
-		to = &servers[value];
-		if (unlikely(to->express != GT_EXPRESS_TUNNEL ||
-			     !gt_outer_fits(&to->outer, x->l3_len, x->v6)))
-			break;
-		x->slot->meta = (meta & ~GT_TICK_MASK) | tick;
-		memcpy(to_tunnel(reach->plan, f, x->l3_len, x->v6, to) - IP_OFF, to->macs,
-		       sizeof(to->macs));
-		counts[value].frames++;
-		counts[value].bytes += came;
-		depart(reach->w, f, &s, vip_out_of(to), came, f->wire_len);
-	}
-	reach->requests = s;
-	return (unsigned)(x - express);
+	return run_plain(r, frames, express, n, true);
 }
 
 static inline unsigned run_way(struct reach *r, struct gt_frame *frames,
