@@ -11,7 +11,7 @@ allowed() {
 	base) echo base ;;
 	config) echo config base ;;
 	packet) echo packet base ;;
-	balance) echo balance base config ;;
+	balance) echo balance base config packet ;;
 	flow) echo flow base packet ;;
 	neighbour) echo neighbour base packet ;;
 	probe) echo probe base ;;

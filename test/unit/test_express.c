@@ -864,7 +864,6 @@ static void send_many(struct support_pipe *p, const struct support_packet *packe
 		support_pipe_done(&frames[i]);
 }
 
-
 /*
  * IPv6 clients whose address has, in either half, the very bytes of an IPv4 connection's key, in a
  * table so small that they share buckets: neither may be taken for the other.
