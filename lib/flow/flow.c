@@ -66,7 +66,7 @@ struct gt_flow_ref gt_flow_search(const struct gt_flow_table *t, const struct gt
 	struct gt_flow_bucket *b = &t->buckets[first];
 	struct gt_flow_slot *s = gt_flow_find_in(b, key);
 
-	if (s == NULL && is_spilled(b))
+	if (s == NULL && gt_flow_is_spilled(b))
 		s = gt_flow_find_in(&t->buckets[gt_flow_bucket_second(t, hash, first)], key);
 	return (struct gt_flow_ref){s};
 }

@@ -237,6 +237,12 @@ static inline struct gt_flow_bucket *gt_flow_prefetch(const struct gt_flow_table
 #define GT_FLOW_TYPE_WIDE_FIRST	 2U
 #define GT_FLOW_TYPE_WIDE_SECOND 3U
 
+/* May some of its keys be in their second bucket? */
+static inline bool gt_flow_is_spilled(const struct gt_flow_bucket *b)
+{
+	return (b->slots[0].meta & GT_FLOW_META_SPILLED) != 0;
+}
+
 /* Type and state of an entry in one byte, to be compared at once. */
 static inline uint8_t gt_flow_make_kind(uint32_t type, enum gt_flow_state state)
 {
@@ -287,6 +293,13 @@ static inline struct gt_flow_slot *gt_flow_find_narrow(struct gt_flow_bucket *b,
 	return NULL;
 }
 
+/* The second word of a wide key's first slot, not spilled. */
+static inline uint64_t gt_flow_wide_rest(const struct gt_flow_key *key)
+{
+	return (uint64_t)key->port | (uint64_t)key->service << 16 | (uint64_t)key->dst_port << 32 |
+	       (uint64_t)GT_FLOW_TYPE_WIDE_FIRST << 62;
+}
+
 #if defined(__AVX2__)
 /* Do two slots hold this wide key? All of it at once: but for the mark of a spilled bucket, and
  * value and meta. */
@@ -314,11 +327,9 @@ static inline struct gt_flow_slot *gt_flow_find_wide(struct gt_flow_bucket *b,
 						     const struct gt_flow_key *key)
 {
 #if defined(__AVX2__)
-	uint64_t rest = (uint64_t)key->port | (uint64_t)key->service << 16 |
-			(uint64_t)key->dst_port << 32 | (uint64_t)GT_FLOW_TYPE_WIDE_FIRST << 62;
-
-	return gt_flow_find_words(
-		b, _mm256_set_epi64x(0, (long long)key->hi, (long long)rest, (long long)key->lo));
+	return gt_flow_find_words(b, _mm256_set_epi64x(0, (long long)key->hi,
+						       (long long)gt_flow_wide_rest(key),
+						       (long long)key->lo));
 #else
 	struct gt_flow_slot *s = b->slots;
 
@@ -359,7 +370,7 @@ static inline struct gt_flow_ref gt_flow_find(const struct gt_flow_table *t,
 		struct gt_flow_bucket *b = &t->buckets[gt_flow_bucket_first(t, hash)];
 		struct gt_flow_slot *s = gt_flow_find_narrow(b, key->lo);
 
-		if (s != NULL || (b->slots[0].meta & GT_FLOW_META_SPILLED) == 0)
+		if (s != NULL || !gt_flow_is_spilled(b))
 			return (struct gt_flow_ref){s};
 	}
 	return gt_flow_search(t, key, hash);

@@ -30,7 +30,7 @@ void gt_flow_prefetch_second(const struct gt_flow_table *t, const struct gt_flow
 	uint32_t first = gt_flow_bucket_first(t, hash);
 	const struct gt_flow_bucket *b = &t->buckets[first];
 
-	if (is_spilled(b) || find_free(b, key->wide) == NO_PLACE)
+	if (gt_flow_is_spilled(b) || find_free(b, key->wide) == NO_PLACE)
 		gt_flow_fetch(&t->buckets[gt_flow_bucket_second(t, hash, first)]);
 }
 

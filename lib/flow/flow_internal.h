@@ -22,11 +22,6 @@ static inline unsigned slot_type(const struct gt_flow_slot *s)
 	return s->meta >> 30;
 }
 
-static inline bool is_spilled(const struct gt_flow_bucket *b)
-{
-	return (b->slots[0].meta & META_SPILLED) != 0;
-}
-
 /* A place is where an entry begins: any slot if narrow, an even one if wide. */
 
 static inline struct gt_flow_slot *changing_half(struct gt_flow_bucket *b, unsigned place)

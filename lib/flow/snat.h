@@ -256,25 +256,21 @@ static inline uint32_t gt_snat_pair_home(const struct gt_snat *s, const struct g
 static inline struct gt_snat_bucket *gt_snat_find_bucket(const struct gt_snat *s,
 							 const struct gt_snat_ends *e)
 {
-	uint32_t i = gt_snat_pair_home(s, e);
+	for (uint32_t i = gt_snat_pair_home(s, e);; i = (i + 1) & (GT_SNAT_PAIR_BUCKETS - 1)) {
+		struct gt_snat_bucket *b = &s->pair_table[i];
 
-	while (s->pair_table[i].pair != NULL && !gt_snat_is_pair(&s->pair_table[i].ends, e))
-		i = (i + 1) & (GT_SNAT_PAIR_BUCKETS - 1);
-	return &s->pair_table[i];
+		if (b->pair == NULL || gt_snat_is_pair(&b->ends, e))
+			return b;
+	}
 }
 
 /* The bucket that holds the pair, or NULL. Worker. */
 static inline struct gt_snat_bucket *gt_snat_known_bucket(const struct gt_snat *s,
 							  const struct gt_snat_ends *e)
 {
-	for (uint32_t i = gt_snat_pair_home(s, e);; i = (i + 1) & (GT_SNAT_PAIR_BUCKETS - 1)) {
-		struct gt_snat_bucket *b = &s->pair_table[i];
+	struct gt_snat_bucket *b = gt_snat_find_bucket(s, e);
 
-		if (b->pair == NULL)
-			return NULL;
-		if (gt_snat_is_pair(&b->ends, e))
-			return b;
-	}
+	return b->pair != NULL ? b : NULL;
 }
 
 /* Where in its block a port (host order) of such a pair is, or GT_SNAT_NO_PLACE: it is another

@@ -91,20 +91,6 @@ static inline lanes chunk_high(struct chunk_words w)
 		_mm256_shuffle_ps(_mm256_castsi256_ps(w.a), _mm256_castsi256_ps(w.b), 0xdd));
 }
 
-/* The key of a frame's connection, by CHUNK_AT. */
-static inline struct gt_flow_key chunk_key(const struct chunk *c, unsigned at)
-{
-	const uint64_t *w = c->wide[at];
-
-	if (!c->v6)
-		return (struct gt_flow_key){.lo = c->keys[at]};
-	return (struct gt_flow_key){.lo = w[0],
-				    .hi = w[2],
-				    .port = (rte_be16_t)w[1],
-				    .service = (uint16_t)(w[1] >> 16),
-				    .wide = true};
-}
-
 _Static_assert(offsetof(struct gt_flow_key, port) == 16 &&
 		       offsetof(struct gt_flow_key, service) == 18 &&
 		       offsetof(struct gt_flow_key, dst_port) == 20 &&
@@ -182,7 +168,7 @@ static inline struct gt_flow_slot *chunk_look_on(const struct gt_flow_table *t, 
 	uint32_t first = gt_flow_bucket_first(t, hash);
 	struct gt_flow_bucket *second;
 
-	if ((t->buckets[first].slots[0].meta & GT_FLOW_META_SPILLED) == 0)
+	if (!gt_flow_is_spilled(&t->buckets[first]))
 		return NULL;
 	second = &t->buckets[gt_flow_bucket_second(t, hash, first)];
 	gt_flow_fetch(second);

@@ -130,12 +130,6 @@ static inline unsigned chunk_flags(struct chunk_words services)
 	return flags | (flags != common ? CHUNK_MIXED : 0);
 }
 
-/* See take_service. */
-static inline bool chunk_may_have(const struct express_view *v, unsigned flags)
-{
-	return likely((flags & GT_EXPRESS_BY_SOURCE) == 0) || v->w->steer.n_workers == 1;
-}
-
 /* How frames go to services of such flags, all of them alike. */
 static inline enum gt_express chunk_express(unsigned flags)
 {
@@ -171,7 +165,7 @@ static __rte_always_inline bool chunk_take_v4(const struct express_view *v,
 	    chunk_is_ours(v, p->source))
 		return false;
 	flags = chunk_flags(services);
-	if (unlikely(!chunk_may_have(v, flags)))
+	if (unlikely(!may_have(v, flags)))
 		return false;
 	keys = chunk_words(p->source, p->source_port);
 	keys.a = _mm256_or_si256(keys.a, _mm256_and_si256(services.a, service));
@@ -229,26 +223,27 @@ static __rte_always_inline bool chunk_take_one(const struct express_view *v, con
 					       struct chunk *c, unsigned at)
 {
 	const struct gt_plan_express *service;
-	uint32_t ports = gt_copy_be32(ip + 40);
-	uint64_t src[2], dst[2], half, rest;
+	uint64_t src[2], dst[2];
+	struct gt_flow_key key;
 
 	memcpy(src, ip + 8, sizeof(src));
 	memcpy(dst, ip + 24, sizeof(dst));
 	if (unlikely(ip[24] == 0 || is_ours(v, src)))
 		return false;
-	service = find_v6(v->plan, dst, ports >> 16 | IPPROTO_TCP << 16);
+	service = find_v6(v->plan, dst, gt_copy_be16(ip + 42) | IPPROTO_TCP << 16);
 	if (unlikely(service == NULL))
 		return false;
+	key = (struct gt_flow_key){.lo = src[0],
+				   .hi = src[1],
+				   .port = gt_copy_be16(ip + 40),
+				   .service = service->service,
+				   .wide = true};
 	memcpy(&c->services[at], service, sizeof(c->services[at]));
-	c->wide[at][0] = src[0];
-	c->wide[at][1] = (ports & 0xffff) | (uint64_t)service->service << 16 |
-			 (uint64_t)GT_FLOW_TYPE_WIDE_FIRST << 62;
-	c->wide[at][2] = src[1];
+	c->wide[at][0] = key.lo;
+	c->wide[at][1] = gt_flow_wide_rest(&key);
+	c->wide[at][2] = key.hi;
 	c->wide[at][3] = 0;
-	/* gt_flow_hash_wide */
-	half = gt_flow_hash_block(v->flows, src[0], src[1]);
-	rest = (ports & 0xffff) | (uint64_t)service->service << 32 | 1ULL << 63;
-	c->hashes[at] = gt_flow_hash_block(v->flows, half, rest);
+	c->hashes[at] = gt_flow_hash_wide(v->flows, &key);
 	c->slots[at] = gt_flow_prefetch(v->flows, c->hashes[at])->slots;
 	return true;
 }
@@ -265,7 +260,7 @@ static __rte_always_inline bool chunk_take_v6(const struct express_view *v,
 		if (!chunk_take_one(v, f[i].data + IP_OFF, c, CHUNK_AT(i)))
 			return false;
 	flags = chunk_flags(chunk_load(c->services));
-	if (unlikely(!chunk_may_have(v, flags)))
+	if (unlikely(!may_have(v, flags)))
 		return false;
 	chunk_close(c, p->l3_len, p->acks, flags, true);
 	return true;

@@ -80,11 +80,11 @@ static struct express_view make_view(const struct gt_worker *w)
 static inline void read_packet(const struct gt_frame *f, const struct express *x,
 			       struct gt_packet *p)
 {
-	const uint8_t *l4 = l4_of(f, x);
+	const uint8_t *l4 = l4_of(f, x->v6);
 
 	*p = (struct gt_packet){.kind = x->v6 ? GT_PACKET_IPV6 : GT_PACKET_IPV4,
-				.src = src_of(f, x),
-				.dst = dst_of(f, x),
+				.src = src_of(f, x->v6),
+				.dst = dst_of(f, x->v6),
 				.l3_off = IP_OFF,
 				.l4_off = (uint16_t)(l4 - f->data),
 				.l3_end = IP_OFF + x->l3_len,

@@ -223,14 +223,21 @@ static inline enum express_way way_of(uint8_t flags)
 	return (flags & GT_EXPRESS_SESSIONS) != 0 ? WAY_SESSION : WAY_SERVER;
 }
 
-/* The way of a client's packet. False: no NIC places a packet by its source alone. */
+/* May frames to services of such flags be this worker's? No NIC places a packet by its source
+ * alone. */
+static inline bool may_have(const struct express_view *v, unsigned flags)
+{
+	return likely((flags & GT_EXPRESS_BY_SOURCE) == 0) || v->w->steer.n_workers == 1;
+}
+
+/* The way of a client's packet. False: it may not be ours. */
 static inline bool take_service(const struct express_view *v, struct express *x,
 				const struct gt_plan_express *service)
 {
 	x->service = *service;
 	x->slot = gt_flow_prefetch(v->flows, x->hash)->slots;
 	x->way = (uint8_t)way_of(service->flags);
-	return (service->flags & GT_EXPRESS_BY_SOURCE) == 0 || v->w->steer.n_workers == 1;
+	return may_have(v, service->flags);
 }
 
 /* The entry's type and state, as gt_flow_kind tells them. */

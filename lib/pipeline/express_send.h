@@ -141,9 +141,9 @@ static __rte_always_inline struct end end_of(bool v6, const struct gt_addr *a)
 	return e;
 }
 
-static inline const uint8_t *l4_of(const struct gt_frame *f, const struct express *x)
+static inline const uint8_t *l4_of(const struct gt_frame *f, bool v6)
 {
-	return f->data + IP_OFF + (x->v6 ? 40 : 20);
+	return f->data + IP_OFF + (v6 ? 40 : 20);
 }
 
 /* Is the packet's source (which = 0) or destination (1) this address? */
@@ -194,23 +194,23 @@ static __rte_always_inline bool to_nat_server(struct gt_frame *f, const struct e
 	return true;
 }
 
-static inline struct gt_addr src_of(const struct gt_frame *f, const struct express *x)
+static inline struct gt_addr src_of(const struct gt_frame *f, bool v6)
 {
 	const uint8_t *ip = f->data + IP_OFF;
 	struct gt_addr a;
 
-	if (!x->v6)
+	if (!v6)
 		return gt_addr_from_v4(gt_copy_be32(ip + 12));
 	memcpy(a.b, ip + 8, sizeof(a.b));
 	return a;
 }
 
-static inline struct gt_addr dst_of(const struct gt_frame *f, const struct express *x)
+static inline struct gt_addr dst_of(const struct gt_frame *f, bool v6)
 {
 	const uint8_t *ip = f->data + IP_OFF;
 	struct gt_addr a;
 
-	if (!x->v6)
+	if (!v6)
 		return gt_addr_from_v4(gt_copy_be32(ip + 16));
 	memcpy(a.b, ip + 24, sizeof(a.b));
 	return a;
@@ -218,13 +218,9 @@ static inline struct gt_addr dst_of(const struct gt_frame *f, const struct expre
 
 static inline uint32_t variation_of(const struct gt_frame *f, bool v6)
 {
-	const uint8_t *ip = f->data + IP_OFF, *l4 = ip + (v6 ? 40 : 20);
-	struct gt_addr client;
+	const uint8_t *l4 = l4_of(f, v6);
+	const struct gt_addr client = src_of(f, v6);
 
-	if (v6)
-		memcpy(client.b, ip + 8, sizeof(client.b));
-	else
-		client = gt_addr_from_v4(gt_copy_be32(ip + 12));
 	return gt_tunnel_variation(&client, gt_copy_be16(l4), gt_copy_be16(l4 + 2));
 }
 
