@@ -3,7 +3,8 @@
  * Eight frames in a row that are all what most frames are, clients' packets of connections, over
  * IPv4 or IPv6: from the judging of their bytes to the sending they stay in lanes, and what is done
  * for all eight at once is done so. As soon as one of them is anything else the chunk is opened:
- * each frame has its struct express then, and goes on alone. Stages 1 and 2 are in chunk_take.h.
+ * each frame has its struct express then, and goes on alone. Stages 1 and 2 are in chunk_take.h,
+ * stage 4 in chunk_run.h.
  */
 #ifndef GT_PIPELINE_CHUNK_H
 #define GT_PIPELINE_CHUNK_H
@@ -251,109 +252,6 @@ static inline bool chunk_search(struct chunk *c)
 	}
 	c->missing = 0;
 	return found;
-}
-
-/* ---- stage 4 ---- */
-
-/* Value and meta of all slots, in the frames' order. */
-static inline void chunk_read(struct gt_flow_slot *const slots[GT_LANES], lanes *value, lanes *meta)
-{
-	__m128i two[4];
-	struct chunk_words w;
-
-	for (unsigned i = 0; i < 4; i++) {
-		__m128i low = _mm_loadl_epi64((const __m128i *)(const void *)&slots[2 * i]->value);
-
-		two[i] = _mm_castps_si128(
-			_mm_loadh_pi(_mm_castsi128_ps(low),
-				     (const __m64 *)(const void *)&slots[2 * i + 1]->value));
-	}
-	w.a = _mm256_inserti128_si256(_mm256_castsi128_si256(two[0]), two[1], 1);
-	w.b = _mm256_inserti128_si256(_mm256_castsi128_si256(two[2]), two[3], 1);
-	*value = chunk_low(w);
-	*meta = chunk_high(w);
-}
-
-/* As run_dr asks of each. */
-static inline bool chunk_is_ordinary(const struct reach *r, const struct chunk *c, lanes value,
-				     lanes meta, lanes tick)
-{
-	lanes n = lanes_all(r->n_servers), idle, limit, bad;
-	uint32_t type = c->v6 ? GT_FLOW_TYPE_WIDE_SECOND : GT_FLOW_TYPE_NARROW;
-
-	/* gt_flow_kind */
-	bad = _mm256_xor_si256(meta, lanes_all(type << 30 | GT_FLOW_ESTABLISHED << 26));
-	bad = _mm256_and_si256(bad, LANES(0xdcU << 24));
-	bad = _mm256_or_si256(bad, _mm256_cmpeq_epi32(_mm256_min_epu32(value, n), n));
-	idle = _mm256_and_si256(_mm256_sub_epi32(tick, meta), LANES(GT_TICK_MASK));
-	limit = chunk_low(chunk_load(c->services));
-	/* idle has 24 bits, and a limit no more than 31 */
-	bad = _mm256_or_si256(bad, _mm256_cmpgt_epi32(idle, limit));
-	return _mm256_testz_si256(bad, bad) != 0;
-}
-
-/* Sums of `n` frames more by the same way. */
-static inline void chunk_sum(struct sums *s, unsigned n, uint64_t bytes)
-{
-	s->in += ((uint64_t)n << 32) + bytes;
-	s->out_bytes += (uint32_t)bytes;
-}
-
-/* run_dr for a closed chunk: how many of its frames, from the first on, were forwarded. If not all
- * it has to be opened. */
-static __rte_noinline unsigned run_chunk_dr(struct reach *reach, struct gt_frame *frames,
-					    const struct chunk *c)
-{
-	const uint8_t *servers = (const uint8_t *)reach->servers;
-	uint8_t *counts = (uint8_t *)reach->counts;
-	uint32_t at[GT_LANES] __attribute__((aligned(32))),
-		metas[GT_LANES] __attribute__((aligned(32)));
-	lanes value, meta, tick = lanes_all(reach->tick);
-	struct sums s = reach->requests;
-	uint64_t bytes = 0;
-	uint32_t way, in_if = frames[0].in_if;
-	unsigned i, since = 0;
-
-	chunk_read(c->slots, &value, &meta);
-	if (unlikely(!chunk_is_ordinary(reach, c, value, meta, tick)))
-		return 0;
-	lanes_store(_mm256_slli_epi32(value, 6), at);
-	lanes_store(_mm256_or_si256(_mm256_andnot_si256(LANES(GT_TICK_MASK), meta), tick), metas);
-	way = (s.between & 0xffffff) | (uint32_t)GT_EXPRESS_DR << 24;
-	if (unlikely(s.between >> 24 != in_if))
-		way = 0;
-	LANES_UNROLL
-	for (i = 0; i < GT_LANES; i++) {
-		const __m128i *server = (const __m128i *)(const void *)(servers + at[i]);
-		struct gt_server_counters *count = (struct gt_server_counters *)(counts + at[i]);
-		__m128i first = _mm_load_si128(server);
-		uint32_t its = (uint32_t)_mm_extract_epi32(first, 3), came = frames[i].wire_len;
-		uint32_t verdict;
-
-		if (unlikely(its != way)) {
-			if (its >> 24 != GT_EXPRESS_DR)
-				break;
-			chunk_sum(&s, i - since, bytes);
-			if (s.in > 0)
-				account(reach->w, s);
-			s = (struct sums){.between = join_ends(its, (uint8_t)in_if)};
-			way = its;
-			since = i;
-			bytes = 0;
-		}
-		c->slots[CHUNK_AT(i)]->meta = metas[i];
-		_mm_storel_epi64((__m128i *)(void *)frames[i].data, first);
-		its = (uint32_t)_mm_extract_epi32(first, 2);
-		memcpy(frames[i].data + 8, &its, sizeof(its));
-		count->frames++;
-		count->bytes += came;
-		bytes += came;
-		verdict = in_if | (way >> 8 & 0xff00) | GT_SEND << 16 | 1 << 24;
-		memcpy(&frames[i].in_if, &verdict, sizeof(verdict));
-	}
-	chunk_sum(&s, i - since, bytes);
-	reach->requests = s;
-	return i;
 }
 
 #endif

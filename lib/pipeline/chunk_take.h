@@ -110,27 +110,22 @@ static inline void chunk_fetch(const struct gt_flow_table *t, struct chunk_words
 		gt_flow_fetch(slots[i]);
 }
 
-/* Beside a service's flags: not all have the same. */
-#define CHUNK_MIXED 0x100
-
 /* Do services ask for more than their servers' MACs, and for what? GT_EXPRESS_... of any of them.
  */
 static inline unsigned chunk_flags(struct chunk_words services)
 {
-	uint32_t high[GT_LANES] __attribute__((aligned(32))), flags = 0, common = 0xff;
+	uint32_t high[GT_LANES] __attribute__((aligned(32))), flags = 0;
 
 	if (likely(_mm256_testz_si256(chunk_high(services), LANES(0xff))))
 		return 0;
 	lanes_store(chunk_high(services), high);
-	for (unsigned i = 0; i < GT_LANES; i++) {
+	for (unsigned i = 0; i < GT_LANES; i++)
 		flags |= high[i];
-		common &= high[i];
-	}
-	flags &= 0xff;
-	return flags | (flags != common ? CHUNK_MIXED : 0);
+	return flags & 0xff;
 }
 
-/* How frames go to services of such flags, all of them alike. */
+/* How frames go to services of such flags. To those of them that have none run_chunk will find
+ * other servers, and open it. */
 static inline enum gt_express chunk_express(unsigned flags)
 {
 	if (likely(flags == 0))

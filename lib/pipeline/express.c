@@ -23,7 +23,7 @@
  */
 #include "pipeline/burst.h"
 #if defined(__AVX2__) && defined(__AES__)
-#include "pipeline/chunk_change.h"
+#include "pipeline/chunk_run.h"
 #include "pipeline/chunk_take.h"
 #else
 #include "pipeline/chunk_none.h"
