@@ -162,8 +162,8 @@ complaints() {
 	# numbers, the clients' too. A sum of 0 that Linux finishes in software is 0xffff (skb_checksum_help): right by
 	# RFC 1071, one packet in 65,536, and an error to tshark.
 	tshark -n -r "$1" -d tcp.port==1-65535,data -d udp.port==1-65535,data -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE \
-		-Y '_ws.malformed || (_ws.expert.severity == error && !tcp.checksum.ffff) || ip.checksum.status == 0 ||
-			tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0' \
+		-Y '_ws.malformed || _ws.expert.severity == error && !tcp.checksum.ffff || ip.checksum.status == 0 ||
+			tcp.checksum.status == 0 && !tcp.checksum.ffff || udp.checksum.status == 0 || icmp.checksum.status == 0' \
 		2>/dev/null | head -5
 }
 
