@@ -347,7 +347,7 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 	struct gt_work *work = b->works;
 
 	for (unsigned i = 0, taken; i < n; i += taken) {
-		bool moved = w->flows.changes != changes, changed;
+		bool moved = w->flows.changes != changes;
 		struct express *x = &b->express[i];
 		struct chunk *c = closed_chunk(b, i);
 
@@ -355,10 +355,11 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 			taken = decide_chunk(&reach, &frames[i], c, x, moved);
 			continue;
 		}
-		changed = moved && is_client(x);
-		if (unlikely(changed))
+		if (unlikely(moved) && is_client(x))
 			x->slot = gt_flow_find(&w->flows, &x->key, x->hash).slot;
-		taken = run_way(&reach, &frames[i], x, changed ? 1 : next_closed(b, i, n) - i);
+		/* Then each alone: those behind a reply may be clients'. */
+		taken = run_way(&reach, &frames[i], x,
+				unlikely(moved) ? 1 : next_closed(b, i, n) - i);
 		if (taken == 0) {
 			decide_one(w, &reach, &frames[i], x, &work,
 				   b->has_choices ? b->choices[i] : 0, now_ms);

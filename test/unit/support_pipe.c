@@ -125,6 +125,18 @@ void support_pipe_add_nat(struct gt_config *c)
 		"198.51.100.185");
 }
 
+struct gt_config *support_pipe_express_config(void)
+{
+	struct gt_config *c = support_pipe_config();
+
+	support_pipe_add_nat(c);
+	c->interfaces[1].vlan = 0;
+	for (size_t i = 0; i < c->n_vips; i++)
+		if (strcmp(c->vips[i].name, "natu6") == 0 || strcmp(c->vips[i].name, "snatu6") == 0)
+			support_ports(&c->vips[i], "53");
+	return c;
+}
+
 struct gt_server_state *support_pipe_states(const struct gt_config *c)
 {
 	struct gt_server_state *s = support_states(c);

@@ -92,6 +92,8 @@ struct gt_server_state *support_pipe_states(const struct gt_config *c);
  *         servers of the other family
  */
 void support_pipe_add_nat(struct gt_config *c);
+/* Both, without tags and services of too many ports: everything may go by the express path. */
+struct gt_config *support_pipe_express_config(void);
 
 /* With that configuration. Time begins at 1,000,000 ms. */
 void support_pipe_open(struct support_pipe *p, uint32_t connections);

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "packet/parse.h"
-#include "support_pipe.h"
+#include "support_dialog.h"
 #include "support_view.h"
 
 #define TCP 6
@@ -44,34 +44,14 @@ static const struct gt_worker_params params = {.connections = 500,
 					       .random = "0123456789abcde",
 					       .memory = {0}};
 
-/* No tags, and no service of too many ports: everything may go by the express path. */
-static struct gt_config *make_config(void)
-{
-	struct gt_config *c = support_pipe_config();
-
-	support_pipe_add_nat(c);
-	c->interfaces[1].vlan = 0;
-	for (size_t i = 0; i < c->n_vips; i++)
-		if (strcmp(c->vips[i].name, "natu6") == 0 || strcmp(c->vips[i].name, "snatu6") == 0)
-			support_ports(&c->vips[i], "53");
-	return c;
-}
-
 static void open_pipe(struct support_pipe *p)
 {
 	struct gt_worker_params own = params;
 
 	own.memory = gt_memory_heap;
-	support_pipe_open_with(p, make_config(), 1, &own);
+	support_pipe_open_with(p, support_pipe_express_config(), 1, &own);
 	support_pipe_twin_workers(p, &own);
 }
-
-/* A connection as its packets are: the client's, and the server's if they come back by us. */
-struct talk {
-	struct support_packet request, reply;
-	bool replies;
-	uint8_t reply_if;
-};
 
 static void give(struct support_pipe *p, struct gt_frame *f, uint8_t in_if)
 {
@@ -114,33 +94,7 @@ static void give_among_others(struct support_pipe *p, const struct gt_frame *f, 
 	}
 }
 
-static void send_packet(struct support_pipe *p, const struct support_packet *packet, uint8_t in_if)
-{
-	struct gt_frame f = support_packet_frame(packet);
-
-	give(p, &f, in_if);
-}
-
-/* What the server of a request that just left sees, turned round. */
-static void learn_reply(const struct support_pipe *p, struct talk *t)
-{
-	const struct support_left *l = &p->left[(p->n_left - 1) % 16];
-	struct support_view v;
-
-	assert_true(support_view(l->bytes, l->len, &v));
-	t->reply_if = l->out_if;
-	t->reply = (struct support_packet){.dst_mac = support_interface_mac(l->out_if),
-					   .src = v.dst,
-					   .dst = v.src,
-					   .protocol = v.protocol,
-					   .sport = v.dport,
-					   .dport = v.sport,
-					   .flags = GT_TCP_ACK,
-					   .payload_len = 20,
-					   .ttl = 64};
-}
-
-static struct talk begin(struct support_pipe *p, size_t service, uint16_t port)
+static struct support_dialog begin(struct support_pipe *p, size_t service, uint16_t port)
 {
 	struct support_packet s = {.dst = support_addr(services[service].address),
 				   .protocol = services[service].protocol,
@@ -150,42 +104,41 @@ static struct talk begin(struct support_pipe *p, size_t service, uint16_t port)
 				   .payload_len = 20,
 				   .ttl = 64};
 	unsigned left = p->n_left;
-	struct talk t;
+	struct support_dialog t = {0};
 
 	s.src = support_addr(gt_addr_is_v4(&s.dst) ? "192.0.2.50" : "2001:db8::50");
 	/* Behind the gateway, and on the wire. */
 	if (port & 1)
 		s.src = support_addr(gt_addr_is_v4(&s.dst) ? "203.0.113.9" : "2001:db8:1::9");
 	t.request = s;
-	send_packet(p, &s, 0);
+	support_dialog_send(p, &s, 0);
 	assert_int_equal(p->n_left, left + 1);
-	t.replies = services[service].both_ways;
-	if (t.replies)
-		learn_reply(p, &t);
+	if (services[service].both_ways)
+		support_dialog_learn(p, &t);
 	return t;
 }
 
-static struct talk open_talk(struct support_pipe *p, size_t service, uint16_t port)
+static struct support_dialog open_talk(struct support_pipe *p, size_t service, uint16_t port)
 {
-	struct talk t = begin(p, service, port);
+	struct support_dialog t = begin(p, service, port);
 	struct support_packet answer = t.reply;
 
 	answer.flags = GT_TCP_SYN | GT_TCP_ACK;
 	if (t.replies)
-		send_packet(p, &answer, t.reply_if);
+		support_dialog_send(p, &answer, t.reply_if);
 	t.request.flags = GT_TCP_ACK;
-	send_packet(p, &t.request, 0);
+	support_dialog_send(p, &t.request, 0);
 	return t;
 }
 
 /* Both ways as they should be: they leave. */
-static void speak(struct support_pipe *p, const struct talk *t)
+static void speak(struct support_pipe *p, const struct support_dialog *t)
 {
 	uint64_t forwarded = p->worker->counters.forwarded;
 
-	send_packet(p, &t->request, 0);
+	support_dialog_send(p, &t->request, 0);
 	if (t->replies)
-		send_packet(p, &t->reply, t->reply_if);
+		support_dialog_send(p, &t->reply, t->reply_if);
 	assert_true(p->worker->counters.forwarded == forwarded + 1 + t->replies);
 }
 
@@ -208,7 +161,7 @@ static void flip(struct support_pipe *p, size_t service, bool reply)
 
 	for (uint32_t i = 0; i < bits * 2; i++) {
 		/* The flip may have ended the last one. */
-		struct talk t = open_talk(p, service, (uint16_t)(1000 + i));
+		struct support_dialog t = open_talk(p, service, (uint16_t)(1000 + i));
 		struct gt_frame f;
 
 		if (reply && !t.replies)
@@ -219,7 +172,7 @@ static void flip(struct support_pipe *p, size_t service, bool reply)
 			repair_ipv4(f.data);
 		give_among_others(p, &f, reply ? t.reply_if : 0, v4);
 		give(p, &f, reply ? t.reply_if : 0);
-		send_packet(p, &t.request, 0);
+		support_dialog_send(p, &t.request, 0);
 		if (i % 64 != 0)
 			continue;
 		p->now_ms += 3 * 3600 * 1000;
@@ -280,7 +233,7 @@ static void express_every_checksum_is_right(void **state)
 	(void)state;
 	open_pipe(&p);
 	for (size_t i = 0; i < SERVICES; i++) {
-		struct talk t = open_talk(&p, i, (uint16_t)(i + 1));
+		struct support_dialog t = open_talk(&p, i, (uint16_t)(i + 1));
 		uint64_t forwarded = p.worker->counters.forwarded;
 		uint8_t payload[20] = {0};
 
@@ -306,7 +259,7 @@ static void express_every_checksum_is_right(void **state)
 }
 
 /* UDP without a checksum, in IPv4 and IPv6; TTLs around their end; padding, and a cut frame. */
-static void vary(struct support_pipe *p, const struct talk *t, bool reply)
+static void vary(struct support_pipe *p, const struct support_dialog *t, bool reply)
 {
 	const struct support_packet *packet = reply ? &t->reply : &t->request;
 	bool v4 = gt_addr_is_v4(&packet->dst);
@@ -345,7 +298,7 @@ static void express_ttl_udp_without_checksum_and_lengths_are_judged_alike(void *
 	open_pipe(&p);
 	for (size_t i = 0; i < SERVICES; i++) {
 		for (uint16_t port = 1; port < 5; port++) {
-			struct talk t = open_talk(&p, i, port);
+			struct support_dialog t = open_talk(&p, i, port);
 
 			vary(&p, &t, false);
 			if (t.replies)
@@ -368,13 +321,13 @@ static void express_what_is_too_big_is_told(void **state)
 	support_pipe_replan(&p);
 	for (size_t i = 0; i < SERVICES; i++) {
 		for (uint16_t port = 1; port < 7; port++) {
-			struct talk t = open_talk(&p, i, port);
+			struct support_dialog t = open_talk(&p, i, port);
 
 			for (size_t len = 1180; len < 1290; len++) {
 				t.request.payload_len = t.reply.payload_len = len;
-				send_packet(&p, &t.request, 0);
+				support_dialog_send(&p, &t.request, 0);
 				if (t.replies)
-					send_packet(&p, &t.reply, t.reply_if);
+					support_dialog_send(&p, &t.reply, t.reply_if);
 			}
 			/* more may be told */
 			p.now_ms += GT_TICK_MS;
@@ -453,7 +406,7 @@ static struct support_packet to_tunnel(const struct gt_config *c, unsigned tunne
 static void open_tunnels(struct support_pipe *p)
 {
 	struct gt_worker_params own = params;
-	struct gt_config *c = make_config();
+	struct gt_config *c = support_pipe_express_config();
 
 	add_tunnels(c);
 	own.memory = gt_memory_heap;
@@ -464,9 +417,9 @@ static void open_tunnels(struct support_pipe *p)
 		struct support_packet s = to_tunnel(c, i % TUNNELS, i / TUNNELS);
 
 		s.flags = GT_TCP_SYN;
-		send_packet(p, &s, 0);
+		support_dialog_send(p, &s, 0);
 		s.flags = GT_TCP_ACK;
-		send_packet(p, &s, 0);
+		support_dialog_send(p, &s, 0);
 	}
 }
 
@@ -566,7 +519,7 @@ static void give_full_bursts(uint32_t connections)
 
 	own.memory = gt_memory_heap;
 	own.connections = connections;
-	support_pipe_open_with(&p, make_config(), 1, &own);
+	support_pipe_open_with(&p, support_pipe_express_config(), 1, &own);
 	support_pipe_twin_workers(&p, &own);
 	support_pipe_state(&p, "down", "a")->up = true;
 	support_pipe_replan(&p);
@@ -631,15 +584,15 @@ static void express_silence_ends_connections_alike(void **state)
 	open_pipe(&p);
 	for (size_t i = 0; i < SERVICES; i++) {
 		for (size_t j = 0; j < sizeof(silences) / sizeof(silences[0]); j++) {
-			struct talk t = open_talk(&p, i, (uint16_t)(j + 1));
+			struct support_dialog t = open_talk(&p, i, (uint16_t)(j + 1));
 
 			p.now_ms += (uint64_t)silences[j] * GT_TICK_MS;
-			send_packet(&p, &t.request, 0);
+			support_dialog_send(&p, &t.request, 0);
 			if (t.replies)
-				send_packet(&p, &t.reply, t.reply_if);
+				support_dialog_send(&p, &t.reply, t.reply_if);
 			/* Its last packet is a reply now. */
 			p.now_ms += (uint64_t)silences[j] * GT_TICK_MS;
-			send_packet(&p, &t.request, 0);
+			support_dialog_send(&p, &t.request, 0);
 		}
 	}
 	support_pipe_close(&p);
@@ -657,7 +610,7 @@ static void express_connections_begin_and_end_alike(void **state)
 	open_pipe(&p);
 	for (unsigned round = 0; round < 3000; round++) {
 		size_t service = support_random(&seed) % SERVICES;
-		struct talk t = begin(&p, service, (uint16_t)(round % 50 + 1));
+		struct support_dialog t = begin(&p, service, (uint16_t)(round % 50 + 1));
 		struct gt_frame frames[16];
 
 		for (unsigned i = 0; i < 16; i++) {
@@ -681,7 +634,7 @@ static void express_connections_begin_and_end_alike(void **state)
 /* Open connections meet every state of their servers. */
 static void express_changes_of_servers_are_seen(void **state)
 {
-	static struct talk talks[SERVICES][4];
+	static struct support_dialog talks[SERVICES][4];
 	struct support_pipe p;
 	uint64_t seed = 6;
 
@@ -692,14 +645,14 @@ static void express_changes_of_servers_are_seen(void **state)
 
 		for (size_t i = 0; i < SERVICES; i++) {
 			for (uint16_t j = 0; j < 4; j++) {
-				struct talk *t = &talks[i][j];
+				struct support_dialog *t = &talks[i][j];
 
 				/* Opened while all servers were well. */
 				if (round % 6 == 0)
 					*t = open_talk(&p, i, (uint16_t)(j + 1));
-				send_packet(&p, &t->request, 0);
+				support_dialog_send(&p, &t->request, 0);
 				if (t->replies)
-					send_packet(&p, &t->reply, t->reply_if);
+					support_dialog_send(&p, &t->reply, t->reply_if);
 			}
 		}
 		for (size_t i = 0; i < n; i++) {
@@ -718,14 +671,14 @@ static void express_changes_of_servers_are_seen(void **state)
 }
 
 /* Everything of all services, and how much of it leaves. */
-static uint64_t speak_all(struct support_pipe *p, const struct talk talks[SERVICES])
+static uint64_t speak_all(struct support_pipe *p, const struct support_dialog talks[SERVICES])
 {
 	uint64_t forwarded = p->worker->counters.forwarded;
 
 	for (size_t i = 0; i < SERVICES; i++) {
-		send_packet(p, &talks[i].request, 0);
+		support_dialog_send(p, &talks[i].request, 0);
 		if (talks[i].replies)
-			send_packet(p, &talks[i].reply, talks[i].reply_if);
+			support_dialog_send(p, &talks[i].reply, talks[i].reply_if);
 	}
 	return p->worker->counters.forwarded - forwarded;
 }
@@ -733,8 +686,8 @@ static uint64_t speak_all(struct support_pipe *p, const struct talk talks[SERVIC
 /* A reload gives a client's address to us. */
 static void express_source_that_became_ours_is_dropped(void **state)
 {
-	static struct talk talks[SERVICES];
-	struct gt_config *c = make_config();
+	static struct support_dialog talks[SERVICES];
+	struct gt_config *c = support_pipe_express_config();
 	struct support_pipe p;
 
 	(void)state;
@@ -754,7 +707,7 @@ static void express_source_that_became_ours_is_dropped(void **state)
 /* A reload ends snat: its source addresses are own addresses like others, or nobody's. */
 static void express_source_address_given_up_knows_no_sessions(void **state)
 {
-	static struct talk talks[SERVICES];
+	static struct support_dialog talks[SERVICES];
 	struct support_pipe p;
 	uint64_t lost;
 
@@ -775,7 +728,7 @@ static void express_source_address_given_up_knows_no_sessions(void **state)
 
 /* The server's number of a request that leaves, by whose frames are counted; and the VIP from which
  * the reply comes. */
-static void speak_as(struct support_pipe *p, const struct talk *t, const char *vip)
+static void speak_as(struct support_pipe *p, const struct support_dialog *t, const char *vip)
 {
 	uint16_t server = support_server_number(p->plan, vip, "a");
 	struct gt_server_counters before = p->worker->servers[server];
@@ -802,7 +755,7 @@ static void express_vips_that_share_a_server_share_its_ports_alone(void **state)
 	static const char *const vips[2] = {"192.0.2.107", "192.0.2.109"};
 	static const char *const names[2] = {"snat", "more"};
 	struct gt_worker_params own = params;
-	struct gt_config *c = make_config();
+	struct gt_config *c = support_pipe_express_config();
 	const struct gt_config_vip *snat;
 	struct support_pipe p;
 	size_t v;
@@ -821,7 +774,7 @@ static void express_vips_that_share_a_server_share_its_ports_alone(void **state)
 	support_state(c, p.states, "snat", "b")->weight = 0;
 	support_pipe_replan(&p);
 	for (unsigned round = 0; round < 4; round++) {
-		struct talk talks[8];
+		struct support_dialog talks[8];
 
 		/* They begin in turns, and who is first differs. */
 		for (unsigned i = 0; i < 8; i++) {
@@ -833,14 +786,14 @@ static void express_vips_that_share_a_server_share_its_ports_alone(void **state)
 			s = talks[i].request;
 			s.dst = support_addr(vips[1]);
 			s.flags = GT_TCP_SYN;
-			send_packet(&p, &s, 0);
+			support_dialog_send(&p, &s, 0);
 			talks[i].request = s;
-			learn_reply(&p, &talks[i]);
+			support_dialog_learn(&p, &talks[i]);
 			s = talks[i].reply;
 			s.flags = GT_TCP_SYN | GT_TCP_ACK;
-			send_packet(&p, &s, talks[i].reply_if);
+			support_dialog_send(&p, &s, talks[i].reply_if);
 			talks[i].request.flags = GT_TCP_ACK;
-			send_packet(&p, &talks[i].request, 0);
+			support_dialog_send(&p, &talks[i].request, 0);
 		}
 		for (unsigned i = 0; i < 16; i++)
 			speak_as(&p, &talks[i % 8], names[(i + round) % 2]);
@@ -889,7 +842,7 @@ static void express_ipv6_addresses_that_look_like_ipv4_keys_are_no_hits(void **s
 
 		own.memory = gt_memory_heap;
 		own.connections = 2;
-		support_pipe_open_with(&p, make_config(), 1, &own);
+		support_pipe_open_with(&p, support_pipe_express_config(), 1, &own);
 		support_pipe_twin_workers(&p, &own);
 		vip = gt_plan_find_address(p.plan, &v4.dst);
 		service = gt_plan_range_service(gt_plan_find_range(p.plan, vip, TCP, 80), 80);
@@ -899,8 +852,8 @@ static void express_ipv6_addresses_that_look_like_ipv4_keys_are_no_hits(void **s
 		v6.src = support_addr("2001:db8:1::9");
 		memcpy(v6.src.b + (n % 2 == 0 ? 0 : 8), &key, sizeof(key));
 		for (unsigned i = 0; i < 3; i++) {
-			send_packet(&p, &v6, 0);
-			send_packet(&p, &v4, 0);
+			support_dialog_send(&p, &v6, 0);
+			support_dialog_send(&p, &v4, 0);
 			send_eight(&p, &v4);
 			send_eight(&p, &v6);
 		}
