@@ -250,6 +250,8 @@ struct gt_plan_names {
 	uint32_t index; /* of a server: in the states that the plan was built from */
 };
 
+#define GT_PLAN_NETWORKS 4
+
 struct gt_plan {
 	uint64_t generation; /* 1, 2, ... */
 	struct gt_siphash_key seed;
@@ -262,6 +264,10 @@ struct gt_plan {
 	 * strangers for certain */
 	uint64_t *ours;
 	uint8_t ours_shift; /* 2^(32 - shift) bits */
+	/* The first halves of those of IPv6, each place filled, or that they are too many: most
+	 * strangers are of other networks */
+	bool ours_are_scattered;
+	uint64_t ours_networks[GT_PLAN_NETWORKS];
 	/* open addressing; half full at most; 2^(32 - shift) places, and 2^(64 - shift) */
 	struct gt_plan_express_v4 *express_v4;
 	struct gt_plan_express_v6 *express_v6;

@@ -22,8 +22,24 @@ static uint8_t shift_of(uint32_t size, int bits)
 	return (uint8_t)(bits - __builtin_ctz(size));
 }
 
+/* An address's first half, among those of ours. */
+static void add_network(struct gt_plan *plan, uint64_t first, unsigned *n)
+{
+	for (unsigned i = 0; i < *n; i++)
+		if (plan->ours_networks[i] == first)
+			return;
+	if (*n == GT_PLAN_NETWORKS) {
+		plan->ours_are_scattered = true;
+		return;
+	}
+	/* What is not used yet is the same. */
+	for (unsigned i = (*n)++; i < GT_PLAN_NETWORKS; i++)
+		plan->ours_networks[i] = first;
+}
+
 static int make_ours(struct gt_plan *plan)
 {
+	unsigned n_networks = 0;
 	uint64_t n = 0;
 	uint32_t size;
 
@@ -44,6 +60,8 @@ static int make_ours(struct gt_plan *plan)
 		memcpy(w, plan->addresses[i].addr.b, sizeof(w));
 		at = gt_plan_ours_at(w[0], w[1], plan->ours_shift);
 		plan->ours[at / 64] |= UINT64_C(1) << at % 64;
+		if (!gt_addr_is_v4(&plan->addresses[i].addr))
+			add_network(plan, w[0], &n_networks);
 	}
 	return 0;
 }

@@ -16,6 +16,8 @@ static void share_pointers(struct gt_plan *plan, const struct gt_plan *base)
 {
 	plan->ours = base->ours;
 	plan->ours_shift = base->ours_shift;
+	plan->ours_are_scattered = base->ours_are_scattered;
+	memcpy(plan->ours_networks, base->ours_networks, sizeof(plan->ours_networks));
 	plan->express_v4 = base->express_v4;
 	plan->express_v6 = base->express_v6;
 	plan->express_v4_shift = base->express_v4_shift;

@@ -42,6 +42,16 @@ static inline uint64_t gt_addr_word_v4(rte_be32_t v4)
 #endif
 }
 
+/* ... and back. */
+static inline rte_be32_t gt_addr_word_to_v4(uint64_t word)
+{
+#if RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN
+	return (rte_be32_t)(word >> 32);
+#else
+	return (rte_be32_t)word;
+#endif
+}
+
 /* Written at once: bytes written piece by piece must be waited for where they are read together. */
 static inline struct gt_addr gt_addr_from_v4(rte_be32_t v4)
 {

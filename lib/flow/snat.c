@@ -164,8 +164,14 @@ int gt_snat_create(struct gt_snat *s, uint32_t sessions, bool v6, uint16_t worke
 	s->fresh_block = 1;
 	learn_places(s);
 	memcpy(&seed, random, sizeof(seed));
-	for (uint64_t i = 0; i < 2; i++)
-		s->key[i] = gt_siphash(&seed, &i, sizeof(i)) | 1;
+	for (uint64_t i = 0; i < 5; i++) {
+		uint64_t odd = gt_siphash(&seed, &i, sizeof(i)) | 1;
+
+		if (i < 2)
+			s->key[i] = odd;
+		else
+			s->key_v4[i - 2] = (uint32_t)odd;
+	}
 	return 0;
 }
 
@@ -292,7 +298,7 @@ static struct gt_snat_pair *add_pair(struct gt_snat *s, const struct gt_snat_pai
 		.used = true,
 		.fresh = GT_SNAT_PORT_FIRST,
 		.look = GT_SNAT_PORT_FIRST,
-		.v6 = ends.v6,
+		.v6 = gt_snat_is_v6(&ends),
 		.entry = entry_of(s, key),
 		.sum = sum_of(key),
 		.ports = gt_bytes_ports(0, key->port),

@@ -104,9 +104,7 @@ struct gt_snat_pair {
 /* The addresses of a pair as they are compared and hashed. */
 struct gt_snat_ends {
 	uint64_t server[2], source[2];
-	rte_be16_t port;
-	uint8_t protocol;
-	bool v6; /* their family */
+	uint32_t end; /* gt_snat_end: of the server's port, and what else there is */
 };
 
 /* A pair in the table: all that a reply reads of it but for its block, in one line. */
@@ -150,6 +148,7 @@ struct gt_snat {
 	uint32_t free_pair, fresh_pair; /* index + 1 of the free list's first; never used yet */
 	uint32_t yield_hand;		/* where gt_snat_half_open goes on */
 	uint64_t key[2];		/* random, odd */
+	uint32_t key_v4[3];		/* the same */
 	uint64_t pairs_changed; /* pairs made and freed: behind one, an index may be another's */
 	struct gt_memory memory;
 };
@@ -206,50 +205,80 @@ uint32_t gt_snat_half_open(struct gt_snat *s, const struct gt_snat_pair_key *key
 /* ---- pairs and ports, found ---- */
 
 #define GT_SNAT_PAIR_BUCKETS (2 * GT_SNAT_PAIRS_MAX)
+#define GT_SNAT_PAIR_SHIFT   17 /* of 32 bits to one of them */
+_Static_assert(GT_SNAT_PAIR_BUCKETS == 1ULL << (32 - GT_SNAT_PAIR_SHIFT),
+	       "the top bits are a bucket");
+
+/* Port, protocol and family in one word: pieces that were written apart must be waited for where
+ * they are read together. */
+static inline uint32_t gt_snat_end(rte_be16_t port, uint8_t protocol, bool v6)
+{
+	return (uint32_t)port | (uint32_t)protocol << 16 | (uint32_t)v6 << 24;
+}
+
+static inline bool gt_snat_is_v6(const struct gt_snat_ends *e)
+{
+	return e->end >> 24 != 0;
+}
 
 static inline struct gt_snat_ends gt_snat_ends(const struct gt_snat_pair_key *key)
 {
 	struct gt_snat_ends e = {
-		.port = key->port, .protocol = key->protocol, .v6 = !gt_addr_is_v4(&key->server)};
+		.end = gt_snat_end(key->port, key->protocol, !gt_addr_is_v4(&key->server))};
 
 	memcpy(e.server, key->server.b, sizeof(e.server));
 	memcpy(e.source, key->source.b, sizeof(e.source));
 	return e;
 }
 
-/* Port, protocol and family in one word. */
-static inline uint32_t gt_snat_end_word(const struct gt_snat_ends *e)
-{
-	uint32_t word;
-
-	_Static_assert(offsetof(struct gt_snat_ends, v6) == offsetof(struct gt_snat_ends, port) + 3,
-		       "one behind the other");
-	memcpy(&word, &e->port, sizeof(word));
-	return word;
-}
-
 /* Of two of IPv4 the first words are the same. */
 static inline bool gt_snat_is_pair(const struct gt_snat_ends *k, const struct gt_snat_ends *e)
 {
-	uint64_t differ = (k->server[1] ^ e->server[1]) | (k->source[1] ^ e->source[1]) |
-			  (gt_snat_end_word(k) ^ gt_snat_end_word(e));
+	uint64_t differ =
+		(k->server[1] ^ e->server[1]) | (k->source[1] ^ e->source[1]) | (k->end ^ e->end);
 
-	if (e->v6)
+	if (gt_snat_is_v6(e))
 		differ |= (k->server[0] ^ e->server[0]) | (k->source[0] ^ e->source[0]);
 	return differ == 0;
 }
 
+/* The same of IPv4, given as words. */
+static inline bool gt_snat_is_pair_v4(const struct gt_snat_ends *k, rte_be32_t server,
+				      rte_be32_t source, uint32_t end)
+{
+	return ((gt_addr_word_to_v4(k->server[1]) ^ server) |
+		(gt_addr_word_to_v4(k->source[1]) ^ source) | (k->end ^ end)) == 0;
+}
+
 /*
  * Where the search for a pair begins. By a random key, as a client may choose the port. All else is
- * the configuration's, so that two multiplications are enough.
+ * the configuration's, so that multiplications are enough: two of 64 bits, or of IPv4, where eight
+ * may be made at once, three of 32. Addresses count in host order there: those of a site differ in
+ * their last bytes, which reach all bits of a product.
  */
-static inline uint32_t gt_snat_pair_home(const struct gt_snat *s, const struct gt_snat_ends *e)
+static inline uint32_t gt_snat_pair_home_v4(const struct gt_snat *s, rte_be32_t server,
+					    rte_be32_t source, uint32_t end)
+{
+	uint32_t h = rte_be_to_cpu_32(server) * s->key_v4[0] +
+		     rte_be_to_cpu_32(source) * s->key_v4[1] + end * s->key_v4[2];
+
+	return h >> GT_SNAT_PAIR_SHIFT;
+}
+
+static inline uint32_t gt_snat_pair_home_v6(const struct gt_snat *s, const struct gt_snat_ends *e)
 {
 	uint64_t h = (e->server[0] ^ e->source[0]) +
 		     (e->server[1] ^ (e->source[1] << 32 | e->source[1] >> 32)) * s->key[0];
 
-	h = ((h ^ h >> 32) + ((uint64_t)e->port << 8 | e->protocol)) * s->key[1];
+	h = ((h ^ h >> 32) + e->end) * s->key[1];
 	return (uint32_t)(h >> 40) & (GT_SNAT_PAIR_BUCKETS - 1);
+}
+
+static inline uint32_t gt_snat_pair_home(const struct gt_snat *s, const struct gt_snat_ends *e)
+{
+	return gt_snat_is_v6(e) ? gt_snat_pair_home_v6(s, e)
+				: gt_snat_pair_home_v4(s, gt_addr_word_to_v4(e->server[1]),
+						       gt_addr_word_to_v4(e->source[1]), e->end);
 }
 
 /* The bucket that holds the pair, or the free one where it would go. Worker. */
@@ -331,13 +360,23 @@ static inline struct gt_snat_session *gt_snat_session(const struct gt_snat *s, u
 	return gt_snat_port_of(s, gt_snat_pair(s, session), gt_snat_port(session));
 }
 
+/* Does each session have room for an IPv6 client? Any caller. */
+static inline bool gt_snat_is_wide(const struct gt_snat *s)
+{
+	return sizeof(struct gt_snat_session6) == 1ULL << s->session_shift;
+}
+
+/* Where that client's address is. Worker. */
+static inline const struct gt_addr *gt_snat_client_v6(const struct gt_snat_session *session)
+{
+	return &((const struct gt_snat_session6 *)(const void *)session)->client;
+}
+
 /* Its client's address. Worker. */
 static inline struct gt_addr gt_snat_client(const struct gt_snat *s,
 					    const struct gt_snat_session *session)
 {
-	if (sizeof(*session) == 1ULL << s->session_shift)
-		return gt_addr_from_v4(session->client);
-	return ((const struct gt_snat_session6 *)session)->client;
+	return gt_snat_is_wide(s) ? *gt_snat_client_v6(session) : gt_addr_from_v4(session->client);
 }
 
 /* False: there is no room for an IPv6 one. Worker. */
@@ -345,7 +384,7 @@ static inline bool gt_snat_set_client(const struct gt_snat *s, struct gt_snat_se
 				      const struct gt_addr *client)
 {
 	session->client = gt_addr_v4(client);
-	if (sizeof(*session) == 1ULL << s->session_shift)
+	if (!gt_snat_is_wide(s))
 		return gt_addr_is_v4(client);
 	((struct gt_snat_session6 *)session)->client = *client;
 	return true;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Eight frames in a row that are all what most frames are, clients' packets of connections, over
- * IPv4 or IPv6: from the judging of their bytes to the sending they stay in lanes, and what is done
- * for all eight at once is done so. As soon as one of them is anything else the chunk is opened:
- * each frame has its struct express then, and goes on alone. Stages 1 and 2 are in chunk_take.h,
- * stage 4 in chunk_run.h.
+ * Eight frames in a row that are all what most frames are, clients' packets of connections, or
+ * replies of nat's servers or to sessions of snat, over IPv4 or IPv6: from the judging of their
+ * bytes to the sending they stay in lanes, and what is done for all eight at once is done so. As
+ * soon as one of them is anything else the chunk is opened: each frame has its struct express then,
+ * and goes on alone. Stages 1 and 2 are in chunk_take.h, stage 4 in chunk_run.h.
  */
 #ifndef GT_PIPELINE_CHUNK_H
 #define GT_PIPELINE_CHUNK_H
@@ -29,6 +29,9 @@ struct chunk {
 	/* in the frames' order */
 	uint32_t l3_len[GT_LANES];
 	uint8_t acks; /* a bit for each: it is_ordinary_tcp */
+	/* ... it is a reply. Its hash and service are what struct express has there, came_sum and
+	 * nat or place; its slot is what stage 4 reads: the session, or chunk_nat_slot */
+	uint8_t replies;
 	/* A bit for each, by CHUNK_AT: it is not in its first bucket. Its slot is its second bucket
 	 * until that was searched; NULL: it cannot be there */
 	uint8_t missing;
@@ -37,7 +40,14 @@ struct chunk {
 	bool v6;
 } __attribute__((aligned(32)));
 
-#define CHUNK_AT(i) ((const uint8_t[GT_LANES]){0, 1, 4, 5, 2, 3, 6, 7}[i])
+static const uint8_t chunk_at[GT_LANES] = {0, 1, 4, 5, 2, 3, 6, 7};
+#define CHUNK_AT(i) chunk_at[i]
+
+/* Bits for frames, as bits by CHUNK_AT; and the other way round. */
+static inline unsigned chunk_turned(unsigned bits)
+{
+	return (bits & 0xc3) | (bits & 0x0c) << 2 | (bits & 0x30) >> 2;
+}
 
 _Static_assert(offsetof(struct gt_plan_express, idle_ticks) == 0 &&
 		       offsetof(struct gt_plan_express, flags) == 4 &&
@@ -55,6 +65,15 @@ _Static_assert(offsetof(struct gt_frame, out_if) == offsetof(struct gt_frame, in
 		       offsetof(struct gt_frame, verdict) == offsetof(struct gt_frame, in_if) + 2 &&
 		       offsetof(struct gt_frame, in_place) == offsetof(struct gt_frame, in_if) + 3,
 	       "what becomes of a frame is one word");
+
+_Static_assert(offsetof(struct gt_plan_nat, number) == offsetof(struct gt_plan_nat, port) + 4,
+	       "the second half of what is read of it");
+
+/* 16 bytes of a server of nat, the last of which are its ports and its number. */
+static inline const void *chunk_nat_slot(const struct gt_plan_nat *nat)
+{
+	return (const uint8_t *)&nat->port - 8;
+}
 
 /* Words of 64 bits, of all eight frames, by CHUNK_AT. */
 struct chunk_words {
@@ -77,6 +96,28 @@ static inline struct chunk_words chunk_load(const void *from)
 {
 	return (struct chunk_words){_mm256_load_si256(from),
 				    _mm256_load_si256((const __m256i *)from + 1)};
+}
+
+/* A bit for each lane whose bits are set. */
+static inline unsigned chunk_bits(lanes all)
+{
+	return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(all));
+}
+
+/* A bit for each word that is the same; are all? */
+static inline unsigned chunk_equal(struct chunk_words x, struct chunk_words y)
+{
+	__m256i a = _mm256_cmpeq_epi64(x.a, y.a), b = _mm256_cmpeq_epi64(x.b, y.b);
+
+	return (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(a)) |
+	       (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(b)) << 4;
+}
+
+static inline bool chunk_are_equal(struct chunk_words x, struct chunk_words y)
+{
+	__m256i differ = _mm256_or_si256(_mm256_xor_si256(x.a, y.a), _mm256_xor_si256(x.b, y.b));
+
+	return _mm256_testz_si256(differ, differ) != 0;
 }
 
 /* The lower halves of words, as lanes. */
@@ -136,6 +177,12 @@ static __rte_always_inline void chunk_open_family(struct chunk *c, struct expres
 		x->protocol = IPPROTO_TCP;
 		x->v6 = v6;
 	}
+	for (unsigned left = c->replies; unlikely(left != 0); left &= left - 1) {
+		struct express *x = &express[__builtin_ctz(left)];
+
+		x->slot = NULL;
+		x->way = c->express == GT_EXPRESS_NAT ? WAY_NAT_REPLY : WAY_SESSION_REPLY;
+	}
 }
 
 static inline void chunk_open(struct chunk *c, struct express *express)
@@ -189,26 +236,24 @@ static inline struct gt_flow_slot *chunk_match(struct gt_flow_bucket *b, uint64_
 	return hits != 0 ? gt_flow_nth(b, hits) : NULL;
 }
 
-/* What chunk_locate is for a family. */
-static __rte_always_inline void chunk_locate_family(const struct gt_flow_table *t, struct chunk *c,
-						    bool v6)
+/* One frame's slot, if it is in its first bucket: else a bit that says that it is not. */
+static __rte_always_inline unsigned chunk_locate_one(struct chunk *c, unsigned at, bool v6)
 {
-	unsigned missing = 0;
+	struct gt_flow_bucket *b = (struct gt_flow_bucket *)c->slots[at];
+	unsigned hits;
 
-	LANES_UNROLL
-	for (unsigned i = 0; i < GT_LANES; i++) {
-		struct gt_flow_bucket *b = (struct gt_flow_bucket *)c->slots[i];
-
-		if (v6) {
-			c->slots[i] = gt_flow_find_words(b, chunk_wide(c, i));
-			missing |= (unsigned)(c->slots[i] == NULL) << i;
-		} else {
-			unsigned hits = gt_flow_match(b, c->keys[i]);
-
-			c->slots[i] = gt_flow_nth(b, hits);
-			missing |= (unsigned)(hits == 0) << i;
-		}
+	if (v6) {
+		c->slots[at] = gt_flow_find_words(b, chunk_wide(c, at));
+		return (unsigned)(c->slots[at] == NULL) << at;
 	}
+	hits = gt_flow_match(b, c->keys[at]);
+	c->slots[at] = gt_flow_nth(b, hits);
+	return (unsigned)(hits == 0) << at;
+}
+
+/* Those that are not in their first buckets: where to look on, fetched. */
+static inline void chunk_miss(const struct gt_flow_table *t, struct chunk *c, unsigned missing)
+{
 	c->missing = (uint8_t)missing;
 	for (; unlikely(missing != 0); missing &= missing - 1) {
 		unsigned at = (unsigned)__builtin_ctz(missing);
@@ -219,21 +264,57 @@ static __rte_always_inline void chunk_locate_family(const struct gt_flow_table *
 
 static __rte_noinline void chunk_locate_v4(const struct gt_flow_table *t, struct chunk *c)
 {
-	chunk_locate_family(t, c, false);
+	unsigned missing = 0;
+
+	LANES_UNROLL
+	for (unsigned at = 0; at < GT_LANES; at++)
+		missing |= chunk_locate_one(c, at, false);
+	chunk_miss(t, c, missing);
 }
 
 static __rte_noinline void chunk_locate_v6(const struct gt_flow_table *t, struct chunk *c)
 {
-	chunk_locate_family(t, c, true);
+	unsigned missing = 0;
+
+	LANES_UNROLL
+	for (unsigned at = 0; at < GT_LANES; at++)
+		missing |= chunk_locate_one(c, at, true);
+	chunk_miss(t, c, missing);
+}
+
+/* ... of clients among replies. */
+static __rte_noinline void chunk_locate_some(const struct gt_flow_table *t, struct chunk *c)
+{
+	unsigned missing = 0;
+
+	for (unsigned left = c->replies ^ GT_LANES_ALL; left != 0; left &= left - 1) {
+		unsigned at = CHUNK_AT((unsigned)__builtin_ctz(left));
+
+		missing |= c->v6 ? chunk_locate_one(c, at, true) : chunk_locate_one(c, at, false);
+	}
+	chunk_miss(t, c, missing);
+}
+
+/* The pairs of the sessions that were found, fetched. */
+static inline void chunk_fetch_pairs(const struct gt_snat *snat, const struct chunk *c)
+{
+	unsigned left = (c->missing | chunk_turned(c->replies)) ^ GT_LANES_ALL;
+
+	for (; left != 0; left &= left - 1)
+		prefetch_pair(snat, c->slots[__builtin_ctz(left)]->value);
 }
 
 /* The slots of a closed chunk's connections, or that they are missing. */
-static inline void chunk_locate(const struct gt_flow_table *t, struct chunk *c)
+static inline void chunk_locate(const struct gt_worker *w, struct chunk *c)
 {
-	if (c->v6)
-		chunk_locate_v6(t, c);
+	if (unlikely(c->replies != 0))
+		chunk_locate_some(&w->flows, c);
+	else if (c->v6)
+		chunk_locate_v6(&w->flows, c);
 	else
-		chunk_locate_v4(t, c);
+		chunk_locate_v4(&w->flows, c);
+	if (c->express == GT_EXPRESS_SNAT)
+		chunk_fetch_pairs(&w->snat, c);
 }
 
 /* ... of those that were missing. False: one is in no bucket. */

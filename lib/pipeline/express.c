@@ -23,7 +23,7 @@
  */
 #include "pipeline/burst.h"
 #if defined(__AVX2__) && defined(__AES__)
-#include "pipeline/chunk_run.h"
+#include "pipeline/chunk_both.h"
 #include "pipeline/chunk_take.h"
 #else
 #include "pipeline/chunk_none.h"
@@ -229,12 +229,6 @@ static bool choose_ahead(const struct gt_worker *w, const struct gt_frame *frame
 #endif
 }
 
-/* Pairs are few, but not so few that the first cache holds them. */
-static inline void prefetch_pair(const struct gt_worker *w, uint32_t value)
-{
-	rte_prefetch0(gt_snat_pair(&w->snat, gt_connection_session(value)));
-}
-
 /* The slot of one connection, if it is in its first bucket. True: there is nothing to be found, or
  * it is. */
 static inline bool locate_one(const struct gt_worker *w, struct express *x)
@@ -244,7 +238,7 @@ static inline bool locate_one(const struct gt_worker *w, struct express *x)
 	x->slot = gt_flow_find_in((struct gt_flow_bucket *)x->slot, &x->key);
 	if (likely(x->slot != NULL)) {
 		if (x->way == WAY_SESSION)
-			prefetch_pair(w, x->slot->value);
+			prefetch_pair(&w->snat, x->slot->value);
 		return true;
 	}
 	gt_flow_prefetch_second(&w->flows, &x->key, x->hash);
@@ -282,7 +276,7 @@ static void locate(const struct gt_worker *w, const struct gt_frame *frames, str
 		struct chunk *c = closed_chunk(b, i);
 
 		if (likely(c != NULL)) {
-			chunk_locate(&w->flows, c);
+			chunk_locate(w, c);
 			i += GT_LANES;
 			continue;
 		}
@@ -342,7 +336,9 @@ static void decide(struct gt_worker *w, struct gt_frame *frames, struct burst *b
 			      .n_servers = w->plan->n_servers,
 			      .tick = w->tick,
 			      .counts = w->servers,
-			      .pairs_changed = b->pairs_changed};
+			      .pairs_changed = b->pairs_changed,
+			      .services = w->plan->services,
+			      .n_services = w->plan->n_services};
 	uint64_t changes = w->flows.changes;
 	struct gt_work *work = b->works;
 

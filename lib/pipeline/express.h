@@ -160,34 +160,49 @@ static inline bool is_source(const struct express_view *v, struct gt_snat_bucket
 	return true;
 }
 
+/* The pair of a reply to a session of snat, or NULL. */
+static __rte_always_inline struct gt_snat_bucket *
+find_reply_pair(const struct express_view *v, const struct express *x, bool v6,
+		const uint64_t src[2], const uint64_t dst[2], rte_be16_t port)
+{
+	const struct gt_snat_ends ends = {
+		{src[0], src[1]}, {dst[0], dst[1]}, gt_snat_end(port, x->protocol, v6)};
+	const struct gt_snat *snat = &v->w->snat;
+	struct gt_snat_bucket *pair =
+		snat->pairs != NULL ? gt_snat_known_bucket(snat, &ends) : NULL;
+
+	return pair != NULL && is_source(v, pair) ? pair : NULL;
+}
+
 /*
  * Nothing that we serve is its destination: is it a reply? What a NIC brings to this worker is its
- * own (make_view). A session's pair is looked for first, as it also tells whose the destination is.
- * x has its kind already: whether the packet is an ordinary one.
+ * own (make_view). A session's is to an address of ours, nat's is not. x has its kind already:
+ * whether the packet is an ordinary one.
  */
 static __rte_always_inline bool classify_reply(const struct express_view *v, struct express *x,
 					       bool v6, const uint64_t src[2],
 					       const uint64_t dst[2], const uint8_t *l4)
 {
-	const struct gt_snat_ends ends = {
-		{src[0], src[1]}, {dst[0], dst[1]}, gt_copy_be16(l4), x->protocol, v6};
-	const struct gt_snat *snat = &v->w->snat;
-	struct gt_snat_bucket *bucket =
-		snat->pairs != NULL ? gt_snat_known_bucket(snat, &ends) : NULL;
+	rte_be16_t port = gt_copy_be16(l4);
+	struct gt_snat_bucket *pair;
 	struct gt_addr server;
 
 	x->slot = NULL;
-	if (bucket != NULL && is_source(v, bucket)) {
-		x->place = gt_snat_bucket_port(snat, bucket, v6, gt_read_be16(l4 + 2));
-		x->came_sum = bucket->sum;
-		x->way = WAY_SESSION_REPLY;
-		gt_flow_fetch(x->place);
-		return x->place != NULL && x->kind != NO_KIND;
+	if (gt_plan_may_be_ours(v->plan->ours,
+				gt_plan_ours_at(dst[0], dst[1], v->plan->ours_shift))) {
+		pair = find_reply_pair(v, x, v6, src, dst, port);
+		if (pair != NULL) {
+			x->place = gt_snat_bucket_port(&v->w->snat, pair, v6, gt_read_be16(l4 + 2));
+			x->came_sum = pair->sum;
+			x->way = WAY_SESSION_REPLY;
+			gt_flow_fetch(x->place);
+			return x->place != NULL && x->kind != NO_KIND;
+		}
+		if (gt_plan_find_words(v->plan, dst) != NULL)
+			return false;
 	}
-	if (gt_plan_find_words(v->plan, dst) != NULL)
-		return false;
 	memcpy(&server, src, 16);
-	x->nat = gt_plan_find_nat(v->plan, &server, ends.protocol, ends.port);
+	x->nat = gt_plan_find_nat(v->plan, &server, x->protocol, port);
 	x->way = WAY_NAT_REPLY;
 	return x->nat != NULL;
 }
@@ -206,6 +221,22 @@ static __attribute__((noinline)) bool classify_reply_v6(const struct express_vie
 							const uint64_t dst[2], const uint8_t *l4)
 {
 	return classify_reply(v, x, true, src, dst, l4);
+}
+
+/* By its headers. */
+static __rte_always_inline bool classify_reply_of(const struct express_view *v, struct express *x,
+						  bool v6, const uint8_t *ip)
+{
+	uint64_t src[2] = {0}, dst[2] = {0};
+
+	if (v6) {
+		memcpy(src, ip + 8, sizeof(src));
+		memcpy(dst, ip + 24, sizeof(dst));
+	} else {
+		src[1] = gt_addr_word_v4(gt_copy_be32(ip + 12));
+		dst[1] = gt_addr_word_v4(gt_copy_be32(ip + 16));
+	}
+	return classify_reply(v, x, v6, src, dst, ip + (v6 ? 40 : 20));
 }
 
 /* A source that is ours is a forgery, or a loop. */

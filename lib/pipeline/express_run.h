@@ -47,8 +47,6 @@ static __rte_always_inline unsigned run_session(struct reach *r, struct gt_frame
 		r->w->snat.pairs_changed == r->pairs_changed ? WAY_SESSION_REPLY : UINT8_MAX;
 	const struct express *x = express;
 
-	r->services = r->plan->services;
-	r->n_services = r->plan->n_services;
 	for (; x < express + n && take_session(r, frames, x, v6, reply); x++)
 		frames++;
 	return (unsigned)(x - express);

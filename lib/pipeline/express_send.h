@@ -126,19 +126,25 @@ static __rte_always_inline bool may_rewrite(const uint8_t *ip, const struct expr
 	return ip[7] > 1 && (x->protocol != IPPROTO_UDP || gt_copy_be16(ip + 40 + 6) != 0);
 }
 
-/* An address of the packet's family. */
+/* An address of the packet's family: of IPv6 where it is, for a copy is written and read at once,
+ * in pieces that do not fit. */
 struct end {
 	rte_be32_t v4;
-	struct gt_addr v6;
+	const struct gt_addr *v6;
 };
 
-static __rte_always_inline struct end end_of(bool v6, const struct gt_addr *a)
+static __rte_always_inline struct end end_of(const struct gt_addr *a)
 {
-	struct end e = {.v4 = gt_addr_v4(a)};
+	return (struct end){.v4 = gt_addr_v4(a), .v6 = a};
+}
 
+/* The packet's source (which = 0) or destination (1), while it is not written. */
+static __rte_always_inline struct end end_in(const uint8_t *ip, bool v6, unsigned which)
+{
 	if (v6)
-		e.v6 = *a;
-	return e;
+		return (struct end){
+			.v6 = (const struct gt_addr *)(const void *)(ip + 8 + 16UL * which)};
+	return (struct end){.v4 = gt_copy_be32(ip + 12 + 4UL * which)};
 }
 
 static inline const uint8_t *l4_of(const struct gt_frame *f, bool v6)
@@ -174,7 +180,7 @@ static __rte_always_inline void rewrite(uint8_t *ip, const struct express *x, bo
 					uint32_t ports, uint64_t sum)
 {
 	if (v6)
-		gt_rewrite_ipv6(ip, src, &dst->v6);
+		gt_rewrite_ipv6(ip, src, dst->v6);
 	else
 		gt_rewrite_ipv4(ip, gt_addr_v4(src), dst->v4, sum);
 	gt_rewrite_l4(ip + (v6 ? 40 : 20), x->protocol, ports, sum);
@@ -302,11 +308,18 @@ static inline bool to_server(struct reach *r, struct gt_frame *f, const struct e
 	return true;
 }
 
+/* Pairs are few, but not so few that the first cache holds them. Of a session that a value names.
+ */
+static inline void prefetch_pair(const struct gt_snat *snat, uint32_t value)
+{
+	rte_prefetch0(gt_snat_pair(snat, gt_connection_session(value)));
+}
+
 /* From a pair's source address and `port` (host order) to its server. */
 static __rte_always_inline void rewrite_to_pair(uint8_t *ip, const struct express *x, bool v6,
 						const struct gt_snat_pair *pair, uint16_t port)
 {
-	const struct end server = end_of(v6, &pair->key.server);
+	const struct end server = end_of(&pair->key.server);
 	uint32_t ports = pair->ports | gt_bytes_ports(rte_cpu_to_be_16(port), 0);
 	uint64_t went =
 		v6 ? gt_rewrite_sum(ip + 8, UINT64_MAX) + gt_rewrite_sum(ip + 24, UINT64_MAX)
@@ -396,12 +409,12 @@ static __rte_always_inline bool send_to_client(struct reach *r, struct gt_frame 
 					       const struct express *x, bool v6, uint32_t server,
 					       const struct end *client)
 {
-	const struct gt_plan_route *way = v6 ? gt_plan_find_subnet_v6(r->plan, &client->v6)
+	const struct gt_plan_route *way = v6 ? gt_plan_find_subnet_v6(r->plan, client->v6)
 					     : gt_plan_find_subnet_v4(r->plan, client->v4);
 	const uint8_t *ip = f->data + IP_OFF;
 
 	if (way != NULL) {
-		const struct gt_addr near = v6 ? client->v6 : gt_addr_from_v4(client->v4);
+		const struct gt_addr near = v6 ? *client->v6 : gt_addr_from_v4(client->v4);
 
 		return may_rewrite(ip, x, v6, way->plain_mtu) &&
 		       send_to_near(r, f, server, way, &near);
@@ -428,10 +441,8 @@ static __rte_always_inline bool reply_of(struct reach *r, struct gt_frame *f,
 	const struct gt_plan_server *server = &r->servers[nat->number];
 	uint8_t *ip = f->data + IP_OFF;
 	rte_be16_t port = nat->port != 0 ? nat->vip_port : gt_copy_be16(ip + (v6 ? 40 : 20));
-	struct end client = {.v4 = gt_copy_be32(ip + 16)};
+	const struct end client = end_in(ip, v6, 1);
 
-	if (v6)
-		memcpy(client.v6.b, ip + 24, sizeof(client.v6.b));
 	if (!has_family(server, v6) || !send_to_client(r, f, x, v6, nat->number, &client))
 		return false;
 	rewrite_end(ip, x, v6, 0, &server->vip_addr, port, server->reply_sum);
@@ -448,21 +459,20 @@ static __rte_always_inline bool session_reply(struct reach *r, struct gt_frame *
 {
 	struct gt_snat_session *s = x->place;
 	const struct gt_plan_server *server;
-	struct end client = {.v4 = s->client};
+	const struct end client = {.v4 = s->client, .v6 = gt_snat_client_v6(s)};
 	uint64_t sum;
 
-	if (!s->live || s->server >= r->n_servers || s->service >= r->n_services)
+	if (!s->live || s->server >= r->n_servers || s->service >= r->n_services ||
+	    (v6 && !gt_snat_is_wide(&r->w->snat)))
 		return false;
 	/* Neither is gone, nor another VIP's by now. */
 	server = &r->servers[s->server];
 	if (r->services[s->service].vip != server->vip || !has_family(server, v6))
 		return false;
-	if (v6)
-		client.v6 = gt_snat_client(&r->w->snat, s);
 	if (!send_to_client(r, f, x, v6, s->server, &client))
 		return false;
 	sum = (uint16_t)~x->came_sum +
-	      (v6 ? gt_rewrite_sum(server->vip_addr.b, 0) + gt_rewrite_sum(client.v6.b, 0)
+	      (v6 ? gt_rewrite_sum(server->vip_addr.b, 0) + gt_rewrite_sum(client.v6->b, 0)
 		  : (uint64_t)gt_addr_v4(&server->vip_addr) + client.v4);
 	rewrite(f->data + IP_OFF, x, v6, &server->vip_addr, &client,
 		gt_bytes_ports(s->vip_port, s->client_port), sum);

@@ -6,7 +6,8 @@
  *
  *   instructions CONFIG VIP FLOWS FRAMES [KIND]
  *
- * Without a kind: packets of established connections. replies: of their servers; fin: what only the
+ * Without a kind: packets of established connections. replies: of their servers; both: one of each
+ * in turns; fin: what only the
  * general path takes; new: SYNs, each of another connection; flood: the same, while the table is
  * full of established connections.
  */
@@ -37,11 +38,11 @@ gt_counted_burst(struct gt_worker *w, const struct gt_plan *plan, struct gt_traf
 	gt_worker_burst(w, plan, GT_TRAFFIC_NOW_MS, t->frames, GT_BURST_MAX);
 }
 
-enum kind { HITS, REPLIES, FIN, NEW, FLOOD, KINDS };
+enum kind { HITS, REPLIES, BOTH, FIN, NEW, FLOOD, KINDS };
 
 static enum kind find_kind(const char *name)
 {
-	static const char *names[KINDS] = {"", "replies", "fin", "new", "flood"};
+	static const char *names[KINDS] = {"", "replies", "both", "fin", "new", "flood"};
 	unsigned i = 0;
 
 	while (i < KINDS && strcmp(names[i], name) != 0)
@@ -78,6 +79,12 @@ static void make_burst(struct gt_traffic *t, enum kind kind, uint32_t flows, uin
 		switch (kind) {
 		case REPLIES:
 			gt_traffic_reply(t, i, known);
+			break;
+		case BOTH:
+			if (i % 2 == 0)
+				gt_traffic_request(t, i, known, RTE_TCP_ACK_FLAG);
+			else
+				gt_traffic_reply(t, i, known);
 			break;
 		case FIN:
 			gt_traffic_request(t, i, known, RTE_TCP_ACK_FLAG | RTE_TCP_FIN_FLAG);

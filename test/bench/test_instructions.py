@@ -23,6 +23,7 @@ SKIP = 77
 FLOWS, FRAMES = 256, 12800
 KINDS = [f"{mode}{family}" for mode in ("dr", "nat", "snat", "tunnel") for family in (4, 6)]
 KINDS += [f"{mode}{family} replies" for mode in ("nat", "snat") for family in (4, 6)]
+KINDS += [f"{mode}{family} both" for mode in ("nat", "snat") for family in (4, 6)]
 KINDS += [f"{mode}{family} new" for mode in ("dr", "nat", "snat", "tunnel") for family in (4, 6)]
 KINDS += [f"{mode}4 fin" for mode in ("dr", "nat", "snat")] + ["dr4 flood", "dr6 flood"]
 

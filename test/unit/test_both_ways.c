@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Full bursts of clients' packets and their servers' replies, of nat and snat: the express path
- * takes runs of both. A twin of the worker takes the same frames
+ * takes eight of both at once (pipeline/chunk_both.h). A twin of the worker takes the same frames
  * by the general path, and bytes, verdicts, counters and memory must be the same after each burst
  * (support_twin.h); what leaves is checked against the configuration besides (support_check.h).
  */
