@@ -295,26 +295,15 @@ static __rte_noinline void chunk_locate_some(const struct gt_flow_table *t, stru
 	chunk_miss(t, c, missing);
 }
 
-/* The pairs of the sessions that were found, fetched. */
-static inline void chunk_fetch_pairs(const struct gt_snat *snat, const struct chunk *c)
-{
-	unsigned left = (c->missing | chunk_turned(c->replies)) ^ GT_LANES_ALL;
-
-	for (; left != 0; left &= left - 1)
-		prefetch_pair(snat, c->slots[__builtin_ctz(left)]->value);
-}
-
 /* The slots of a closed chunk's connections, or that they are missing. */
-static inline void chunk_locate(const struct gt_worker *w, struct chunk *c)
+static inline void chunk_locate(const struct gt_flow_table *t, struct chunk *c)
 {
 	if (unlikely(c->replies != 0))
-		chunk_locate_some(&w->flows, c);
+		chunk_locate_some(t, c);
 	else if (c->v6)
-		chunk_locate_v6(&w->flows, c);
+		chunk_locate_v6(t, c);
 	else
-		chunk_locate_v4(&w->flows, c);
-	if (c->express == GT_EXPRESS_SNAT)
-		chunk_fetch_pairs(&w->snat, c);
+		chunk_locate_v4(t, c);
 }
 
 /* ... of those that were missing. False: one is in no bucket. */

@@ -11,10 +11,11 @@
  */
 struct chunk_both {
 	struct chunk_entries entries;
+	void *slots[GT_LANES];				/* clients' entries, replies' sessions */
 	uint32_t clients[GT_LANES], services[GT_LANES]; /* snat: of replies' sessions */
 } __attribute__((aligned(32)));
 
-/* How replies go by the gateway of the last one's VIP. */
+/* How replies go by the gateway of the last one's VIP; UINT32_MAX: there was none. */
 struct chunk_way {
 	const struct gt_plan_route *route;
 	uint32_t vip_if;
@@ -111,7 +112,7 @@ static __rte_noinline bool chunk_send_near(struct reach *r, struct gt_frame *f,
 /* ... which counts it, too. */
 static __rte_always_inline bool chunk_go_near(struct reach *r, struct gt_frame *f,
 					      const struct chunk *c, unsigned i, uint32_t in_if,
-					      struct chunk_tally *t)
+					      struct chunk_way *way, struct chunk_tally *t)
 {
 	bool sent;
 
@@ -119,6 +120,7 @@ static __rte_always_inline bool chunk_go_near(struct reach *r, struct gt_frame *
 	sent = chunk_send_near(r, f, c, i);
 	chunk_take_sums(t, &r->replies, 0, in_if);
 	t->first = chunk_before(c->replies, i) + sent;
+	way->vip_if = UINT32_MAX;
 	return sent;
 }
 
@@ -135,14 +137,14 @@ static __rte_always_inline void chunk_translate_back(uint8_t *ip, uint32_t ports
 }
 
 /* A session's. */
-static __rte_always_inline void chunk_send_back(uint8_t *ip, const struct chunk *c, unsigned i,
-						bool v6, const struct gt_plan_server *server,
+static __rte_always_inline void chunk_send_back(uint8_t *ip, unsigned i, uint64_t came_sum, bool v6,
+						const struct gt_plan_server *server,
 						const struct chunk_both *both)
 {
-	struct gt_snat_session *s = (struct gt_snat_session *)(void *)c->slots[CHUNK_AT(i)];
-	const struct express x = {.protocol = IPPROTO_TCP};
+	struct gt_snat_session *s = both->slots[i];
 	const struct end client = {.v4 = both->clients[i], .v6 = gt_snat_client_v6(s)};
-	uint64_t sum = (uint16_t)~c->hashes[CHUNK_AT(i)];
+	const struct express x = {.protocol = IPPROTO_TCP};
+	uint64_t sum = (uint16_t)~came_sum;
 
 	if (v6)
 		sum += gt_rewrite_sum(server->vip_addr.b, 0) + gt_rewrite_sum(client.v6->b, 0);
@@ -150,6 +152,20 @@ static __rte_always_inline void chunk_send_back(uint8_t *ip, const struct chunk 
 		sum += (uint64_t)gt_addr_v4(&server->vip_addr) + client.v4;
 	rewrite(ip, &x, v6, &server->vip_addr, &client, both->entries.values[i], sum);
 	memcpy(s, &both->entries.metas[i], sizeof(both->entries.metas[i]));
+}
+
+/* Replies go by another VIP's gateway from now on. */
+static __rte_always_inline void chunk_turn_back(struct reach *r, const struct chunk *c, unsigned i,
+						uint32_t vip_if, uint32_t in_if,
+						struct chunk_way *way, struct chunk_tally *t)
+{
+	uint32_t out;
+
+	way->vip_if = vip_if;
+	way->route = r->plan->defaults[!c->v6][vip_if];
+	out = (uint32_t)way->route->out_if << 16;
+	if (out != t->way)
+		chunk_turn_off(r, t, chunk_before(c->replies, i), out, in_if);
 }
 
 /* Frame i of a chunk, a reply. False: it is the general path's. */
@@ -170,24 +186,19 @@ static __rte_always_inline bool chunk_go_back(struct reach *r, struct gt_frame *
 		return false;
 	if (unlikely(!has_family(server, v6)))
 		return false;
-	if (unlikely(server->vip_if != way->vip_if)) {
-		way->vip_if = server->vip_if;
-		way->route = r->plan->defaults[!v6][server->vip_if];
-	}
+	if (unlikely(server->vip_if != way->vip_if))
+		chunk_turn_back(r, c, i, server->vip_if, in_if, way, t);
 	if (unlikely(!may_rewrite(ip, &x, v6, way->route->plain_mtu)))
 		return false;
-	if (unlikely((uint32_t)way->route->out_if << 16 != t->way))
-		chunk_turn_off(r, t, chunk_before(c->replies, i),
-			       (uint32_t)way->route->out_if << 16, in_if);
 	memcpy(f->data, way->route->macs, sizeof(way->route->macs));
 	if (express == GT_EXPRESS_NAT)
 		chunk_translate_back(ip, both->entries.values[i], v6, server);
 	else
-		chunk_send_back(ip, c, i, v6, server, both);
+		chunk_send_back(ip, i, c->hashes[CHUNK_AT(i)], v6, server, both);
 	count->reply_frames++;
 	count->reply_bytes += came;
 	t->in += came;
-	chunk_depart(f, in_if, t->way >> 16, true);
+	chunk_depart(f, t, true);
 	return true;
 }
 
@@ -199,13 +210,12 @@ static __rte_always_inline bool chunk_begin_both(const struct reach *r,
 {
 	const uint32_t answered = chunk_session_word((struct gt_snat_session){.answered = 1});
 	lanes replies = chunk_lanes(c->replies), tick = lanes_all(r->tick), bad, w[4], first;
-	const uint8_t *rows[GT_LANES];
 
 	if (v6 && express == GT_EXPRESS_SNAT && unlikely(!gt_snat_is_wide(&r->w->snat)))
 		return false;
 	for (unsigned i = 0; i < GT_LANES; i++)
-		rows[i] = (const uint8_t *)c->slots[CHUNK_AT(i)];
-	lanes_turn(rows, 0, w);
+		both->slots[i] = c->slots[CHUNK_AT(i)];
+	lanes_turn((const uint8_t *const *)both->slots, 0, w);
 	bad = chunk_unusual(r, c, w[2], w[3], tick, express == GT_EXPRESS_SNAT);
 	bad = _mm256_andnot_si256(replies, bad);
 	if (express == GT_EXPRESS_SNAT)
@@ -222,6 +232,9 @@ static __rte_always_inline bool chunk_begin_both(const struct reach *r,
 		    both->entries.servers);
 	lanes_store(_mm256_blendv_epi8(chunk_touched(w[3], tick), first, replies),
 		    both->entries.metas);
+	if (express == GT_EXPRESS_SNAT &&
+	    !chunk_find_servers(r, c->replies ^ GT_LANES_ALL, &both->entries))
+		return false;
 	*near = chunk_find_near(r, frames, c, w[1], express, v6);
 	return true;
 }
@@ -231,8 +244,8 @@ static __rte_always_inline bool chunk_begin_both(const struct reach *r,
 static __rte_always_inline unsigned run_chunk_both(struct reach *r, struct gt_frame *frames,
 						   const struct chunk *c, uint32_t express, bool v6)
 {
-	struct chunk_way way = {r->plan->defaults[!v6][0], 0};
-	uint32_t in_if = frames[0].in_if;
+	uint32_t in_if = frames[0].in_if, replies = c->replies;
+	struct chunk_way way = {NULL, UINT32_MAX};
 	struct chunk_tally out, back;
 	struct chunk_both both;
 	unsigned i, near;
@@ -243,11 +256,11 @@ static __rte_always_inline unsigned run_chunk_both(struct reach *r, struct gt_fr
 	chunk_take_sums(&out, &r->requests, express, in_if);
 	chunk_take_sums(&back, &r->replies, 0, in_if);
 	for (i = 0; i < GT_LANES; i++) {
-		if ((c->replies >> i & 1) == 0) {
-			sent = chunk_go(r, &frames[i], c, i, express, v6, &both.entries, in_if,
-					&out);
+		if ((replies >> i & 1) == 0) {
+			sent = chunk_go(r, &frames[i], c, i, both.slots[i], express, v6,
+					&both.entries, in_if, &out);
 		} else if (unlikely((near >> i & 1) != 0)) {
-			sent = chunk_go_near(r, &frames[i], c, i, in_if, &back);
+			sent = chunk_go_near(r, &frames[i], c, i, in_if, &way, &back);
 		} else {
 			sent = chunk_go_back(r, &frames[i], c, i, express, v6, &both, in_if, &way,
 					     &back);

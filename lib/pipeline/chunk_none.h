@@ -22,9 +22,9 @@ static inline unsigned chunk_classify(const struct express_view *v, const struct
 	return 0;
 }
 
-static inline void chunk_locate(const struct gt_worker *w, struct chunk *c)
+static inline void chunk_locate(const struct gt_flow_table *t, struct chunk *c)
 {
-	(void)w;
+	(void)t;
 	(void)c;
 }
 

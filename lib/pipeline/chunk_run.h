@@ -114,10 +114,16 @@ struct chunk_tally {
 	/* the reach's sums */
 	uint64_t sum_in;
 	uint32_t sum_out, between;
-	uint32_t way;	/* vip_out_of their server, with the chunk's express; replies: without */
-	uint32_t first; /* of those that are not in the sums: how many were before */
+	uint32_t way;	  /* vip_out_of their server, with the chunk's express; replies: without */
+	uint32_t verdict; /* what becomes of each, from in_if on, but for in_place */
+	uint32_t first;	  /* of those that are not in the sums: how many were before */
 	uint32_t in, grown;
 };
+
+static inline uint32_t chunk_verdict(uint32_t way, uint32_t in_if)
+{
+	return in_if | (way >> 8 & 0xff00) | GT_SEND << 16;
+}
 
 /* n: how many there are of its kind. */
 static __rte_always_inline void chunk_count(struct chunk_tally *t, uint32_t n)
@@ -137,6 +143,7 @@ static __rte_always_inline void chunk_take_sums(struct chunk_tally *t, const str
 	t->way = (t->between & 0xffffff) | express << 24;
 	if (unlikely(t->between >> 24 != in_if))
 		t->way = UINT32_MAX;
+	t->verdict = chunk_verdict(t->way, in_if);
 	t->first = t->in = t->grown = 0;
 }
 
@@ -159,6 +166,7 @@ static __rte_always_inline void chunk_turn_off(struct reach *r, struct chunk_tal
 	t->sum_in = t->sum_out = 0;
 	t->between = join_ends(way, (uint8_t)in_if);
 	t->way = way;
+	t->verdict = chunk_verdict(way, in_if);
 }
 
 /* Servers and their counters, by number times this: both records are as long. */
@@ -181,10 +189,9 @@ static inline struct gt_server_counters *chunk_counters(const struct reach *r, u
 	return (struct gt_server_counters *)(void *)((uint8_t *)r->counts + at);
 }
 
-/* It is to be sent, as it is, by out_if. */
-static inline void chunk_depart(struct gt_frame *f, uint32_t in_if, uint32_t out_if, bool in_place)
+static inline void chunk_depart(struct gt_frame *f, const struct chunk_tally *t, bool in_place)
 {
-	uint32_t verdict = in_if | out_if << 8 | GT_SEND << 16 | (uint32_t)in_place << 24;
+	uint32_t verdict = t->verdict | (uint32_t)in_place << 24;
 
 	memcpy(&f->in_if, &verdict, sizeof(verdict));
 }
@@ -202,10 +209,27 @@ static inline uint32_t chunk_before(unsigned frames, unsigned i)
 	return (uint32_t)__builtin_popcount(frames & ((1U << i) - 1));
 }
 
-/* Frame i of a chunk, a client's. False: it is the general path's. */
+/* The servers of clients' sessions, each by its pair. False: one is no server. */
+static __rte_always_inline bool chunk_find_servers(const struct reach *r, unsigned clients,
+						   struct chunk_entries *e)
+{
+	bool good = true;
+
+	for (unsigned left = clients; left != 0; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left);
+		uint16_t server =
+			gt_snat_pair(&r->w->snat, gt_connection_session(e->values[i]))->server;
+
+		good &= server < r->n_servers;
+		e->servers[i] = (uint32_t)(server * CHUNK_SERVER);
+	}
+	return good;
+}
+
+/* Frame i of a chunk, a client's, whose entry is in `slot`. False: it is the general path's. */
 static __rte_always_inline bool chunk_go(struct reach *r, struct gt_frame *f, const struct chunk *c,
-					 unsigned i, uint32_t express, bool v6,
-					 const struct chunk_entries *e, uint32_t in_if,
+					 unsigned i, struct gt_flow_slot *slot, uint32_t express,
+					 bool v6, const struct chunk_entries *e, uint32_t in_if,
 					 struct chunk_tally *t)
 {
 	uint32_t its, came = f->wire_len, at = e->servers[i];
@@ -214,12 +238,8 @@ static __rte_always_inline bool chunk_go(struct reach *r, struct gt_frame *f, co
 	const struct gt_plan_server *to;
 	struct gt_server_counters *count;
 
-	if (express == GT_EXPRESS_SNAT) {
+	if (express == GT_EXPRESS_SNAT)
 		pair = gt_snat_pair(&r->w->snat, gt_connection_session(e->values[i]));
-		if (unlikely(pair->server >= r->n_servers))
-			return false;
-		at = (uint32_t)(pair->server * CHUNK_SERVER);
-	}
 	to = chunk_server(r, at);
 	memcpy(&its, &to->vip, sizeof(its));
 	if (unlikely(its != t->way)) {
@@ -231,14 +251,14 @@ static __rte_always_inline bool chunk_go(struct reach *r, struct gt_frame *f, co
 		    ? !chunk_send_session(f, c->l3_len[i], v6, to, pair, gt_snat_port(e->values[i]))
 		    : !chunk_send(r->plan, f, c->l3_len[i], express, v6, to))
 		return false;
-	c->slots[CHUNK_AT(i)]->meta = e->metas[i];
+	slot->meta = e->metas[i];
 	count = chunk_counters(r, at);
 	count->frames++;
 	count->bytes += came;
 	t->in += came;
 	if (!in_place)
 		t->grown += f->wire_len - came;
-	chunk_depart(f, in_if, t->way >> 16 & 0xff, in_place);
+	chunk_depart(f, t, in_place);
 	return true;
 }
 
@@ -260,10 +280,13 @@ static __rte_always_inline unsigned run_chunk_by(struct reach *r, struct gt_fram
 	lanes_store(express == GT_EXPRESS_SNAT ? value : chunk_scaled(value),
 		    express == GT_EXPRESS_SNAT ? entries.values : entries.servers);
 	lanes_store(chunk_touched(meta, tick), entries.metas);
+	if (express == GT_EXPRESS_SNAT && !chunk_find_servers(r, GT_LANES_ALL, &entries))
+		return 0;
 	chunk_take_sums(&tally, &r->requests, express, in_if);
 	LANES_UNROLL
 	for (i = 0; i < GT_LANES; i++)
-		if (unlikely(!chunk_go(r, &frames[i], c, i, express, v6, &entries, in_if, &tally)))
+		if (unlikely(!chunk_go(r, &frames[i], c, i, c->slots[CHUNK_AT(i)], express, v6,
+				       &entries, in_if, &tally)))
 			break;
 	chunk_give_sums(&tally, i, &r->requests);
 	return i;

@@ -229,6 +229,12 @@ static bool choose_ahead(const struct gt_worker *w, const struct gt_frame *frame
 #endif
 }
 
+/* Pairs are few, but not so few that the first cache holds them. */
+static inline void prefetch_pair(const struct gt_worker *w, uint32_t value)
+{
+	rte_prefetch0(gt_snat_pair(&w->snat, gt_connection_session(value)));
+}
+
 /* The slot of one connection, if it is in its first bucket. True: there is nothing to be found, or
  * it is. */
 static inline bool locate_one(const struct gt_worker *w, struct express *x)
@@ -238,7 +244,7 @@ static inline bool locate_one(const struct gt_worker *w, struct express *x)
 	x->slot = gt_flow_find_in((struct gt_flow_bucket *)x->slot, &x->key);
 	if (likely(x->slot != NULL)) {
 		if (x->way == WAY_SESSION)
-			prefetch_pair(&w->snat, x->slot->value);
+			prefetch_pair(w, x->slot->value);
 		return true;
 	}
 	gt_flow_prefetch_second(&w->flows, &x->key, x->hash);
@@ -276,7 +282,7 @@ static void locate(const struct gt_worker *w, const struct gt_frame *frames, str
 		struct chunk *c = closed_chunk(b, i);
 
 		if (likely(c != NULL)) {
-			chunk_locate(w, c);
+			chunk_locate(&w->flows, c);
 			i += GT_LANES;
 			continue;
 		}

@@ -308,13 +308,6 @@ static inline bool to_server(struct reach *r, struct gt_frame *f, const struct e
 	return true;
 }
 
-/* Pairs are few, but not so few that the first cache holds them. Of a session that a value names.
- */
-static inline void prefetch_pair(const struct gt_snat *snat, uint32_t value)
-{
-	rte_prefetch0(gt_snat_pair(snat, gt_connection_session(value)));
-}
-
 /* From a pair's source address and `port` (host order) to its server. */
 static __rte_always_inline void rewrite_to_pair(uint8_t *ip, const struct express *x, bool v6,
 						const struct gt_snat_pair *pair, uint16_t port)
