@@ -308,6 +308,9 @@ static inline uint16_t gt_snat_place(const struct gt_snat *s, bool v6, uint8_t e
 {
 	const uint8_t(*code)[256] = s->port_code[v6];
 
+	/* As the tables say, too: one worker has all ports, in their order. */
+	if (s->n_workers == 1)
+		return port & (GT_SNAT_BLOCK_PORTS_MIN - 1);
 	return s->place[entry ^ code[0][port >> 8] ^ code[1][port & 0xff]];
 }
 

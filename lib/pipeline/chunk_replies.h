@@ -85,19 +85,26 @@ chunk_seek_pair(const struct gt_snat *snat, rte_be32_t server, rte_be32_t source
 	return gt_snat_known_bucket(snat, &ends);
 }
 
-/* Is the first of them to an address that is not ours? It is none of snat's then. */
-static inline bool chunk_are_strange(const struct express_view *v, const struct lanes_v4 *p,
-				     const struct chunk *c)
+/* A reply to a pair's port, in host order. False: to none of its sessions. */
+static __rte_always_inline bool chunk_put_session(const struct express_view *v, struct chunk *c,
+						  unsigned i, struct gt_snat_bucket *pair, bool v6,
+						  uint16_t port)
 {
-	uint32_t at[GT_LANES] __attribute__((aligned(32)));
+	const struct gt_snat_session *place;
 
-	lanes_store(lanes_ours(v, p->to), at);
-	return !gt_plan_may_be_ours(v->plan->ours, at[__builtin_ctz(c->replies)]);
+	if (unlikely(!is_source(v, pair)))
+		return false;
+	place = gt_snat_bucket_port(&v->w->snat, pair, v6, port);
+	if (unlikely(place == NULL))
+		return false;
+	gt_flow_fetch(place);
+	chunk_put_reply(c, i, place, place, pair->sum);
+	return true;
 }
 
 /* Are they all to sessions of snat? Else what was written to the chunk means nothing. */
-static __rte_always_inline bool chunk_find_sessions(const struct express_view *v,
-						    const struct lanes_v4 *p, struct chunk *c)
+static __rte_always_inline bool chunk_find_sessions_v4(const struct express_view *v,
+						       const struct lanes_v4 *p, struct chunk *c)
 {
 	const struct gt_snat *snat = &v->w->snat;
 	/* gt_snat_end */
@@ -115,23 +122,49 @@ static __rte_always_inline bool chunk_find_sessions(const struct express_view *v
 	lanes_store(lanes_be16(p->to_port), ports);
 	for (unsigned left = c->replies; left != 0; left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctz(left);
-		struct gt_snat_bucket *b = &snat->pair_table[homes[i]];
-		const struct gt_snat_session *place;
+		struct gt_snat_bucket *pair = &snat->pair_table[homes[i]];
 
-		if (unlikely(!gt_snat_is_pair_v4(&b->ends, servers[i], sources[i], ends[i]))) {
-			b = chunk_seek_pair(snat, servers[i], sources[i], ends[i]);
-			if (b == NULL)
+		if (unlikely(!gt_snat_is_pair_v4(&pair->ends, servers[i], sources[i], ends[i]))) {
+			pair = chunk_seek_pair(snat, servers[i], sources[i], ends[i]);
+			if (pair == NULL)
 				return false;
 		}
-		if (unlikely(!is_source(v, b)))
+		if (!chunk_put_session(v, c, i, pair, false, (uint16_t)ports[i]))
 			return false;
-		place = gt_snat_bucket_port(snat, b, false, (uint16_t)ports[i]);
-		if (unlikely(place == NULL))
-			return false;
-		gt_flow_fetch(place);
-		chunk_put_reply(c, i, place, place, b->sum);
 	}
 	return true;
+}
+
+static __rte_always_inline bool chunk_find_sessions_v6(const struct express_view *v,
+						       const struct gt_frame *f, struct chunk *c)
+{
+	for (unsigned left = c->replies; left != 0; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left);
+		const uint8_t *ip = f[i].data + IP_OFF;
+		const struct gt_snat_ends ends = {
+			{gt_rewrite_load(ip + 8), gt_rewrite_load(ip + 16)},
+			{gt_rewrite_load(ip + 24), gt_rewrite_load(ip + 32)},
+			gt_snat_end(gt_copy_be16(ip + 40), IPPROTO_TCP, true)};
+		struct gt_snat_bucket *pair = gt_snat_known_bucket(&v->w->snat, &ends);
+
+		if (pair == NULL || !chunk_put_session(v, c, i, pair, true, gt_read_be16(ip + 42)))
+			return false;
+	}
+	return true;
+}
+
+/* May they be to sessions of snat? Those are ordinary packets to addresses of ours, which the first
+ * of them tells of all. */
+static inline bool chunk_may_be_sessions(const struct express_view *v, const struct gt_frame *f,
+					 unsigned acks, bool v6, const struct chunk *c)
+{
+	const uint8_t *ip = f[__builtin_ctz(c->replies)].data + IP_OFF;
+	uint32_t at = v6 ? gt_plan_ours_at(gt_rewrite_load(ip + 24), gt_rewrite_load(ip + 32),
+					   v->plan->ours_shift)
+			 : gt_plan_ours_v4(gt_copy_be32(ip + 16), v->plan->ours_shift);
+
+	return v->w->snat.pairs != NULL && (c->replies & ~acks) == 0 &&
+	       gt_plan_may_be_ours(v->plan->ours, at);
 }
 
 /* How a chunk goes whose frames are not all clients': GT_EXPRESS_NONE if its replies are not of one
@@ -153,8 +186,7 @@ static __rte_noinline enum gt_express chunk_take_replies_v4(const struct express
 
 		c->slots[at] = gt_flow_prefetch(v->flows, c->hashes[at])->slots;
 	}
-	if (v->w->snat.pairs != NULL && (c->replies & ~acks) == 0 && !chunk_are_strange(v, p, c) &&
-	    chunk_find_sessions(v, p, c))
+	if (chunk_may_be_sessions(v, f, acks, false, c) && chunk_find_sessions_v4(v, p, c))
 		return chunk_both(GT_EXPRESS_SNAT, c, flags);
 	return chunk_both(chunk_find_replies(v, f, acks, false, c), c, flags);
 }
@@ -163,6 +195,8 @@ static __rte_noinline enum gt_express chunk_take_replies_v6(const struct express
 							    const struct gt_frame *f, unsigned acks,
 							    unsigned flags, struct chunk *c)
 {
+	if (chunk_may_be_sessions(v, f, acks, true, c) && chunk_find_sessions_v6(v, f, c))
+		return chunk_both(GT_EXPRESS_SNAT, c, flags);
 	return chunk_both(chunk_find_replies(v, f, acks, true, c), c, flags);
 }
 

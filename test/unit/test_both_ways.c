@@ -236,13 +236,13 @@ static void both_ways_are_as_their_frames(void **state)
 	play(true);
 }
 
-/* An address of snat's is given up: what came from it goes on to, but no reply does. */
+/* An address of snat's becomes a VIP's: what is to come back to it does not. */
 static bool gives_up(unsigned round)
 {
 	return round % 8 == 7;
 }
 
-/* VIPs of snat lose a server, whose number another's then gets. */
+/* VIPs of snat lose a server. */
 static struct gt_config *take_servers(unsigned round)
 {
 	static const char *const addresses[] = {"192.0.2.190", "192.0.2.191", "192.0.2.192",
@@ -264,6 +264,9 @@ static struct gt_config *take_servers(unsigned round)
 		if (gives_up(round) && v->n_snat_addresses > 1)
 			v->n_snat_addresses--;
 	}
+	if (gives_up(round))
+		support_server(c, support_vip(c, "taken", "192.0.2.4", GT_PROTO_UDP, "9"), "a",
+			       "192.0.2.196", 100);
 	extra = support_vip(c, "extra", vips[LASTING], GT_PROTO_TCP, "80");
 	c->vips[extra].mode = GT_MODE_SNAT;
 	for (unsigned i = 0; i < 4; i++)
@@ -271,7 +274,7 @@ static struct gt_config *take_servers(unsigned round)
 	return c;
 }
 
-/* A server that is another's after a reload: old sessions' replies are not sent for it. */
+/* Servers and addresses that are gone after a reload: their old sessions' replies are not sent. */
 static void both_ways_survive_a_reload(void **state)
 {
 	static struct stage s;
