@@ -11,6 +11,9 @@
 #define GT_PACKET_REWRITE_H
 
 #include <netinet/in.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #include <rte_branch_prediction.h>
 
@@ -31,11 +34,28 @@ static inline uint64_t gt_rewrite_halves(uint64_t v)
 	return (v & 0xffffffff) + (v >> 32);
 }
 
-/* The sum of an IPv6 address; or, with UINT64_MAX as flip, of its complement. */
-static inline uint64_t gt_rewrite_sum(const uint8_t *p, uint64_t flip)
+/* The sum of two IPv6 addresses; or, with UINT64_MAX as flip, of their complements. */
+static inline uint64_t gt_rewrite_sum(const uint8_t *p, const uint8_t *q, uint64_t flip)
 {
+#if defined(__AVX2__)
+	__m128i low = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i high = _mm_loadu_si128((const __m128i *)(const void *)q);
+	__m256i w = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+	__m128i two;
+
+	w = _mm256_xor_si256(w, _mm256_set1_epi64x((long long)flip));
+	/* the halves of four words */
+	w = _mm256_add_epi64(_mm256_srli_epi64(w, 32),
+			     _mm256_and_si256(w, _mm256_set1_epi64x(0xffffffff)));
+	two = _mm_add_epi64(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1));
+	two = _mm_add_epi64(two, _mm_unpackhi_epi64(two, two));
+	return (uint64_t)_mm_cvtsi128_si64(two);
+#else
 	return gt_rewrite_halves(gt_rewrite_load(p) ^ flip) +
-	       gt_rewrite_halves(gt_rewrite_load(p + 8) ^ flip);
+	       gt_rewrite_halves(gt_rewrite_load(p + 8) ^ flip) +
+	       gt_rewrite_halves(gt_rewrite_load(q) ^ flip) +
+	       gt_rewrite_halves(gt_rewrite_load(q + 8) ^ flip);
+#endif
 }
 
 /* One's complement sum of a sum's four 16-bit words, by two additions: what runs over the top of a

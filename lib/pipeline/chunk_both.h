@@ -147,7 +147,7 @@ static __rte_always_inline void chunk_send_back(uint8_t *ip, unsigned i, uint64_
 	uint64_t sum = (uint16_t)~came_sum;
 
 	if (v6)
-		sum += gt_rewrite_sum(server->vip_addr.b, 0) + gt_rewrite_sum(client.v6->b, 0);
+		sum += gt_rewrite_sum(server->vip_addr.b, client.v6->b, 0);
 	else
 		sum += (uint64_t)gt_addr_v4(&server->vip_addr) + client.v4;
 	rewrite(ip, &x, v6, &server->vip_addr, &client, both->entries.values[i], sum);

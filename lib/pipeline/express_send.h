@@ -314,9 +314,8 @@ static __rte_always_inline void rewrite_to_pair(uint8_t *ip, const struct expres
 {
 	const struct end server = end_of(&pair->key.server);
 	uint32_t ports = pair->ports | gt_bytes_ports(rte_cpu_to_be_16(port), 0);
-	uint64_t went =
-		v6 ? gt_rewrite_sum(ip + 8, UINT64_MAX) + gt_rewrite_sum(ip + 24, UINT64_MAX)
-		   : gt_rewrite_halves(~gt_rewrite_load(ip + 12));
+	uint64_t went = v6 ? gt_rewrite_sum(ip + 8, ip + 24, UINT64_MAX)
+			   : gt_rewrite_halves(~gt_rewrite_load(ip + 12));
 
 	rewrite(ip, x, v6, &pair->key.source, &server, ports, went + pair->sum);
 }
@@ -464,9 +463,8 @@ static __rte_always_inline bool session_reply(struct reach *r, struct gt_frame *
 		return false;
 	if (!send_to_client(r, f, x, v6, s->server, &client))
 		return false;
-	sum = (uint16_t)~x->came_sum +
-	      (v6 ? gt_rewrite_sum(server->vip_addr.b, 0) + gt_rewrite_sum(client.v6->b, 0)
-		  : (uint64_t)gt_addr_v4(&server->vip_addr) + client.v4);
+	sum = (uint16_t)~x->came_sum + (v6 ? gt_rewrite_sum(server->vip_addr.b, client.v6->b, 0)
+					   : (uint64_t)gt_addr_v4(&server->vip_addr) + client.v4);
 	rewrite(f->data + IP_OFF, x, v6, &server->vip_addr, &client,
 		gt_bytes_ports(s->vip_port, s->client_port), sum);
 	s->tick = r->tick & GT_TICK_MASK;

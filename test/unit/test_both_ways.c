@@ -31,6 +31,15 @@ static const char *const vips[] = {"192.0.2.106",    "2001:db8::106", "192.0.2.1
 #define VIPS	(sizeof(vips) / sizeof(vips[0]))
 #define DIALOGS 160U /* of each VIP */
 
+/* Other VIPs of ours, each in a network of its own. */
+static const struct {
+	const char *name, *address;
+} networks[] = {
+	{"n1", "2001:db8:a1::1"}, {"n2", "2001:db8:a2::1"}, {"n3", "2001:db8:a3::1"},
+	{"n4", "2001:db8:a4::1"}, {"n5", "2001:db8:a5::1"}, {"n6", "2001:db8:a6::1"},
+};
+#define NETWORKS (sizeof(networks) / sizeof(networks[0]))
+
 struct stage {
 	struct support_pipe pipe;
 	struct support_dialog dialogs[VIPS][DIALOGS];
@@ -48,7 +57,17 @@ static struct gt_config *make_config(bool keeps)
 			c->vips[i].persistence = GT_PERSIST_CONNECTION;
 		if (strcmp(c->vips[i].name, "nat") == 0 || strcmp(c->vips[i].name, "nat6") == 0)
 			c->vips[i].servers[0].port = 8080;
+		/* Two services of one address. */
+		if (strcmp(c->vips[i].name, "nat6") == 0 || strcmp(c->vips[i].name, "snat6") == 0 ||
+		    strcmp(c->vips[i].name, "cross6") == 0)
+			support_ports(&c->vips[i], "80,443");
 	}
+	/* More networks than a plan remembers apart. */
+	for (unsigned i = 0; i < NETWORKS; i++)
+		support_server(
+			c,
+			support_vip(c, networks[i].name, networks[i].address, GT_PROTO_TCP, "80"),
+			"a", "2001:db8::199", 100);
 	c->interfaces[1].has_gateway4 = true;
 	c->interfaces[1].gateway4 = support_addr("198.51.100.50");
 	v = support_vip(c, "bysan", vips[BY_SAN], GT_PROTO_TCP, "80");
@@ -74,10 +93,13 @@ static void open_stage(struct stage *s, bool keeps)
 static struct gt_addr client_of(size_t vip, unsigned n)
 {
 	bool v4 = strchr(vips[vip], '.') != NULL;
+	struct gt_addr a;
 
 	if (n % 4 == 3)
 		return support_addr(v4 ? "192.0.2.50" : "2001:db8::50");
-	return support_addr(v4 ? "203.0.113.9" : "2001:db8:1::9");
+	a = support_addr(v4 ? "203.0.113.9" : "2001:db8:1::9");
+	a.b[15] = (uint8_t)(a.b[15] + n);
+	return a;
 }
 
 static void open_dialog(struct stage *s, size_t vip, unsigned n)
@@ -92,7 +114,7 @@ static void open_dialog(struct stage *s, size_t vip, unsigned n)
 					     .dst = support_addr(vips[vip]),
 					     .protocol = TCP,
 					     .sport = (uint16_t)(3000 + n),
-					     .dport = 80,
+					     .dport = vip < BY_SAN && n % 5 == 0 ? 443 : 80,
 					     .flags = GT_TCP_SYN,
 					     .ttl = 64};
 	support_dialog_send(&s->pipe, &d->request, 0);
@@ -150,6 +172,11 @@ static void disturb(struct support_packet *p, bool reply, uint64_t r)
 		break;
 	case 5:
 		p->src = p->dst;
+		break;
+	case 6:
+		/* a forgery: an address of ours */
+		if (!gt_addr_is_v4(&p->src))
+			p->src = support_addr(networks[much % NETWORKS].address);
 		break;
 	default:
 		/* more than the wire takes that it is to leave by */
