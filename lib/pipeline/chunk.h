@@ -4,7 +4,8 @@
  * replies of nat's servers or to sessions of snat, over IPv4 or IPv6: from the judging of their
  * bytes to the sending they stay in lanes, and what is done for all eight at once is done so. As
  * soon as one of them is anything else the chunk is opened: each frame has its struct express then,
- * and goes on alone. Stages 1 and 2 are in chunk_take.h, stage 4 in chunk_run.h.
+ * and goes on alone. Stages 1 and 2 are in chunk_take.h, and of replies in chunk_replies.h; stage 4
+ * in chunk_run.h, and where there are replies in chunk_both.h.
  */
 #ifndef GT_PIPELINE_CHUNK_H
 #define GT_PIPELINE_CHUNK_H

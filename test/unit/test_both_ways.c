@@ -43,6 +43,7 @@ static const struct {
 struct stage {
 	struct support_pipe pipe;
 	struct support_dialog dialogs[VIPS][DIALOGS];
+	unsigned opened; /* how often all of them were */
 	uint64_t seed;
 };
 
@@ -63,7 +64,7 @@ static struct gt_config *make_config(bool keeps)
 			support_ports(&c->vips[i], "80,443");
 	}
 	/* More networks than a plan remembers apart. */
-	for (unsigned i = 0; i < NETWORKS; i++)
+	for (unsigned i = 0; keeps && i < NETWORKS; i++)
 		support_server(
 			c,
 			support_vip(c, networks[i].name, networks[i].address, GT_PROTO_TCP, "80"),
@@ -113,7 +114,7 @@ static void open_dialog(struct stage *s, size_t vip, unsigned n)
 	d->request = (struct support_packet){.src = client_of(vip, n / 8),
 					     .dst = support_addr(vips[vip]),
 					     .protocol = TCP,
-					     .sport = (uint16_t)(3000 + n),
+					     .sport = (uint16_t)(3000 + n + s->opened * DIALOGS),
 					     .dport = vip < BY_SAN && n % 5 == 0 ? 443 : 80,
 					     .flags = GT_TCP_SYN,
 					     .ttl = 64};
@@ -136,6 +137,7 @@ static void open_all(struct stage *s)
 	for (size_t vip = 0; vip < VIPS; vip++)
 		for (unsigned n = 0; n < DIALOGS; n++)
 			open_dialog(s, vip, n);
+	s->opened++;
 }
 
 /* Who sends: clients alone, one of each in turns, anybody, servers alone. */
@@ -208,6 +210,8 @@ static void give_burst(struct stage *s, size_t vip, enum mix mix, unsigned first
 			d = &s->dialogs[of][(n + j) % DIALOGS];
 		reply = is_reply(mix, i, r >> 20) && d->replies && d->reply_if == in_if;
 		p = reply ? d->reply : d->request;
+		if (mix == SERVERS && !reply)
+			p.protocol = UDP;
 		if (!calm && r % 24 == 5)
 			disturb(&p, reply, r >> 8);
 		frames[i] = support_packet_frame(&p);
@@ -315,7 +319,9 @@ static void both_ways_survive_a_reload(void **state)
 		for (unsigned i = 0; i < VIPS * MIXES; i++)
 			if (!gives_up(round) || i % MIXES == SERVERS)
 				give_burst(&s, i / MIXES, (enum mix)(i % MIXES), i * 8, true);
-		s.pipe.now_ms += 1000;
+		/* Room for the next ones. */
+		s.pipe.now_ms += 3 * 3600 * 1000;
+		support_pipe_flush(&s.pipe);
 	}
 	support_pipe_close(&s.pipe);
 }
