@@ -24,8 +24,8 @@
 static const char *const vips[] = {"192.0.2.106",    "2001:db8::106", "192.0.2.107",
 				   "2001:db8::107",  "192.0.2.108",   "2001:db8::108",
 				   "198.51.100.110", "192.0.2.110"};
+#define NAT6	1
 #define SNAT4	2
-#define SNAT6	3
 #define BY_SAN	6
 #define LASTING 7 /* of them, all but the last */
 #define VIPS	(sizeof(vips) / sizeof(vips[0]))
@@ -326,11 +326,44 @@ static void both_ways_survive_a_reload(void **state)
 	support_pipe_close(&s.pipe);
 }
 
+/* Among eight packets of one service, from networks that are none of ours, one in the name of an
+ * address of ours. */
+static void both_ways_forgeries_are_seen(void **state)
+{
+	static struct stage s;
+
+	(void)state;
+	s = (struct stage){.seed = 11};
+	open_stage(&s, true);
+	open_all(&s);
+	for (unsigned i = 0; i < NETWORKS * 8; i++) {
+		uint64_t forged = s.pipe.worker->counters.drops[GT_DROP_SOURCE_VIP];
+		struct gt_frame frames[8];
+
+		for (unsigned j = 0; j < 8; j++) {
+			/* to port 80 */
+			struct support_packet p = s.dialogs[NAT6][j * 5 + 1 + i % 2].request;
+
+			p.src = support_addr("2001:db8:1::9");
+			if (j == i % 8)
+				p.src = support_addr(networks[i / 8].address);
+			frames[j] = support_packet_frame(&p);
+			frames[j].in_if = 0;
+		}
+		support_pipe_burst(&s.pipe, frames, 8);
+		for (unsigned j = 0; j < 8; j++)
+			support_pipe_done(&frames[j]);
+		assert_int_equal(s.pipe.worker->counters.drops[GT_DROP_SOURCE_VIP], forged + 1);
+	}
+	support_pipe_close(&s.pipe);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_ways_are_as_their_frames),
 		cmocka_unit_test(both_ways_survive_a_reload),
+		cmocka_unit_test(both_ways_forgeries_are_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
