@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Look-ups for ordinary packets: from a destination to its service in one step, and a bit for each
- * address of ours. See pipeline/express.c.
+ * Look-ups for ordinary packets: from a destination to its service in one step, a bit for each
+ * address of ours, and their networks. See pipeline/express.c.
  */
 #include "balance/plan_internal.h"
 

@@ -67,7 +67,10 @@ _Static_assert(offsetof(struct gt_frame, out_if) == offsetof(struct gt_frame, in
 		       offsetof(struct gt_frame, in_place) == offsetof(struct gt_frame, in_if) + 3,
 	       "what becomes of a frame is one word");
 
-_Static_assert(offsetof(struct gt_plan_nat, number) == offsetof(struct gt_plan_nat, port) + 4,
+_Static_assert(offsetof(struct gt_plan_nat, vip_port) == offsetof(struct gt_plan_nat, port) + 2 &&
+		       offsetof(struct gt_plan_nat, number) ==
+			       offsetof(struct gt_plan_nat, port) + 4 &&
+		       sizeof(struct gt_plan_nat) == offsetof(struct gt_plan_nat, port) + 8,
 	       "the second half of what is read of it");
 
 /* 16 bytes of a server of nat, the last of which are its ports and its number. */

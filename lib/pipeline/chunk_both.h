@@ -30,6 +30,7 @@ static inline uint32_t chunk_session_word(struct gt_snat_session s)
 	return word;
 }
 
+/* Of its bits, tick is the lowest 24, as those of an entry's meta: chunk_touched. */
 _Static_assert(offsetof(struct gt_snat_session, client) == 4 &&
 		       offsetof(struct gt_snat_session, vip_port) == 8 &&
 		       offsetof(struct gt_snat_session, client_port) == 10 &&

@@ -5,8 +5,8 @@
 
 #include "pipeline/chunk.h"
 
-/* How frames go to services of such flags. To those of them that have none run_chunk will find
- * other servers, and open it. */
+/* How frames go to services of such flags, each of any of them. Those of them that have none
+ * run_chunk will find by their servers, or of snat by the services, and open it. */
 static inline enum gt_express chunk_express(unsigned flags)
 {
 	switch (flags) {
@@ -169,8 +169,8 @@ static inline bool chunk_may_be_sessions(const struct express_view *v, const str
 
 /* How a chunk goes whose frames are not all clients': GT_EXPRESS_NONE if its replies are not of one
  * kind, which goes with its clients, to services of `flags`. */
-static __rte_always_inline enum gt_express chunk_both(enum gt_express replies,
-						      const struct chunk *c, unsigned flags)
+static __rte_always_inline enum gt_express chunk_agree(enum gt_express replies,
+						       const struct chunk *c, unsigned flags)
 {
 	return c->replies == GT_LANES_ALL || replies == chunk_express(flags) ? replies
 									     : GT_EXPRESS_NONE;
@@ -187,8 +187,8 @@ static __rte_noinline enum gt_express chunk_take_replies_v4(const struct express
 		c->slots[at] = gt_flow_prefetch(v->flows, c->hashes[at])->slots;
 	}
 	if (chunk_may_be_sessions(v, f, acks, false, c) && chunk_find_sessions_v4(v, p, c))
-		return chunk_both(GT_EXPRESS_SNAT, c, flags);
-	return chunk_both(chunk_find_replies(v, f, acks, false, c), c, flags);
+		return chunk_agree(GT_EXPRESS_SNAT, c, flags);
+	return chunk_agree(chunk_find_replies(v, f, acks, false, c), c, flags);
 }
 
 static __rte_noinline enum gt_express chunk_take_replies_v6(const struct express_view *v,
@@ -196,8 +196,8 @@ static __rte_noinline enum gt_express chunk_take_replies_v6(const struct express
 							    unsigned flags, struct chunk *c)
 {
 	if (chunk_may_be_sessions(v, f, acks, true, c) && chunk_find_sessions_v6(v, f, c))
-		return chunk_both(GT_EXPRESS_SNAT, c, flags);
-	return chunk_both(chunk_find_replies(v, f, acks, true, c), c, flags);
+		return chunk_agree(GT_EXPRESS_SNAT, c, flags);
+	return chunk_agree(chunk_find_replies(v, f, acks, true, c), c, flags);
 }
 
 #endif

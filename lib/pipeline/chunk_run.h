@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Stage 4 of eight frames together: see chunk.h. Their entries are read in lanes, and each frame is
- * sent as to_server does it. */
+ * sent as to_server or to_session does it. */
 #ifndef GT_PIPELINE_CHUNK_RUN_H
 #define GT_PIPELINE_CHUNK_RUN_H
 
@@ -30,6 +30,7 @@ static __rte_always_inline lanes chunk_unusual(const struct reach *r, const stru
 					       lanes value, lanes meta, lanes tick, bool sessions)
 {
 	uint32_t type = c->v6 ? GT_FLOW_TYPE_WIDE_SECOND : GT_FLOW_TYPE_NARROW;
+	struct chunk_words services = chunk_load(c->services);
 	lanes n = lanes_all(r->n_servers), idle, limit, bad;
 
 	/* gt_flow_kind */
@@ -40,11 +41,14 @@ static __rte_always_inline lanes chunk_unusual(const struct reach *r, const stru
 		value = _mm256_xor_si256(value, LANES(GT_VALUE_SESSION));
 		value = _mm256_and_si256(value, LANES(GT_VALUE_SESSION | GT_VALUE_OTHER_SERVER));
 		bad = _mm256_or_si256(bad, value);
+		/* Before a reload its service may have been snat's: it is only if it says so. */
+		value = _mm256_andnot_si256(chunk_high(services), LANES(GT_EXPRESS_SESSIONS));
+		bad = _mm256_or_si256(bad, value);
 	} else {
 		bad = _mm256_or_si256(bad, _mm256_cmpeq_epi32(_mm256_min_epu32(value, n), n));
 	}
 	idle = _mm256_and_si256(_mm256_sub_epi32(tick, meta), LANES(GT_TICK_MASK));
-	limit = chunk_low(chunk_load(c->services));
+	limit = chunk_low(services);
 	/* idle has 24 bits, and a limit no more than 31 */
 	return _mm256_or_si256(bad, _mm256_cmpgt_epi32(idle, limit));
 }
@@ -199,7 +203,7 @@ static inline void chunk_depart(struct gt_frame *f, const struct chunk_tally *t,
 /* What a chunk's entries said, in the frames' order. */
 struct chunk_entries {
 	uint32_t values[GT_LANES];  /* snat: sessions, or a reply's ports */
-	uint32_t servers[GT_LANES]; /* else: by chunk_server */
+	uint32_t servers[GT_LANES]; /* by chunk_server */
 	uint32_t metas[GT_LANES];   /* as they are to be */
 } __attribute__((aligned(32)));
 

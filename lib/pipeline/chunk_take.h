@@ -301,7 +301,8 @@ static __rte_always_inline void chunk_take_clients(const struct express_view *v,
 		chunk_put_client(v, f[i].data + IP_OFF, c, i, service->service);
 }
 
-/* Each of its own service, or to none. False: one is of no network. */
+/* Each of its own service, or to none. False: one is of no network, or a
+ * source is ours. */
 static __rte_noinline bool chunk_take_any(const struct express_view *v, const struct gt_frame *f,
 					  struct chunk *c)
 {

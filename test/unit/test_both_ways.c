@@ -358,12 +358,82 @@ static void both_ways_forgeries_are_seen(void **state)
 	support_pipe_close(&s.pipe);
 }
 
+/* A connection of snat that is established. */
+static void begin_dialog(struct support_pipe *p, struct support_dialog *d, const char *vip,
+			 uint16_t vip_port, unsigned port)
+{
+	struct support_packet answer;
+
+	*d = (struct support_dialog){.request = {.src = support_addr("203.0.113.9"),
+						 .dst = support_addr(vip),
+						 .protocol = TCP,
+						 .sport = (uint16_t)port,
+						 .dport = vip_port,
+						 .flags = GT_TCP_SYN,
+						 .ttl = 64}};
+	support_dialog_send(p, &d->request, 0);
+	support_dialog_learn(p, d);
+	answer = d->reply;
+	answer.flags = GT_TCP_SYN | GT_TCP_ACK;
+	support_dialog_send(p, &answer, d->reply_if);
+	d->request.flags = GT_TCP_ACK;
+	support_dialog_send(p, &d->request, 0);
+}
+
+/* Two services of one address, one of snat and one of dr; swapped, each is the other's. */
+static struct gt_config *make_two(bool swapped)
+{
+	struct gt_config *c = make_config(false);
+	size_t v;
+
+	v = support_vip(c, "is_snat", "192.0.2.111", GT_PROTO_TCP, swapped ? "81" : "80");
+	c->vips[v].mode = GT_MODE_SNAT;
+	support_server(c, v, "a", "192.0.2.197", 100);
+	v = support_vip(c, "is_dr", "192.0.2.111", GT_PROTO_TCP, swapped ? "80" : "81");
+	support_server(c, v, "a", "192.0.2.198", 100);
+	return c;
+}
+
+/* A service that was snat's and is dr's after a reload: its old sessions end, also where they come
+ * among snat's clients. */
+static void both_ways_a_service_changes_its_mode(void **state)
+{
+	static struct stage s;
+	struct support_dialog old[8], new[8];
+
+	(void)state;
+	s = (struct stage){.seed = 13};
+	open_stage(&s, false);
+	support_pipe_reload(&s.pipe, make_two(false));
+	for (unsigned i = 0; i < 8; i++)
+		begin_dialog(&s.pipe, &old[i], "192.0.2.111", 80, 7000 + i);
+	support_pipe_reload(&s.pipe, make_two(true));
+	for (unsigned i = 0; i < 8; i++)
+		begin_dialog(&s.pipe, &new[i], "192.0.2.111", 81, 7100 + i);
+	for (unsigned place = 0; place < 8; place++) {
+		uint64_t created = s.pipe.worker->counters.created;
+		struct gt_frame frames[8];
+
+		for (unsigned i = 0; i < 8; i++) {
+			frames[i] = support_packet_frame(i == place ? &old[place].request
+								    : &new[i].request);
+			frames[i].in_if = 0;
+		}
+		support_pipe_burst(&s.pipe, frames, 8);
+		for (unsigned i = 0; i < 8; i++)
+			support_pipe_done(&frames[i]);
+		assert_int_equal(s.pipe.worker->counters.created, created + 1);
+	}
+	support_pipe_close(&s.pipe);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_ways_are_as_their_frames),
 		cmocka_unit_test(both_ways_survive_a_reload),
 		cmocka_unit_test(both_ways_forgeries_are_seen),
+		cmocka_unit_test(both_ways_a_service_changes_its_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
