@@ -102,12 +102,6 @@ static inline struct chunk_words chunk_load(const void *from)
 				    _mm256_load_si256((const __m256i *)from + 1)};
 }
 
-/* A bit for each lane whose bits are set. */
-static inline unsigned chunk_bits(lanes all)
-{
-	return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(all));
-}
-
 /* A bit for each word that is the same; are all? */
 static inline unsigned chunk_equal(struct chunk_words x, struct chunk_words y)
 {
@@ -266,24 +260,25 @@ static inline void chunk_miss(const struct gt_flow_table *t, struct chunk *c, un
 	}
 }
 
-static __rte_noinline void chunk_locate_v4(const struct gt_flow_table *t, struct chunk *c)
+static __rte_always_inline void chunk_locate_all(const struct gt_flow_table *t, struct chunk *c,
+						 bool v6)
 {
 	unsigned missing = 0;
 
 	LANES_UNROLL
 	for (unsigned at = 0; at < GT_LANES; at++)
-		missing |= chunk_locate_one(c, at, false);
+		missing |= chunk_locate_one(c, at, v6);
 	chunk_miss(t, c, missing);
+}
+
+static __rte_noinline void chunk_locate_v4(const struct gt_flow_table *t, struct chunk *c)
+{
+	chunk_locate_all(t, c, false);
 }
 
 static __rte_noinline void chunk_locate_v6(const struct gt_flow_table *t, struct chunk *c)
 {
-	unsigned missing = 0;
-
-	LANES_UNROLL
-	for (unsigned at = 0; at < GT_LANES; at++)
-		missing |= chunk_locate_one(c, at, true);
-	chunk_miss(t, c, missing);
+	chunk_locate_all(t, c, true);
 }
 
 /* ... of clients among replies. */

@@ -77,7 +77,7 @@ static __rte_always_inline unsigned chunk_find_near(const struct reach *r,
 						 lanes_all(gt_addr_word_to_v4(way->net[1]))),
 				lanes_all(gt_addr_word_to_v4(way->mask[1])));
 
-			near |= chunk_bits(_mm256_cmpeq_epi32(differs, _mm256_setzero_si256()));
+			near |= lanes_bits(_mm256_cmpeq_epi32(differs, _mm256_setzero_si256()));
 		}
 		return near & c->replies;
 	}

@@ -94,10 +94,9 @@ static __rte_always_inline bool chunk_put_session(const struct express_view *v, 
 
 	if (unlikely(!is_source(v, pair)))
 		return false;
-	place = gt_snat_bucket_port(&v->w->snat, pair, v6, port);
+	place = find_reply_session(v, pair, v6, port);
 	if (unlikely(place == NULL))
 		return false;
-	gt_flow_fetch(place);
 	chunk_put_reply(c, i, place, place, pair->sum);
 	return true;
 }

@@ -160,7 +160,7 @@ static __rte_always_inline bool chunk_take_v4(const struct express_view *v,
 	const __m256i service = _mm256_set1_epi64x((long long)(0xffffULL << 48));
 	struct chunk_words services, keys, hashes;
 	enum gt_express express;
-	unsigned flags, acks = chunk_bits(p->acks), found = chunk_find(v, p, &services);
+	unsigned flags, acks = lanes_bits(p->acks), found = chunk_find(v, p, &services);
 
 	if (unlikely(chunk_asks_ours(v->plan->ours, lanes_ours(v, p->source))) &&
 	    chunk_is_ours(v, p->source))
@@ -228,21 +228,27 @@ static __rte_noinline unsigned chunk_classify_v4(const struct express_view *v,
 
 /* ---- IPv6: what its frames say is too long to be turned: from the addresses on one by one ---- */
 
+/* Where the source and the destination of an IPv6 frame begin. */
+#define CHUNK_SOURCE_V6 (IP_OFF + 8)
+#define CHUNK_TO_V6	(IP_OFF + 24)
+
 /* Have all the same destination, port included? */
 static inline bool chunk_is_one_service(const struct gt_frame *f)
 {
 	/* the address; ports, of which the first is the source's; no more */
 	const __m256i mask = _mm256_setr_epi32(-1, -1, -1, -1, (int)RTE_BE32(0x0000ffff), 0, 0, 0);
-	const __m256i first = _mm256_loadu_si256((const __m256i *)(const void *)(f[0].data + 38));
+	const __m256i first =
+		_mm256_loadu_si256((const __m256i *)(const void *)(f[0].data + CHUNK_TO_V6));
 	__m256i differ = _mm256_setzero_si256();
 
-	_Static_assert(IP_OFF + 24 == 38 && 38 + 32 <= LANE_BYTES_V6, "it can be read");
+	_Static_assert(CHUNK_TO_V6 + 32 <= LANE_BYTES_V6, "it can be read");
 	for (unsigned i = 1; i < GT_LANES; i++)
 		differ = _mm256_or_si256(
 			differ,
-			_mm256_xor_si256(first,
-					 _mm256_loadu_si256(
-						 (const __m256i *)(const void *)(f[i].data + 38))));
+			_mm256_xor_si256(
+				first,
+				_mm256_loadu_si256(
+					(const __m256i *)(const void *)(f[i].data + CHUNK_TO_V6))));
 	return _mm256_testz_si256(differ, mask) != 0;
 }
 
@@ -252,10 +258,11 @@ static inline bool chunk_are_strangers(const struct gt_plan *plan, const struct 
 	__m256i two[2], hits = _mm256_setzero_si256();
 
 	for (unsigned i = 0; i < 2; i++)
-		two[i] = _mm256_set_epi64x((long long)gt_rewrite_load(f[4 * i + 3].data + 22),
-					   (long long)gt_rewrite_load(f[4 * i + 2].data + 22),
-					   (long long)gt_rewrite_load(f[4 * i + 1].data + 22),
-					   (long long)gt_rewrite_load(f[4 * i].data + 22));
+		two[i] = _mm256_set_epi64x(
+			(long long)gt_rewrite_load(f[4 * i + 3].data + CHUNK_SOURCE_V6),
+			(long long)gt_rewrite_load(f[4 * i + 2].data + CHUNK_SOURCE_V6),
+			(long long)gt_rewrite_load(f[4 * i + 1].data + CHUNK_SOURCE_V6),
+			(long long)gt_rewrite_load(f[4 * i].data + CHUNK_SOURCE_V6));
 	for (unsigned i = 0; i < GT_PLAN_NETWORKS; i++) {
 		__m256i network = _mm256_set1_epi64x((long long)plan->ours_networks[i]);
 
@@ -301,8 +308,7 @@ static __rte_always_inline void chunk_take_clients(const struct express_view *v,
 		chunk_put_client(v, f[i].data + IP_OFF, c, i, service->service);
 }
 
-/* Each of its own service, or to none. False: one is of no network, or a
- * source is ours. */
+/* Each of its own service, or to none. False: one is of no network, or a source is ours. */
 static __rte_noinline bool chunk_take_any(const struct express_view *v, const struct gt_frame *f,
 					  struct chunk *c)
 {
@@ -344,7 +350,7 @@ static __rte_always_inline bool chunk_take_v6(const struct express_view *v,
 					      struct chunk *c)
 {
 	const struct gt_plan_express *service = chunk_find_one(v, f);
-	unsigned flags, acks = chunk_bits(p->acks);
+	unsigned flags, acks = lanes_bits(p->acks);
 	enum gt_express express;
 
 	c->replies = 0;

@@ -174,6 +174,17 @@ find_reply_pair(const struct express_view *v, const struct express *x, bool v6,
 	return pair != NULL && is_source(v, pair) ? pair : NULL;
 }
 
+/* The session of a reply to a pair's port, in host order, fetched; NULL: there never was one. */
+static __rte_always_inline struct gt_snat_session *
+find_reply_session(const struct express_view *v, const struct gt_snat_bucket *pair, bool v6,
+		   uint16_t port)
+{
+	struct gt_snat_session *place = gt_snat_bucket_port(&v->w->snat, pair, v6, port);
+
+	gt_flow_fetch(place);
+	return place;
+}
+
 /*
  * Nothing that we serve is its destination: is it a reply? What a NIC brings to this worker is its
  * own (make_view). A session's is to an address of ours, nat's is not. x has its kind already:
@@ -192,10 +203,9 @@ static __rte_always_inline bool classify_reply(const struct express_view *v, str
 				gt_plan_ours_at(dst[0], dst[1], v->plan->ours_shift))) {
 		pair = find_reply_pair(v, x, v6, src, dst, port);
 		if (pair != NULL) {
-			x->place = gt_snat_bucket_port(&v->w->snat, pair, v6, gt_read_be16(l4 + 2));
+			x->place = find_reply_session(v, pair, v6, gt_read_be16(l4 + 2));
 			x->came_sum = pair->sum;
 			x->way = WAY_SESSION_REPLY;
-			gt_flow_fetch(x->place);
 			return x->place != NULL && x->kind != NO_KIND;
 		}
 		if (gt_plan_find_words(v->plan, dst) != NULL)

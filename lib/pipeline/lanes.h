@@ -198,13 +198,19 @@ static inline lanes lanes_tcp_bad(lanes flags, lanes payload)
 			       _mm256_cmpgt_epi32(header, payload));
 }
 
+/* A bit for each lane whose bits are set. */
+static inline unsigned lanes_bits(lanes all)
+{
+	return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(all));
+}
+
 /* A bit for each frame that is ordinary as far as its bytes tell. */
 static inline unsigned lanes_good(const struct lanes_begun *b, lanes bad, lanes l3_len)
 {
 	bad = _mm256_or_si256(
 		bad, _mm256_cmpgt_epi32(_mm256_add_epi32(l3_len, LANES(IP_OFF)), b->wire_len));
 	bad = _mm256_andnot_si256(bad, _mm256_cmpeq_epi32(b->differs, _mm256_setzero_si256()));
-	return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(bad));
+	return lanes_bits(bad);
 }
 
 /* All bits set: an ordinary packet of an established connection. */
