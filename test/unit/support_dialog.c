@@ -33,6 +33,16 @@ void support_dialog_send(struct support_pipe *p, const struct support_packet *pa
 	struct gt_frame f = support_packet_frame(packet);
 
 	f.in_if = in_if;
-	support_pipe_burst(p, &f, 1);
-	support_pipe_done(&f);
+	support_pipe_give(p, &f, 1);
+}
+
+void support_dialog_establish(struct support_pipe *p, struct support_dialog *d, bool answers)
+{
+	struct support_packet answer = d->reply;
+
+	answer.flags = GT_TCP_SYN | GT_TCP_ACK;
+	if (answers)
+		support_dialog_send(p, &answer, d->reply_if);
+	d->request.flags = GT_TCP_ACK;
+	support_dialog_send(p, &d->request, 0);
 }

@@ -18,4 +18,8 @@ void support_dialog_learn(const struct support_pipe *p, struct support_dialog *d
 void support_dialog_send(struct support_pipe *p, const struct support_packet *packet,
 			 uint8_t in_if);
 
+/* Behind the client's SYN: the server's, if it answers by us, and the client's ACK. The request is
+ * that from now on. */
+void support_dialog_establish(struct support_pipe *p, struct support_dialog *d, bool answers);
+
 #endif

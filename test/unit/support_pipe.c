@@ -574,6 +574,13 @@ void support_pipe_done(struct gt_frame *f)
 		support_frame_free(f);
 }
 
+void support_pipe_give(struct support_pipe *p, struct gt_frame *frames, unsigned n)
+{
+	support_pipe_burst(p, frames, n);
+	for (unsigned i = 0; i < n; i++)
+		support_pipe_done(&frames[i]);
+}
+
 struct gt_frame support_pipe_send(struct support_pipe *p, const struct support_packet *packet)
 {
 	struct gt_frame f = support_packet_frame(packet);

@@ -124,6 +124,8 @@ void support_pipe_tick(struct support_pipe *p);
 void support_pipe_flush(struct support_pipe *p);
 /* Frees a frame that had its burst, unless it is held. */
 void support_pipe_done(struct gt_frame *f);
+/* Both, of a burst that nobody looks at. */
+void support_pipe_give(struct support_pipe *p, struct gt_frame *frames, unsigned n);
 
 /* One packet in a burst of one. The frame is to be given to support_pipe_done. */
 struct gt_frame support_pipe_send(struct support_pipe *p, const struct support_packet *packet);

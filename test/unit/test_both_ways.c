@@ -106,7 +106,6 @@ static struct gt_addr client_of(size_t vip, unsigned n)
 static void open_dialog(struct stage *s, size_t vip, unsigned n)
 {
 	struct support_dialog *d = &s->dialogs[vip][n];
-	struct support_packet answer;
 	unsigned left = s->pipe.n_left;
 
 	d->replies = false;
@@ -122,14 +121,9 @@ static void open_dialog(struct stage *s, size_t vip, unsigned n)
 	if (s->pipe.n_left == left)
 		return;
 	support_dialog_learn(&s->pipe, d);
-	answer = d->reply;
-	answer.flags = GT_TCP_SYN | GT_TCP_ACK;
-	/* Some are open before their server has said a word. */
-	if (n % 16 != 5)
-		support_dialog_send(&s->pipe, &answer, d->reply_if);
-	d->request.flags = GT_TCP_ACK;
 	d->request.payload_len = n % 90;
-	support_dialog_send(&s->pipe, &d->request, 0);
+	/* Some are open before their server has said a word. */
+	support_dialog_establish(&s->pipe, d, n % 16 != 5);
 }
 
 static void open_all(struct stage *s)
@@ -217,9 +211,7 @@ static void give_burst(struct stage *s, size_t vip, enum mix mix, unsigned first
 		frames[i] = support_packet_frame(&p);
 		frames[i].in_if = in_if;
 	}
-	support_pipe_burst(&s->pipe, frames, GT_BURST_MAX);
-	for (unsigned i = 0; i < GT_BURST_MAX; i++)
-		support_pipe_done(&frames[i]);
+	support_pipe_give(&s->pipe, frames, GT_BURST_MAX);
 }
 
 static void change_servers(struct stage *s)
@@ -350,9 +342,7 @@ static void both_ways_forgeries_are_seen(void **state)
 			frames[j] = support_packet_frame(&p);
 			frames[j].in_if = 0;
 		}
-		support_pipe_burst(&s.pipe, frames, 8);
-		for (unsigned j = 0; j < 8; j++)
-			support_pipe_done(&frames[j]);
+		support_pipe_give(&s.pipe, frames, 8);
 		assert_int_equal(s.pipe.worker->counters.drops[GT_DROP_SOURCE_VIP], forged + 1);
 	}
 	support_pipe_close(&s.pipe);
@@ -362,8 +352,6 @@ static void both_ways_forgeries_are_seen(void **state)
 static void begin_dialog(struct support_pipe *p, struct support_dialog *d, const char *vip,
 			 uint16_t vip_port, unsigned port)
 {
-	struct support_packet answer;
-
 	*d = (struct support_dialog){.request = {.src = support_addr("203.0.113.9"),
 						 .dst = support_addr(vip),
 						 .protocol = TCP,
@@ -373,11 +361,7 @@ static void begin_dialog(struct support_pipe *p, struct support_dialog *d, const
 						 .ttl = 64}};
 	support_dialog_send(p, &d->request, 0);
 	support_dialog_learn(p, d);
-	answer = d->reply;
-	answer.flags = GT_TCP_SYN | GT_TCP_ACK;
-	support_dialog_send(p, &answer, d->reply_if);
-	d->request.flags = GT_TCP_ACK;
-	support_dialog_send(p, &d->request, 0);
+	support_dialog_establish(p, d, true);
 }
 
 /* Two services of one address, one of snat and one of dr; swapped, each is the other's. */
@@ -419,9 +403,7 @@ static void both_ways_a_service_changes_its_mode(void **state)
 								    : &new[i].request);
 			frames[i].in_if = 0;
 		}
-		support_pipe_burst(&s.pipe, frames, 8);
-		for (unsigned i = 0; i < 8; i++)
-			support_pipe_done(&frames[i]);
+		support_pipe_give(&s.pipe, frames, 8);
 		assert_int_equal(s.pipe.worker->counters.created, created + 1);
 	}
 	support_pipe_close(&s.pipe);

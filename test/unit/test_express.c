@@ -56,8 +56,7 @@ static void open_pipe(struct support_pipe *p)
 static void give(struct support_pipe *p, struct gt_frame *f, uint8_t in_if)
 {
 	f->in_if = in_if;
-	support_pipe_burst(p, f, 1);
-	support_pipe_done(f);
+	support_pipe_give(p, f, 1);
 }
 
 /*
@@ -88,9 +87,7 @@ static void give_among_others(struct support_pipe *p, const struct gt_frame *f, 
 			if (i == place)
 				frames[i].wire_len = f->wire_len;
 		}
-		support_pipe_burst(p, frames, 8);
-		for (unsigned i = 0; i < 8; i++)
-			support_pipe_done(&frames[i]);
+		support_pipe_give(p, frames, 8);
 	}
 }
 
@@ -121,13 +118,8 @@ static struct support_dialog begin(struct support_pipe *p, size_t service, uint1
 static struct support_dialog open_talk(struct support_pipe *p, size_t service, uint16_t port)
 {
 	struct support_dialog t = begin(p, service, port);
-	struct support_packet answer = t.reply;
 
-	answer.flags = GT_TCP_SYN | GT_TCP_ACK;
-	if (t.replies)
-		support_dialog_send(p, &answer, t.reply_if);
-	t.request.flags = GT_TCP_ACK;
-	support_dialog_send(p, &t.request, 0);
+	support_dialog_establish(p, &t, t.replies);
 	return t;
 }
 
@@ -249,9 +241,7 @@ static void express_every_checksum_is_right(void **state)
 				frames[j] = support_packet_frame(reply ? &t.reply : &t.request);
 				frames[j].in_if = reply ? t.reply_if : 0;
 			}
-			support_pipe_burst(&p, frames, GT_BURST_MAX);
-			for (unsigned j = 0; j < GT_BURST_MAX; j++)
-				support_pipe_done(&frames[j]);
+			support_pipe_give(&p, frames, GT_BURST_MAX);
 		}
 		assert_true(p.worker->counters.forwarded == forwarded + 0x10000);
 	}
@@ -472,9 +462,7 @@ static void express_tunnels_are_wrapped_alike_in_bursts(void **state)
 			frames[i] = support_packet_frame(&s);
 			vary_inner(&frames[i], tunnel % 2 == 0, flow);
 		}
-		support_pipe_burst(&p, frames, GT_BURST_MAX);
-		for (unsigned i = 0; i < GT_BURST_MAX; i++)
-			support_pipe_done(&frames[i]);
+		support_pipe_give(&p, frames, GT_BURST_MAX);
 		assert_true(big ? p.worker->counters.forwarded > forwarded
 				: p.worker->counters.forwarded == forwarded + GT_BURST_MAX);
 		p.now_ms += 250;
@@ -545,9 +533,7 @@ static void give_full_bursts(uint32_t connections)
 				s.sport = (uint16_t)(10000 + (r >> 16) % 50000);
 			frames[i] = support_packet_frame(&s);
 		}
-		support_pipe_burst(&p, frames, GT_BURST_MAX);
-		for (unsigned i = 0; i < GT_BURST_MAX; i++)
-			support_pipe_done(&frames[i]);
+		support_pipe_give(&p, frames, GT_BURST_MAX);
 		p.now_ms += round % 37 == 0 ? 20000 : round % 203 == 0 ? 8000000 : 50;
 		if (round % 97 == 0) {
 			p.states[round % gt_plan_count_servers(p.config)].up ^= true;
@@ -623,9 +609,7 @@ static void express_connections_begin_and_end_alike(void **state)
 			frames[i] = support_packet_frame(&s);
 			frames[i].in_if = reply ? t.reply_if : 0;
 		}
-		support_pipe_burst(&p, frames, 16);
-		for (unsigned i = 0; i < 16; i++)
-			support_pipe_done(&frames[i]);
+		support_pipe_give(&p, frames, 16);
 		p.now_ms += support_random(&seed) % 1000;
 	}
 	support_pipe_close(&p);
@@ -812,9 +796,7 @@ static void send_eight(struct support_pipe *p, const struct support_packet *pack
 
 	for (unsigned i = 0; i < 8; i++)
 		frames[i] = support_packet_frame(packet);
-	support_pipe_burst(p, frames, 8);
-	for (unsigned i = 0; i < 8; i++)
-		support_pipe_done(&frames[i]);
+	support_pipe_give(p, frames, 8);
 }
 
 /*
